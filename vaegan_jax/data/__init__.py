@@ -1,0 +1,1 @@
+"""Sources of images, their cache, and the batches drawn from them."""
