@@ -1,11 +1,22 @@
-"""Any source -> one uint8 array on disk."""
+"""Any source -> one uint8 array on disk.
+
+A source is decoded once; afterwards a run maps its array in a moment, and a
+batch is a gather of rows.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
 from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
+
+from vaegan_jax.data import storage
 
 SPLITS = ('train', 'validation', 'test')
 
@@ -20,16 +31,21 @@ class Source(Protocol):
     attribute_names: of the columns of `attributes`; empty if there are none.
   """
 
-  name: str
-  size: tuple[int, int]
-  channels: int
-  attribute_names: tuple[str, ...]
+  @property
+  def name(self) -> str: ...  # noqa: D102
+  @property
+  def size(self) -> tuple[int, int]: ...  # noqa: D102
+  @property
+  def channels(self) -> int: ...  # noqa: D102
+  @property
+  def attribute_names(self) -> tuple[str, ...]: ...  # noqa: D102
 
   def fingerprint(self) -> dict[str, Any]:
     """Says in JSON types everything that decides the bytes that `read` gives.
 
     Settings, and for files their names' and sizes' digest: enough that another
-    data set or another setting has another fingerprint.
+    data set or another setting has another fingerprint. It is asked at every
+    start, so it should not open each file.
     """
     ...
 
@@ -48,3 +64,152 @@ class Source(Protocol):
   ) -> UInt8[np.ndarray, 'images height width channels']:
     """Makes images start..stop-1; pure, and safe to call from threads."""
     ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+  """One split of a source, ready to be indexed.
+
+  Attributes:
+    images: pixels, mapped read-only from disk.
+    attributes: a row an image, or None.
+    attribute_names: of the columns of `attributes`.
+    source: the source's name.
+    split: 'train', 'validation' or 'test'.
+    digest: sha256 of the pixels, in hexadecimal: which data a run saw.
+  """
+
+  images: UInt8[np.ndarray, 'images height width channels']
+  attributes: Shaped[np.ndarray, 'images attributes'] | None
+  attribute_names: tuple[str, ...]
+  source: str
+  split: str
+  digest: str
+
+
+def load(
+  source: Source,
+  *,
+  split: str,
+  directory: pathlib.Path | None = None,
+  progress: bool = True,
+  verify: bool = True,
+) -> Dataset:
+  """Loads a split of a source, building its array first if there is none yet.
+
+  Building runs on all cores. Several processes may build the same array at
+  once: each writes a folder of its own, and the first to finish is kept.
+
+  Args:
+    source: where the images come from.
+    split: 'train', 'validation' or 'test'.
+    directory: where caches lie; `default_directory()` if None.
+    progress: draw a bar on stderr while building.
+    verify: compare the pixels with their sha256, about a second a gigabyte.
+
+  Raises:
+    ValueError: the split, the size or the source's answer is impossible, or
+      what lies in the cache is damaged.
+    OSError: the disk has too little room.
+  """
+  _check_split(split)
+  _check_size(source)
+  about = _about(source, split)
+  folder = (directory or default_directory()) / _folder_name(about) / split
+  if not folder.exists():
+    _build(source, folder, about=about, progress=progress)
+  images, attributes, digest = storage.read(folder, about=about, verify=verify)
+  return Dataset(
+    images=images,
+    attributes=attributes,
+    attribute_names=source.attribute_names,
+    source=source.name,
+    split=split,
+    digest=digest,
+  )
+
+
+def default_directory() -> pathlib.Path:
+  """Names the user's cache folder: $XDG_CACHE_HOME/vaegan_jax or ~/.cache."""
+  root = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+  return pathlib.Path(root).expanduser() / 'vaegan_jax'
+
+
+def files_digest(sizes: dict[str, int]) -> str:
+  """Digests files' names and sizes in bytes, whatever their order."""
+  lines = (f'{name}\0{size}\n' for name, size in sorted(sizes.items()))
+  return hashlib.sha256(''.join(lines).encode()).hexdigest()
+
+
+def _check_split(split: str) -> None:
+  if split not in SPLITS:
+    raise ValueError(f'split is {split!r}; take one of {", ".join(SPLITS)}')
+
+
+def _check_size(source: Source) -> None:
+  if any(side < 8 or side % 8 for side in source.size):
+    raise ValueError(
+      f'images of {source.name} would be {source.size[0]}x{source.size[1]}; '
+      'the networks halve them three times, so take multiples of 8'
+    )
+
+
+def _about(source: Source, split: str) -> dict[str, Any]:
+  """Describes what a cache must hold to serve this source and split."""
+  about = {
+    'version': storage.VERSION,
+    'source': source.name,
+    'split': split,
+    'size': list(source.size),
+    'channels': source.channels,
+    'attribute_names': list(source.attribute_names),
+    'fingerprint': source.fingerprint(),
+  }
+  return json.loads(json.dumps(about))  # as it will come back: tuples are lists
+
+
+def _folder_name(about: dict[str, Any]) -> str:
+  common = {key: value for key, value in about.items() if key != 'split'}
+  text = json.dumps(common, sort_keys=True)
+  digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+  name = ''.join(c if c.isalnum() else '-' for c in about['source'])
+  height, width = about['size']
+  return f'{name}-{height}x{width}-{digest}'
+
+
+def _build(
+  source: Source,
+  folder: pathlib.Path,
+  *,
+  about: dict[str, Any],
+  progress: bool,
+) -> None:
+  split = about['split']
+  length = source.length(split)
+  if not length:
+    raise ValueError(
+      f'split {split!r} of {source.name} holds no image; the data set is too '
+      'small, or has no such part'
+    )
+  storage.write(
+    folder,
+    shape=(length, *source.size, source.channels),
+    read=lambda start, stop: source.read(split, start, stop),
+    attributes=_attributes(source, split, length),
+    about=about,
+    label=f'{source.name} {split}',
+    progress=progress,
+  )
+
+
+def _attributes(
+  source: Source, split: str, length: int
+) -> Shaped[np.ndarray, 'images attributes'] | None:
+  attributes = source.attributes(split)
+  expected = (length, len(source.attribute_names))
+  if attributes is not None and attributes.shape != expected:
+    raise ValueError(
+      f'{source.name} has attributes of shape {attributes.shape} for '
+      f'{expected[0]} images and {expected[1]} names'
+    )
+  return attributes

@@ -1,0 +1,181 @@
+"""A batch as a pure function of (seed, step), for any number of devices."""
+
+from __future__ import annotations
+
+import functools
+from concurrent import futures
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32, Int32, Int64, UInt8
+
+from vaegan_jax.data import cache
+
+# Batches that the thread makes ahead, where they are made on the host.
+_AHEAD = 2
+
+
+class Batch(NamedTuple):
+  """What a training step gets: the whole batch, of all devices and hosts.
+
+  Attributes:
+    pixels: bytes, 0..255.
+    attributes: a row an image, or None where the data has none.
+  """
+
+  pixels: UInt8[Array, 'batch height width channels']
+  attributes: Float32[Array, 'batch attributes'] | None
+
+
+def indices(
+  *, seed: int, step: int, batch_size: int, length: int
+) -> Int64[np.ndarray, ' batch']:
+  """Chooses a step's images out of `length`, each once an epoch.
+
+  The steps read one endless row of shuffled epochs, so a batch may span the
+  end of one, and may be larger than the data.
+
+  Args:
+    seed: of the shuffling, not negative.
+    step: counted from 0.
+    batch_size: images of a step, over all devices and hosts.
+    length: images of the data set.
+  """
+  if min(seed, step) < 0 or min(batch_size, length) < 1:
+    raise ValueError(
+      f'no batch of {batch_size} from {length} images at step {step} of seed '
+      f'{seed}: sizes must be at least 1, seed and step at least 0'
+    )
+  positions = step * batch_size + np.arange(batch_size, dtype=np.int64)
+  epochs, places = np.divmod(positions, length)
+  chosen = np.empty_like(places)
+  for epoch in np.unique(epochs):
+    here = epochs == epoch
+    chosen[here] = _permutation(seed, int(epoch), length)[places[here]]
+  return chosen
+
+
+@functools.lru_cache(maxsize=4)
+def _permutation(seed: int, epoch: int, length: int) -> np.ndarray:
+  # NumPy promises that the raw stream of Philox stays what it is for ever;
+  # `Generator.permutation` may change with a version.
+  noise = np.random.Philox(key=np.array([seed, epoch], np.uint64))
+  return np.argsort(noise.random_raw(length), kind='stable')
+
+
+class Batches:
+  """Owns a data set's arrays and makes batches of them: `batches(step)`.
+
+  Small data lives on the devices: then only the numbers of the rows travel.
+  Large data stays on the host, each host gathers its devices' rows, and a
+  thread makes the next batches meanwhile. Both give the same bytes.
+  """
+
+  def __init__(
+    self,
+    dataset: cache.Dataset,
+    *,
+    seed: int,
+    batch_size: int,
+    sharding: jax.sharding.Sharding | None = None,
+    resident: int = 1 << 30,
+  ):
+    """Puts small data on the devices.
+
+    Args:
+      dataset: where the rows come from.
+      seed: of the shuffling.
+      batch_size: images of a step, over all devices and hosts.
+      sharding: of a batch, over its leading axis; one local device if None.
+      resident: bytes of pixels up to which the data is copied to each device.
+
+    Raises:
+      ValueError: the batch does not divide among the devices.
+    """
+    self._seed, self._batch_size = seed, batch_size
+    self._sharding = sharding or _one_device()
+    self._length = len(dataset.images)
+    # Views without the subclass np.memmap, whose every slice costs more.
+    self._arrays = [np.asarray(dataset.images).view(np.ndarray)]
+    if dataset.attributes is not None:
+      self._arrays.append(dataset.attributes.astype(np.float32))
+    self._check()
+    self._pool: futures.ThreadPoolExecutor | None = None
+    self._made: dict[int, futures.Future[Batch]] = {}
+    if dataset.images.nbytes <= resident:
+      self._resident = [_replicate(a, self._sharding) for a in self._arrays]
+      self._gather = jax.jit(_take, out_shardings=self._sharding)
+    else:
+      self._pool = futures.ThreadPoolExecutor(1, 'batches')
+
+  def __call__(self, step: int) -> Batch:
+    """Makes the batch of a step, on the devices."""
+    if self._pool is None:
+      return self._from_device(step)
+    made = self._made
+    self._made = {
+      s: made.get(s) or self._pool.submit(self._from_host, s)
+      for s in range(step, step + 1 + _AHEAD)
+    }
+    return self._made.pop(step).result()
+
+  def close(self) -> None:
+    """Ends the thread, if there is one."""
+    if self._pool is not None:
+      self._pool.shutdown(cancel_futures=True)
+
+  def _check(self) -> None:
+    try:
+      self._sharding.shard_shape((self._batch_size,))
+    except ValueError as error:
+      raise ValueError(
+        f'a batch of {self._batch_size} does not divide among '
+        f'{self._sharding.num_devices} devices; take a multiple'
+      ) from error
+
+  def _rows(self, step: int) -> np.ndarray:
+    return indices(
+      seed=self._seed,
+      step=step,
+      batch_size=self._batch_size,
+      length=self._length,
+    )
+
+  def _from_device(self, step: int) -> Batch:
+    rows = _replicate(self._rows(step).astype(np.int32), self._sharding)
+    return _batch(self._gather(self._resident, rows))
+
+  def _from_host(self, step: int) -> Batch:
+    rows = self._rows(step)
+    return _batch([_put(a, rows, like=self._sharding) for a in self._arrays])
+
+
+def _take(arrays: list[Array], rows: Int32[Array, ' batch']) -> list[Array]:
+  return [jnp.take(array, rows, axis=0, mode='clip') for array in arrays]
+
+
+def _batch(arrays: list[Array]) -> Batch:
+  return Batch(arrays[0], arrays[1] if len(arrays) > 1 else None)
+
+
+def _one_device() -> jax.sharding.Sharding:
+  return jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+
+
+def _replicate(array: np.ndarray, like: jax.sharding.Sharding) -> jax.Array:
+  """Copies an array whole to each device of a sharding, on every host."""
+  if isinstance(like, jax.sharding.NamedSharding):
+    like = jax.sharding.NamedSharding(like.mesh, jax.sharding.PartitionSpec())
+  return jax.make_array_from_callback(array.shape, like, lambda i: array[i])
+
+
+def _put(
+  array: np.ndarray, rows: np.ndarray, *, like: jax.sharding.Sharding
+) -> jax.Array:
+  """Gathers rows, each host those of its own devices."""
+  shape = (len(rows), *array.shape[1:])
+  return jax.make_array_from_callback(
+    shape, like, lambda index: array[rows[index[0]]]
+  )

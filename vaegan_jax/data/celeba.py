@@ -1,0 +1,209 @@
+"""CelebA: 202,599 aligned faces with 40 attributes, as its authors hand it out.
+
+Liu et al., Deep learning face attributes in the wild, ICCV 2015. The files
+may be those of the authors (.txt) or of Kaggle's copy (.csv).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import itertools
+import pathlib
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int8, UInt8
+
+from vaegan_jax.data import archives, cache, decoding, resizing, tables
+
+# The face in an aligned image of 178 x 218: rows and columns.
+# Source: dataset/celeba.py, commit 1906387.
+_ROWS = slice(40, 188)
+_COLUMNS = slice(15, 163)
+
+_FULL = (218, 178, 3)
+
+_SUFFIXES = ('.txt', '.csv')
+_PARTITIONS = {'train': 0, 'validation': 1, 'test': 2}
+
+
+@dataclasses.dataclass(frozen=True)
+class CelebA:
+  """CelebA's faces, cropped and reduced as the paper's authors did.
+
+  Attributes:
+    path: a folder with `img_align_celeba.zip`, or the folder
+      `img_align_celeba`, and the lists `list_eval_partition` and (optional)
+      `list_attr_celeba`, .txt or .csv; or the zip itself, the lists beside it.
+    size: height and width of the images.
+    train_on_validation: 'train' holds the validation partition as well, as in
+      the authors' runs that are tested on the test partition; there is then
+      no split 'validation'.
+  """
+
+  path: pathlib.Path
+  size: tuple[int, int] = (64, 64)
+  train_on_validation: bool = True
+
+  name = 'celeba'
+  channels = 3
+
+  @functools.cached_property
+  def attribute_names(self) -> tuple[str, ...]:
+    """The 40 names; none if there is no list of attributes."""
+    if self._attribute_list is None:
+      return ()
+    return _attribute_header(self._attribute_list)
+
+  def fingerprint(self) -> dict[str, Any]:
+    """Covers the settings, the lists, and the images' names and sizes."""
+    attributes = self._attribute_list
+    return {
+      'train_on_validation': self.train_on_validation,
+      'resizing': resizing.VERSION,
+      'images': cache.files_digest(self._sizes),
+      'partition': _digest(self._partition_list),
+      'attributes': None if attributes is None else _digest(attributes),
+    }
+
+  def length(self, split: str) -> int:
+    """Counts the images of a split."""
+    return len(self._names(split))
+
+  def attributes(
+    self, split: str
+  ) -> Int8[np.ndarray, 'images attributes'] | None:
+    """Gives 1 where an attribute is present and 0 where it is not, or None.
+
+    Raises:
+      ValueError: the list leaves images out.
+    """
+    if self._attribute_list is None:
+      return None
+    rows = self._attribute_rows(self._attribute_list)
+    names = self._names(split)
+    missing = [name for name in names if name not in rows]
+    if missing:
+      raise ValueError(
+        f'{self._attribute_list} lacks {_some(missing, len(names))}; fetch it '
+        'again, or remove it to go without attributes'
+      )
+    values = tables.numbers(
+      [rows[name] for name in names],
+      columns=len(self.attribute_names),
+      path=self._attribute_list,
+    )
+    return (values > 0).astype(np.int8)
+
+  def read(
+    self, split: str, start: int, stop: int
+  ) -> UInt8[np.ndarray, 'images height width channels']:
+    """Decodes, crops and reduces the images start..stop-1."""
+    names = self._names(split)[start:stop]
+    return np.stack([self._image(name) for name in names])
+
+  def _image(self, name: str) -> UInt8[np.ndarray, 'height width channels']:
+    try:
+      pixels = decoding.decode(self._archive.read(name))
+    except ValueError as error:
+      raise ValueError(f'{name} in {self.path}: {error}') from error
+    if pixels.shape != _FULL:
+      raise ValueError(
+        f'{name} in {self.path} has the shape {pixels.shape}, expected {_FULL}:'
+        ' take the aligned and cropped images, img_align_celeba'
+      )
+    return resizing.fit(pixels[_ROWS, _COLUMNS], self.size)
+
+  def _names(self, split: str) -> list[str]:
+    wanted = {_PARTITIONS[split]}
+    if self.train_on_validation and split == 'validation':
+      raise ValueError(
+        "split 'validation' is empty: with train_on_validation its images are "
+        "in 'train'; take 'test', or set train_on_validation to False"
+      )
+    if self.train_on_validation and split == 'train':
+      wanted.add(_PARTITIONS['validation'])
+    return [name for name, part in self._partition.items() if part in wanted]
+
+  @functools.cached_property
+  def _partition(self) -> dict[str, int]:
+    """Maps the listed images to 0 (train), 1 (validation) or 2 (test)."""
+    path = self._partition_list
+    rows = [row for row in tables.rows(path) if '.' in row[0]]  # no header
+    parts = tables.numbers(rows, columns=1, path=path)[:, 0].astype(int)
+    if not len(parts) or not set(parts) <= set(_PARTITIONS.values()):
+      raise ValueError(
+        f'{path} must give each image 0 (train), 1 (validation) or 2 (test)'
+      )
+    return {row[0]: int(part) for row, part in zip(rows, parts, strict=True)}
+
+  def _attribute_rows(self, path: pathlib.Path) -> dict[str, list[str]]:
+    return {row[0]: row for row in tables.rows(path) if '.' in row[0]}
+
+  @functools.cached_property
+  def _sizes(self) -> dict[str, int]:
+    """Maps the listed images to their sizes in bytes; all must be there."""
+    sizes = self._archive.sizes()
+    missing = [name for name in self._partition if name not in sizes]
+    if missing:
+      raise FileNotFoundError(
+        f'{self.path} lacks {_some(missing, len(self._partition))} that '
+        f'{self._partition_list.name} lists; fetch the images again, or remove '
+        'their rows to go on with the others'
+      )
+    return {name: sizes[name] for name in self._partition}
+
+  @functools.cached_property
+  def _archive(self) -> archives.Archive:
+    if self.path.is_file():
+      return archives.Zip(self.path)
+    folder = self.path / 'img_align_celeba'
+    for candidate in (folder / folder.name, folder):  # Kaggle nests it twice
+      if candidate.is_dir():
+        return archives.Folder(candidate)
+    if folder.with_suffix('.zip').is_file():
+      return archives.Zip(folder.with_suffix('.zip'))
+    raise FileNotFoundError(
+      f'no CelebA images in {self.path}: put img_align_celeba.zip or the folder '
+      'img_align_celeba/ there, or name the zip itself; they come from '
+      'mmlab.ie.cuhk.edu.hk/projects/CelebA.html or Kaggle'
+    )
+
+  @functools.cached_property
+  def _partition_list(self) -> pathlib.Path:
+    found = self._list('list_eval_partition')
+    if found is None:
+      raise FileNotFoundError(
+        f'no list_eval_partition.txt or .csv in {self._lists}: it says which '
+        'images are for training and which for testing; put it beside the '
+        'images'
+      )
+    return found
+
+  @functools.cached_property
+  def _attribute_list(self) -> pathlib.Path | None:
+    return self._list('list_attr_celeba')
+
+  @property
+  def _lists(self) -> pathlib.Path:
+    return self.path.parent if self.path.is_file() else self.path
+
+  def _list(self, stem: str) -> pathlib.Path | None:
+    candidates = [self._lists / f'{stem}{suffix}' for suffix in _SUFFIXES]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _attribute_header(path: pathlib.Path) -> tuple[str, ...]:
+  """Finds the names: after a count in the .txt, first in Kaggle's .csv."""
+  first, second = itertools.islice(tables.rows(path), 2)
+  return tuple(second if len(first) == 1 else first[1:])
+
+
+def _digest(path: pathlib.Path) -> str:
+  return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _some(names: list[str], total: int) -> str:
+  return f'{len(names)} of {total} images ({", ".join(names[:3])}, ...)'
