@@ -1,0 +1,1 @@
+"""Procedural cartoon faces: what a person has, and how it is painted."""

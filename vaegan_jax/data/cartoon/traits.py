@@ -1,0 +1,228 @@
+"""What a face can have: attributes, their chances, exclusions, visibility."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+Flags = Bool[Array, 'attributes']
+
+
+class Chances(NamedTuple):
+  """How often an attribute holds, from 0 to 1.
+
+  Attributes:
+    alone: where attributes are drawn independently of each other.
+    girl: among young women, where they are correlated; the others likewise.
+  """
+
+  alone: float
+  girl: float
+  woman: float
+  boy: float
+  man: float
+
+
+# Facial hair other than Sideburns: the chance given that there is a beard.
+CHANCES = {
+  '5_o_Clock_Shadow': Chances(0.40, 0.00, 0.00, 0.50, 0.30),
+  'Arched_Eyebrows': Chances(0.40, 0.50, 0.40, 0.08, 0.08),
+  'Bags_Under_Eyes': Chances(0.35, 0.10, 0.35, 0.20, 0.55),
+  'Bald': Chances(0.12, 0.00, 0.01, 0.05, 0.28),
+  'Bangs': Chances(0.35, 0.28, 0.20, 0.15, 0.06),
+  'Big_Lips': Chances(0.40, 0.35, 0.22, 0.15, 0.12),
+  'Big_Nose': Chances(0.40, 0.10, 0.20, 0.32, 0.55),
+  'Black_Hair': Chances(0.21, 0.24, 0.10, 0.36, 0.14),
+  'Blond_Hair': Chances(0.21, 0.27, 0.24, 0.08, 0.05),
+  'Brown_Hair': Chances(0.21, 0.30, 0.20, 0.32, 0.18),
+  'Bushy_Eyebrows': Chances(0.40, 0.06, 0.06, 0.28, 0.28),
+  'Chubby': Chances(0.30, 0.05, 0.18, 0.10, 0.30),
+  'Double_Chin': Chances(0.30, 0.04, 0.16, 0.07, 0.28),
+  'Eyeglasses': Chances(0.30, 0.06, 0.18, 0.14, 0.32),
+  'Goatee': Chances(0.35, 0.00, 0.00, 0.28, 0.28),
+  'Gray_Hair': Chances(0.18, 0.00, 0.32, 0.01, 0.50),
+  'Heavy_Makeup': Chances(0.40, 0.65, 0.45, 0.01, 0.01),
+  'High_Cheekbones': Chances(0.40, 0.55, 0.45, 0.30, 0.28),
+  'Male': Chances(0.50, 0.00, 0.00, 1.00, 1.00),
+  'Mouth_Slightly_Open': Chances(0.50, 0.52, 0.46, 0.44, 0.40),
+  'Mustache': Chances(0.35, 0.00, 0.00, 0.26, 0.34),
+  'Narrow_Eyes': Chances(0.35, 0.12, 0.16, 0.15, 0.22),
+  'No_Beard': Chances(0.45, 1.00, 1.00, 0.50, 0.45),
+  'Oval_Face': Chances(0.40, 0.36, 0.24, 0.24, 0.16),
+  'Pale_Skin': Chances(0.25, 0.12, 0.10, 0.07, 0.08),
+  'Pointy_Nose': Chances(0.40, 0.34, 0.26, 0.20, 0.20),
+  'Receding_Hairline': Chances(0.30, 0.03, 0.06, 0.10, 0.35),
+  'Rosy_Cheeks': Chances(0.30, 0.22, 0.16, 0.03, 0.04),
+  'Sideburns': Chances(0.30, 0.00, 0.00, 0.22, 0.22),
+  'Smiling': Chances(0.50, 0.56, 0.50, 0.44, 0.40),
+  'Straight_Hair': Chances(0.38, 0.34, 0.34, 0.38, 0.36),
+  'Wavy_Hair': Chances(0.38, 0.46, 0.40, 0.26, 0.20),
+  'Wearing_Earrings': Chances(0.35, 0.30, 0.40, 0.04, 0.03),
+  'Wearing_Hat': Chances(0.20, 0.06, 0.06, 0.14, 0.14),
+  'Wearing_Lipstick': Chances(0.40, 0.76, 0.62, 0.01, 0.01),
+  'Wearing_Necklace': Chances(0.35, 0.20, 0.26, 0.03, 0.03),
+  'Wearing_Necktie': Chances(0.30, 0.01, 0.02, 0.16, 0.34),
+  'Young': Chances(0.50, 1.00, 0.00, 1.00, 0.00),
+}
+"""CelebA's attributes but Attractive and Blurry, in CelebA's order."""
+
+ATTRIBUTES = tuple(CHANCES)
+MALE, YOUNG = 0.42, 0.72
+HAIR = ('Black_Hair', 'Blond_Hair', 'Brown_Hair', 'Gray_Hair')
+BEARDS = ('5_o_Clock_Shadow', 'Goatee', 'Mustache')
+EXCLUSIVE = (HAIR, ('Straight_Hair', 'Wavy_Hair'))
+# Attributes that tend to come together beyond what sex and age explain.
+CIRCLES = (
+  ('Smiling', 'High_Cheekbones', 'Mouth_Slightly_Open', 'Rosy_Cheeks'),
+  ('Heavy_Makeup', 'Wearing_Lipstick', 'Arched_Eyebrows', 'Wearing_Earrings'),
+  ('Chubby', 'Double_Chin', 'Big_Nose'),
+)
+
+
+def index(name: str) -> int:
+  """Finds an attribute's column.
+
+  Raises:
+    ValueError: there is no such attribute.
+  """
+  if name not in CHANCES:
+    raise ValueError(
+      f'no attribute {name!r} of a cartoon face: expected one of '
+      f'{", ".join(ATTRIBUTES)}'
+    )
+  return ATTRIBUTES.index(name)
+
+
+def _columns(names: tuple[str, ...]) -> np.ndarray:
+  return np.array([index(name) for name in names])
+
+
+def _exclusions() -> np.ndarray:
+  """Tabulates which attribute (row) rules which others (columns) out."""
+  table = np.zeros((len(ATTRIBUTES), len(ATTRIBUTES)), bool)
+  pairs = [(a, b) for group in EXCLUSIVE for a in group for b in group]
+  pairs += [(beard, 'No_Beard') for beard in BEARDS]
+  for a, b in pairs:
+    if a != b:
+      table[index(a), index(b)] = table[index(b), index(a)] = True
+  return table
+
+
+def _luck(
+  key: Key[Array, ''], *, correlated: bool
+) -> Float[Array, '#attributes *columns']:
+  """Draws a uniform number per attribute; some attributes share theirs."""
+  own_key, circle_key = jax.random.split(key)
+  luck = jax.random.uniform(own_key, (len(ATTRIBUTES),))
+  follows = jax.random.uniform(circle_key, (len(ATTRIBUTES),)) < 0.6
+  for circle in CIRCLES if correlated else ():
+    columns = _columns(circle)
+    shared = jnp.where(follows[columns], luck[columns[0]], luck[columns])
+    luck = luck.at[columns].set(shared)
+  for group in EXCLUSIVE:
+    columns = _columns(group)
+    luck = luck.at[columns].set(luck[columns[0]])
+  return luck
+
+
+def _intervals() -> tuple[
+  Float[Array, '#attributes *columns'], Float[Array, '#attributes *columns']
+]:
+  """Tabulates which luck, from low to high, grants an attribute to whom.
+
+  Attributes that exclude each other share their luck, so their intervals lie
+  side by side.
+  """
+  chances = np.array([tuple(row) for row in CHANCES.values()], np.float32)
+  low = np.zeros_like(chances)
+  for group in EXCLUSIVE:
+    columns = _columns(group)
+    low[columns[1:]] = np.cumsum(chances[columns], axis=0)[:-1]
+  return jnp.asarray(low), jnp.asarray(low + chances)
+
+
+def draw(key: Key[Array, ''], *, correlated: bool) -> Flags:
+  """Draws the attributes of a face.
+
+  Args:
+    key: decides all.
+    correlated: whether sex, age and company matter as they do in CelebA, or
+      every attribute is drawn by itself. Exclusions hold either way: at most
+      one hair colour (none: ginger), straight or wavy or neither (cropped, or
+      a bun), and No_Beard forbids shadow, goatee and moustache.
+  """
+  sex_key, luck_key = jax.random.split(key)
+  luck = _luck(luck_key, correlated=correlated)
+  low, high = _intervals()
+  if correlated:
+    male, young = jax.random.uniform(sex_key, (2,)) < jnp.array([MALE, YOUNG])
+    kind = 1 + 2 * male + ~young
+  else:
+    kind = jnp.int32(0)
+  flags = (low[:, kind] <= luck) & (luck < high[:, kind])
+  columns = _columns(BEARDS)
+  bearded = ~flags[index('No_Beard')]
+  return flags.at[columns].set(flags[columns] & bearded)
+
+
+def flip(flags: Flags, which: Int[Array, '']) -> Flags:
+  """Negates one attribute and whatever it forces; -1 changes nothing.
+
+  Setting an attribute clears those it excludes. Shaving the last of shadow,
+  goatee and moustache sets No_Beard; clearing No_Beard grows a full beard,
+  which is what a beard without any of the three is.
+  """
+  chosen = jnp.arange(len(ATTRIBUTES)) == which
+  turned = flags ^ chosen
+  cleared = jnp.any((turned & chosen)[:, None] & _exclusions(), axis=0)
+  turned = turned & ~cleared
+  beards = _columns(BEARDS)
+  shaved = jnp.any(flags[beards]) & ~jnp.any(turned[beards])
+  no_beard = index('No_Beard')
+  return turned.at[no_beard].set(turned[no_beard] | shaved)
+
+
+def full_beard(flags: Flags) -> Bool[Array, '']:
+  """Says whether there is a beard that is no shadow, goatee or moustache."""
+  return ~(flags[index('No_Beard')] | jnp.any(flags[_columns(BEARDS)]))
+
+
+def visible(flags: Flags, *, shades: Bool[Array, '']) -> Flags:
+  """Says which attributes show in the picture of a face.
+
+  An attribute that does not show is painted as if it were absent, so flipping
+  it changes no pixel.
+
+  Args:
+    flags: the attributes.
+    shades: whether the glasses, if worn, are dark.
+  """
+  has = {name: flags[i] for i, name in enumerate(ATTRIBUTES)}
+  hat, bald, male = has['Wearing_Hat'], has['Bald'], has['Male']
+  loose = (has['Straight_Hair'] | has['Wavy_Hair']) & ~male
+  tucked = hat & ~loose
+  curtain = loose & ~bald
+  whiskers = full_beard(flags) | has['Goatee'] | has['Mustache']
+  dark = has['Eyeglasses'] & shades
+  hidden = {
+    'Bald': tucked,
+    'Bangs': bald | hat,
+    'Receding_Hairline': bald | hat | has['Bangs'],
+    'Straight_Hair': bald | (hat & male),
+    'Wavy_Hair': bald | (hat & male),
+    'Sideburns': curtain,
+    'Bags_Under_Eyes': dark,
+    'Narrow_Eyes': dark,
+    'Heavy_Makeup': dark,
+    'Double_Chin': full_beard(flags),
+  }
+  burns = has['Sideburns'] & ~hidden['Sideburns']
+  for name in HAIR:
+    hidden[name] = (bald | tucked) & ~whiskers & ~burns
+  shown = jnp.ones(len(ATTRIBUTES), bool)
+  columns = _columns(tuple(hidden))
+  return shown.at[columns].set(~jnp.stack(list(hidden.values())))
