@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from concurrent import futures
 from typing import NamedTuple
 
@@ -149,7 +150,9 @@ class Batches:
 
   def _from_host(self, step: int) -> Batch:
     rows = self._rows(step)
-    return _batch([_put(a, rows, like=self._sharding) for a in self._arrays])
+    return _batch(
+      [_gathered(a, rows, like=self._sharding) for a in self._arrays]
+    )
 
 
 def _take(arrays: list[Array], rows: Int32[Array, ' batch']) -> list[Array]:
@@ -168,14 +171,30 @@ def _replicate(array: np.ndarray, like: jax.sharding.Sharding) -> jax.Array:
   """Copies an array whole to each device of a sharding, on every host."""
   if isinstance(like, jax.sharding.NamedSharding):
     like = jax.sharding.NamedSharding(like.mesh, jax.sharding.PartitionSpec())
-  return jax.make_array_from_callback(array.shape, like, lambda i: array[i])
+  return _put(array.shape, lambda index: array, like=like)
 
 
-def _put(
+def _gathered(
   array: np.ndarray, rows: np.ndarray, *, like: jax.sharding.Sharding
 ) -> jax.Array:
   """Gathers rows, each host those of its own devices."""
   shape = (len(rows), *array.shape[1:])
-  return jax.make_array_from_callback(
-    shape, like, lambda index: array[rows[index[0]]]
-  )
+  return _put(shape, lambda index: array[rows[index[0]]], like=like)
+
+
+def _put(
+  shape: tuple[int, ...],
+  part: Callable[[tuple[slice, ...]], np.ndarray],
+  *,
+  like: jax.sharding.Sharding,
+) -> jax.Array:
+  """Builds an array of which each device gets its part, by name.
+
+  `jax.make_array_from_callback` would do, but counts as an implicit transfer,
+  which a training loop may have forbidden (`jax.transfer_guard`).
+  """
+  places = like.addressable_devices_indices_map(shape)
+  devices = list(places)
+  parts = [part(index or (slice(None),)) for index in places.values()]
+  shards = jax.device_put(parts, devices)
+  return jax.make_array_from_single_device_arrays(shape, like, shards)

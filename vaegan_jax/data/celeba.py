@@ -166,8 +166,8 @@ class CelebA:
     if folder.with_suffix('.zip').is_file():
       return archives.Zip(folder.with_suffix('.zip'))
     raise FileNotFoundError(
-      f'no CelebA images in {self.path}: put img_align_celeba.zip or the folder '
-      'img_align_celeba/ there, or name the zip itself; they come from '
+      f'no CelebA images in {self.path}: put img_align_celeba.zip there, or '
+      'the folder img_align_celeba/, or name the zip itself; they come from '
       'mmlab.ie.cuhk.edu.hk/projects/CelebA.html or Kaggle'
     )
 
