@@ -1,0 +1,203 @@
+"""Pixels to images and back, and the authors' jitter, on the device.
+
+Each function draws for the whole global batch, so that what an image gets
+does not depend on the number of devices.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Float32, Key, UInt8
+
+
+def to_images(
+  pixels: UInt8[Array, 'batch height width channels'],
+) -> Float32[Array, 'batch height width channels']:
+  """Maps bytes 0..255 to [-1, 1], the range of the decoder's tanh.
+
+  Source: dataset/util.py, commit 1906387 (`img_transform`).
+  """
+  return pixels.astype(jnp.float32) / 127.5 - 1
+
+
+def to_pixels(
+  images: Float[Array, 'batch height width channels'],
+) -> UInt8[Array, 'batch height width channels']:
+  """Maps [-1, 1] to the nearest bytes; what lies outside is clipped."""
+  levels = jnp.round((images.astype(jnp.float32) + 1) * 127.5)
+  return jnp.clip(levels, 0, 255).astype(jnp.uint8)
+
+
+def flip(
+  images: Float[Array, 'batch height width channels'],
+  key: Key[Array, ''],
+) -> Float[Array, 'batch height width channels']:
+  """Mirrors each image, left to right, with probability 1/2.
+
+  Deviation: the authors toss one coin for the whole batch.
+  """
+  mirrored = jax.random.bernoulli(key, shape=(len(images), 1, 1, 1))
+  return jnp.where(mirrored, images[:, :, ::-1], images)
+
+
+def jitter(
+  images: Float32[Array, 'batch height width channels'],
+  key: Key[Array, ''],
+  *,
+  translation: float = 2 / 148,
+  scale: float = 0.01,
+  rotation: float = 0.01,
+  gamma: float = 0.05,
+  contrast: float = 0.05,
+  hue: float = 0.01,
+) -> Float32[Array, 'batch height width channels']:
+  """Moves, turns, scales and recolours each image a little.
+
+  Deviation: the authors do it to the full-size file before cropping, and turn
+  about that file's centre; here it is done to the reduced image, about its
+  own, and the last pixel is repeated beyond the edge.
+
+  Args:
+    images: in [-1, 1]; grey ones have no saturation or hue to change.
+    key: of the draws.
+    translation: standard deviation of each shift, in widths of the image.
+    scale: standard deviation of the magnification about 1.
+    rotation: standard deviation of the angle, in radians.
+    gamma: spread of the exponent of the colours in [0, 1]: its logarithm has
+      the standard deviation gamma / log 2.
+    contrast: the same for the exponent of saturation and value (HSV).
+    hue: standard deviation of the shift of hue, in turns.
+
+  Source: dataset/augment.py and dataset/celeba.py, commit 1906387.
+  """
+  shift_key, scale_key, turn_key, *colour_keys = jax.random.split(key, 6)
+  batch, width = images.shape[0], images.shape[2]
+  moved = warp(
+    images,
+    shift=jax.random.normal(shift_key, (batch, 2)) * translation * width,
+    scale=1 + scale * jax.random.normal(scale_key, (batch,)),
+    angle=rotation * jax.random.normal(turn_key, (batch,)),
+  )
+  recoloured = recolour(
+    (moved + 1) / 2,
+    gamma=_exponent(colour_keys[0], batch, gamma),
+    contrast=_exponent(colour_keys[1], batch, contrast),
+    hue=hue * jax.random.normal(colour_keys[2], (batch,)),
+  )
+  return recoloured * 2 - 1
+
+
+def warp(
+  images: Float32[Array, 'batch height width channels'],
+  *,
+  shift: Float32[Array, 'batch 2'],
+  scale: Float32[Array, ' batch'],
+  angle: Float32[Array, ' batch'],
+) -> Float32[Array, 'batch height width channels']:
+  """Samples each image at turned, scaled and shifted places, bicubically.
+
+  The pixel (y, x), counted from the centre, takes the colour of
+  scale * R(angle) (y, x) + shift. Results stay within [-1, 1].
+  """
+  return jax.vmap(_warp)(images, shift, scale, angle)
+
+
+def _warp(image: Array, shift: Array, scale: Array, angle: Array) -> Array:
+  height, width = image.shape[:2]
+  y = jnp.arange(height)[:, None] - (height - 1) / 2
+  x = jnp.arange(width)[None, :] - (width - 1) / 2
+  cos, sin = scale * jnp.cos(angle), scale * jnp.sin(angle)
+  rows = _taps(cos * y + sin * x + shift[0] + (height - 1) / 2, height)
+  columns = _taps(cos * x - sin * y + shift[1] + (width - 1) / 2, width)
+  image = image.reshape(height * width, -1)
+  result = jnp.zeros((height, width, image.shape[-1]), image.dtype)
+  for row, row_weight in rows:
+    for column, weight in columns:
+      weight = (row_weight * weight)[..., None]
+      result += weight * image[row * width + column]
+  return jnp.clip(result, -1, 1)
+
+
+def _taps(places: Array, size: int) -> list[tuple[Array, Array]]:
+  """Finds four pixels about each place, and their weights by Keys' cubic."""
+  first = jnp.floor(places)
+  t = places - first
+  weights = (
+    ((-0.5 * t + 1) * t - 0.5) * t,
+    (1.5 * t - 2.5) * t * t + 1,
+    ((-1.5 * t + 2) * t + 0.5) * t,
+    (0.5 * t - 0.5) * t * t,
+  )
+  index = first.astype(jnp.int32) - 1
+  return [
+    (jnp.clip(index + i, 0, size - 1), weight)
+    for i, weight in enumerate(weights)
+  ]
+
+
+def recolour(
+  images: Float32[Array, 'batch height width channels'],
+  *,
+  gamma: Float32[Array, ' batch'],
+  contrast: Float32[Array, ' batch'],
+  hue: Float32[Array, ' batch'],
+) -> Float32[Array, 'batch height width channels']:
+  """Raises colours to `gamma`, saturation and value to `contrast`, turns hue.
+
+  Args:
+    images: in [0, 1], as the result is.
+    gamma: exponent of each channel.
+    contrast: exponent of saturation and value.
+    hue: shift, in turns.
+  """
+  gamma, contrast, hue = (x[:, None, None] for x in (gamma, contrast, hue))
+  images = jnp.clip(images, 0, 1) ** gamma[..., None]
+  if images.shape[-1] == 1:
+    return images ** contrast[..., None]
+  turn, saturation, value = _to_hsv(images)
+  return _from_hsv(_Hsv(turn + hue, saturation**contrast, value**contrast))
+
+
+class _Hsv(NamedTuple):
+  """Hue in turns (any whole number may be added), the others in [0, 1]."""
+
+  hue: Array
+  saturation: Array
+  value: Array
+
+
+def _to_hsv(images: Array) -> _Hsv:
+  red, green, blue = jnp.moveaxis(images, -1, 0)
+  value = images.max(-1)
+  spread = value - images.min(-1)
+  # Grey has no hue, black no saturation: 0 of each, and nothing divided by 0.
+  safe_spread = jnp.where(spread > 0, spread, 1)
+  safe_value = jnp.where(value > 0, value, 1)
+  sixths = jnp.where(
+    red == value,
+    (green - blue) / safe_spread,
+    jnp.where(
+      green == value,
+      2 + (blue - red) / safe_spread,
+      4 + (red - green) / safe_spread,
+    ),
+  )
+  return _Hsv(sixths / 6, spread / safe_value, value)
+
+
+def _from_hsv(hsv: _Hsv) -> Array:
+  def channel(offset: int) -> Array:
+    sixths = (offset + hsv.hue * 6) % 6
+    dark = jnp.clip(jnp.minimum(sixths, 4 - sixths), 0, 1)
+    return hsv.value * (1 - hsv.saturation * dark)
+
+  return jnp.stack([channel(offset) for offset in (5, 3, 1)], -1)
+
+
+def _exponent(key: Array, batch: int, sd: float) -> Array:
+  """Draws exp(N(sd^2, sd) / log 2), the authors' spread about 1."""
+  return jnp.exp((sd**2 + sd * jax.random.normal(key, (batch,))) / math.log(2))
