@@ -5,9 +5,10 @@ from __future__ import annotations
 import pathlib
 import threading
 import zipfile
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Archive(Protocol):
   """Files by name; `read` is safe to call from threads."""
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import pathlib
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
@@ -21,6 +21,7 @@ from vaegan_jax.data import storage
 SPLITS = ('train', 'validation', 'test')
 
 
+@runtime_checkable
 class Source(Protocol):
   """Where images come from: a frozen dataclass whose fields are its settings.
 
