@@ -1,0 +1,1 @@
+"""VAE/GAN in JAX: autoencoding beyond pixels with a learned similarity."""

@@ -1,0 +1,284 @@
+"""Encoder, Decoder and Discriminator: the paper's table of layers.
+
+Every network is a pure function of (variables, input): Flax modules whose
+'params' are learned and whose 'batch_stats' are the running statistics of
+batch normalisation, used instead of the batch's own where `train` is False.
+
+The number of strided layers is the number of channels given, so images must be
+divisible by 2 to that number: 8 for the paper's three.
+
+Source: table 1 of the paper; architectures.py of the authors' code (commit
+1906387) for what the table leaves open: no bias before batch normalisation,
+weights uniform within 1/sqrt(3 fan_in), momentum 0.9, epsilon 1e-6 after
+convolutions and 1e-5 after dense layers.
+Deviation: maps are padded by (1, 2) instead of (2, 2), which shifts the grid
+by a pixel; running statistics average variances instead of inverse standard
+deviations; the scale of a normalisation starts at 1.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from vaegan_jax import convolution
+
+KERNEL = 5
+
+# Uniform within 1 / sqrt(3 fan_in), the authors' AutoFiller. A kernel is
+# [height, width, large, small]; for the transposed layers too they count the
+# channels of the larger map as the fan-in.
+_initial = nn.initializers.variance_scaling(1 / 9, 'fan_in', 'uniform')
+
+
+class Convolution(nn.Module):
+  """Applies a 5x5 convolution ('down'), or its transpose ('up')."""
+
+  channels: int
+  stride: int = 2
+  direction: str = 'down'
+  bias: bool = False
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    down = self.direction == 'down'
+    large, small = x.shape[-1], self.channels
+    if not down:
+      large, small = small, large
+    shape = (KERNEL, KERNEL, large, small)
+    kernel = self.param('kernel', _initial, shape, jnp.float32)
+    function = convolution.convolve if down else convolution.transpose
+    x = function(x, kernel.astype(x.dtype), self.stride)
+    if self.bias:
+      bias = self.param('bias', nn.initializers.zeros, (self.channels,))
+      x = x + bias.astype(x.dtype)
+    return x
+
+
+_Dense = functools.partial(
+  nn.Dense, kernel_init=_initial, bias_init=nn.initializers.zeros
+)
+
+
+class Normalise(nn.Module):
+  """Normalises a batch (over space too) and applies ReLU.
+
+  With `axis` the batch is the one spread over a mapped axis of that name.
+  """
+
+  axis: str | None = None
+
+  @nn.compact
+  def __call__(self, x: Array, *, train: bool) -> Array:
+    x = nn.BatchNorm(
+      use_running_average=not train,
+      momentum=0.9,
+      epsilon=1e-6 if x.ndim == 4 else 1e-5,
+      axis_name=self.axis,
+      name='batch_norm',
+    )(x)
+    return nn.relu(x)
+
+
+class Encoder(nn.Module):
+  """Maps images to the mean and log variance of q(z|x).
+
+  Attributes:
+    latent: the size of a code z.
+    channels: of the strided convolutions.
+    hidden: units of the dense layer (2048 in the paper, 1024 in the code).
+    axis: the mapped axis over which a batch is spread, if any.
+  """
+
+  latent: int = 128
+  channels: tuple[int, ...] = (64, 128, 256)
+  hidden: int = 1024
+  axis: str | None = None
+
+  @nn.compact
+  def __call__(
+    self, images: Float[Array, 'batch height width colours'], *, train: bool
+  ) -> tuple[Float[Array, 'batch latent'], Float[Array, 'batch latent']]:
+    x = images
+    for i, channels in enumerate(self.channels, 1):
+      x = Convolution(channels, name=f'convolution_{i}')(x)
+      x = Normalise(self.axis, name=f'normalise_{i}')(x, train=train)
+    x = x.reshape(len(x), -1)
+    x = _Dense(self.hidden, use_bias=False, name='dense')(x)
+    x = Normalise(self.axis, name='normalise_dense')(x, train=train)
+    mean = _Dense(self.latent, name='mean')(x)
+    log_var = _Dense(self.latent, name='log_var')(x)
+    return mean, log_var
+
+
+class Decoder(nn.Module):
+  """Maps codes to images in [-1, 1]: the VAE's decoder, the GAN's generator.
+
+  Attributes:
+    shape: height, width and colours of the images.
+    channels: of the dense layer's maps, then of the strided layers.
+    axis: the mapped axis over which a batch is spread, if any.
+  """
+
+  shape: tuple[int, int, int]
+  channels: tuple[int, ...] = (256, 256, 128, 32)
+  axis: str | None = None
+
+  @nn.compact
+  def __call__(
+    self, codes: Float[Array, 'batch latent'], *, train: bool
+  ) -> Float[Array, 'batch height width colours']:
+    first, *rest = self.channels
+    height, width = (n >> len(rest) for n in self.shape[:2])
+    x = _Dense(height * width * first, use_bias=False, name='dense')(codes)
+    # Over each unit of the dense layer, as in the authors' code, not per map.
+    x = Normalise(self.axis, name='normalise_dense')(x, train=train)
+    x = x.reshape(-1, height, width, first)
+    for i, channels in enumerate(rest, 1):
+      x = Convolution(channels, direction='up', name=f'convolution_{i}')(x)
+      x = Normalise(self.axis, name=f'normalise_{i}')(x, train=train)
+    colours = self.shape[2]
+    x = Convolution(colours, stride=1, bias=True, name='colours')(x)
+    return jnp.tanh(x)
+
+
+class Discriminator(nn.Module):
+  """Maps images to Dis_l and to the logit of being real.
+
+  Dis_l is the raw output of a convolution, before normalisation and ReLU:
+  `features` computes it and `judge` goes on from there, so that a gradient can
+  enter or leave between the two.
+
+  Attributes:
+    channels: of the first convolution (stride 1), then of the strided ones.
+    hidden: units of the dense layer.
+    layer: how many strided convolutions lie below Dis_l; 3 in the authors'
+      code, 0 means the first convolution.
+    axis: the mapped axis over which a batch is spread, if any.
+  """
+
+  channels: tuple[int, ...] = (32, 128, 256, 256)
+  hidden: int = 512
+  layer: int = 3
+  axis: str | None = None
+
+  def setup(self):
+    first, *rest = self.channels
+    self.convolutions = [
+      Convolution(first, stride=1, bias=True),
+      *(Convolution(channels) for channels in rest),
+    ]
+    self.normalisations = [Normalise(self.axis) for _ in rest]
+    self.dense = _Dense(self.hidden, use_bias=False)
+    self.normalise_dense = Normalise(self.axis)
+    self.logit = _Dense(1)
+
+  def __call__(
+    self, images: Float[Array, 'batch height width colours'], *, train: bool
+  ) -> Float[Array, ' batch']:
+    return self.judge(self.features(images, train=train), train=train)
+
+  def features(
+    self, images: Float[Array, 'batch height width colours'], *, train: bool
+  ) -> Float[Array, 'batch h w channels']:
+    """Computes Dis_l."""
+    x = self.convolutions[0](images)
+    for i in range(self.layer):
+      x = self.convolutions[i + 1](self._activate(x, i, train))
+    return x
+
+  def judge(
+    self, features: Float[Array, 'batch h w channels'], *, train: bool
+  ) -> Float[Array, ' batch']:
+    """Computes the logit from Dis_l; positive means real."""
+    x = features
+    for i in range(self.layer, len(self.channels) - 1):
+      x = self.convolutions[i + 1](self._activate(x, i, train))
+    x = self._activate(x, len(self.channels) - 1, train)
+    x = self.dense(x.reshape(len(x), -1))
+    x = self.normalise_dense(x, train=train)
+    return self.logit(x)[:, 0]
+
+  def _activate(self, x: Array, layer: int, train: bool) -> Array:
+    """Applies what follows a convolution: the first has no normalisation."""
+    if layer == 0:
+      return nn.relu(x)
+    return self.normalisations[layer - 1](x, train=train)
+
+
+class Networks(NamedTuple):
+  """The three networks of a model; their variables live in a TrainState."""
+
+  encoder: Encoder
+  decoder: Decoder
+  discriminator: Discriminator
+
+  def over(self, axis: str | None) -> Networks:
+    """Gives networks that normalise the batch spread over a mapped axis."""
+    return Networks(*(network.clone(axis=axis) for network in self))
+
+
+def build(
+  shape: tuple[int, int, int],
+  *,
+  latent: int = 128,
+  width: float = 1.0,
+  encoder: tuple[int, ...] = (64, 128, 256),
+  encoder_hidden: int = 1024,
+  decoder: tuple[int, ...] = (256, 256, 128, 32),
+  discriminator: tuple[int, ...] = (32, 128, 256, 256),
+  discriminator_hidden: int = 512,
+  layer: int = 3,
+) -> Networks:
+  """Builds the three networks for images of a shape.
+
+  Args:
+    shape: height, width, colours (1 or 3).
+    latent: the size of a code.
+    width: a multiple of all channels and hidden units below.
+    encoder: channels of its strided convolutions.
+    encoder_hidden: units of its dense layer.
+    decoder: channels of its dense layer's maps and of its strided layers.
+    discriminator: channels of its first and of its strided convolutions.
+    discriminator_hidden: units of its dense layer.
+    layer: which strided convolution of the discriminator gives Dis_l.
+
+  Raises:
+    ValueError: if the layers do not fit the shape or each other.
+  """
+  height, width_in_pixels, colours = shape
+  depths = (len(encoder), len(decoder) - 1, len(discriminator) - 1)
+  multiple = 2 ** max(depths)
+  if min(shape) < 1 or height % multiple or width_in_pixels % multiple:
+    raise ValueError(
+      f'images of {height}x{width_in_pixels} do not fit networks with '
+      f'{max(depths)} strided layers: height and width must be multiples of '
+      f'{multiple}'
+    )
+  if colours not in (1, 3):
+    raise ValueError(f'images have {colours} colours: expected 1 or 3')
+  if not 0 <= layer < len(discriminator):
+    raise ValueError(
+      f'the discriminator has no layer {layer}: Dis_l is one of 0 (its first '
+      f'convolution) to {len(discriminator) - 1} (its last)'
+    )
+  if latent < 1 or width <= 0:
+    raise ValueError(
+      f'latent size {latent} and width {width}: both must be positive'
+    )
+
+  def scaled(channels: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(max(1, round(n * width)) for n in channels)
+
+  (encoder_hidden, discriminator_hidden) = scaled(
+    (encoder_hidden, discriminator_hidden)
+  )
+  return Networks(
+    Encoder(latent, scaled(encoder), encoder_hidden),
+    Decoder(tuple(shape), scaled(decoder)),
+    Discriminator(scaled(discriminator), discriminator_hidden, layer),
+  )

@@ -1,0 +1,120 @@
+"""Many devices: compiles a pure step over them, with jit or with pmap.
+
+The batch is split over all devices, everything else is on each of them. Under
+jit a step is written for the whole batch and XLA divides the work; under pmap
+it is written for one device's rows and asks the others where it must. Both
+give the same numbers, and the number of devices changes nothing: batch
+normalisation and noise are those of the whole batch.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+from jax import lax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+AXIS = 'batch'
+
+# (state, batch) -> (state, metrics); the keyword names the mapped axis, if any.
+Step = Callable[..., tuple[Any, dict[str, Any]]]
+
+
+class Compiled(NamedTuple):
+  """A step ready to run.
+
+  Attributes:
+    step: (state, batch) -> (state, metrics). It takes the state's memory: what
+      was passed in cannot be used again.
+    replicated: where the state belongs.
+    sharded: where a batch belongs, split by its leading axis.
+  """
+
+  step: Callable[[Any, Any], tuple[Any, dict[str, Any]]]
+  replicated: NamedSharding
+  sharded: NamedSharding
+
+
+def compile_step(
+  step: Step,
+  *,
+  batch_size: int,
+  devices: Sequence[jax.Device] | None = None,
+  how: str = 'jit',
+) -> Compiled:
+  """Prepares a step for devices; XLA compiles it at the first call.
+
+  Args:
+    step: a pure function (state, batch, *, axis) -> (state, metrics).
+    batch_size: of the whole batch.
+    devices: the devices to use; all by default.
+    how: 'jit' (over a mesh) or 'pmap'.
+
+  Raises:
+    ValueError: if the devices cannot share the batch evenly, or for another
+      `how`.
+  """
+  devices = jax.devices() if devices is None else devices
+  if batch_size % len(devices):
+    raise ValueError(
+      f'a batch of {batch_size} cannot be split evenly over {len(devices)} '
+      f'devices: make config.batch_size a multiple of {len(devices)}'
+    )
+  if how not in ('jit', 'pmap'):
+    raise ValueError(f"compile with 'jit' or 'pmap', not {how!r}")
+  mesh = jax.make_mesh(
+    (len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices
+  )
+  replicated = NamedSharding(mesh, PartitionSpec())
+  sharded = NamedSharding(mesh, PartitionSpec(AXIS))
+  if how == 'jit':
+    compiled = jax.jit(
+      functools.partial(step, axis=None),
+      in_shardings=(replicated, sharded),
+      out_shardings=replicated,
+      donate_argnums=0,
+    )
+  else:
+    compiled = _pmap(step, devices)
+  return Compiled(compiled, replicated, sharded)
+
+
+def _pmap(step: Step, devices: Sequence[jax.Device]) -> Callable:
+  """Maps a step over devices, hiding that their axis leads every array."""
+  mapped = jax.pmap(
+    functools.partial(step, axis=AXIS),
+    axis_name=AXIS,
+    in_axes=(None, 0),
+    out_axes=None,
+    devices=devices,
+  )
+
+  def split(x):
+    return x.reshape(len(devices), -1, *x.shape[1:])
+
+  return lambda state, batch: mapped(state, jax.tree.map(split, batch))
+
+
+def local_rows(drawn: Any, *, axis: str | None) -> Any:
+  """Keeps this device's rows of arrays made for the whole batch.
+
+  What is drawn for all and then divided does not depend on the number of
+  devices.
+  """
+  if axis is None:
+    return drawn
+  count, index = lax.axis_size(axis), lax.axis_index(axis)
+
+  def rows(x):
+    size = x.shape[0] // count
+    return lax.dynamic_slice_in_dim(x, index * size, size)
+
+  return jax.tree.map(rows, drawn)
+
+
+def mean(tree: Any, *, axis: str | None) -> Any:
+  """Averages over the mapped axis, if there is one."""
+  return tree if axis is None else lax.pmean(tree, axis)

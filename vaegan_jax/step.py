@@ -1,0 +1,166 @@
+"""One step of training: a pure function of (state, batch).
+
+pixels -> images -> what each network descends -> which networks may move ->
+a new state. The three updates are simultaneous: all gradients are those of the
+old state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool
+
+from vaegan_jax import algorithm, parallel
+from vaegan_jax import networks as nets
+from vaegan_jax import state as states
+
+# (pixels, a key for each image) -> images in [-1, 1]
+Augment = Callable[[Array, Array], Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Equilibrium:
+  """The authors' rule that lets neither Dis nor Dec run away.
+
+  Dis is skipped while the mean cross entropy of its real or of its generated
+  images is below centre - margin; Dec while either is above centre + margin;
+  if both would be, neither is. Enc is never skipped.
+
+  Attributes:
+    centre: in nats; log 2 = 0.69 is what a Dis pays that cannot tell.
+    margin: in nats.
+
+  Source: model/aegan.py of the authors' code; not in the paper.
+  """
+
+  centre: float = 0.68
+  margin: float = 0.35
+
+  def allowed(self, terms: algorithm.Terms) -> dict[str, Bool[Array, '']]:
+    """Says which networks may be updated after a batch."""
+    costs = jnp.stack([terms.real, terms.generated])
+    discriminator = costs.min() >= self.centre - self.margin
+    decoder = costs.max() <= self.centre + self.margin
+    neither = ~(discriminator | decoder)
+    return {
+      'encoder': jnp.array(True),
+      'decoder': decoder | neither,
+      'discriminator': discriminator | neither,
+    }
+
+
+def make(
+  networks: nets.Networks,
+  optimizers: Mapping[str, optax.GradientTransformationExtraArgs],
+  *,
+  objective: algorithm.Objective,
+  augment: Augment,
+  equilibrium: Equilibrium | None = None,
+  average_decay: float = 0.0,
+) -> parallel.Step:
+  """Makes the step of a run.
+
+  Args:
+    networks: the three modules.
+    optimizers: an optax transformation for each network, whose update takes
+      the run's `step`.
+    objective: what is minimised.
+    augment: makes images of pixels.
+    equilibrium: when networks are skipped; None: never.
+    average_decay: of the exponential average of the decoder, if it has one.
+
+  Returns:
+    (state, batch, *, axis) -> (state, metrics). The batch has `pixels`. The
+    metrics are scalars: the terms in nats an image, and for each network
+    'gradient_norm' (of its objective summed over the batch, before weight
+    decay) and 'updated' (1 or 0).
+  """
+
+  def step(state, batch, *, axis=None):
+    rows = len(batch.pixels) * (jax.lax.axis_size(axis) if axis else 1)
+    key = jax.random.fold_in(state.key, state.step)
+    image_key, noise_key = jax.random.split(key)
+    keys, noise = parallel.local_rows(
+      (
+        jax.random.split(image_key, rows),
+        algorithm.draw(noise_key, rows, networks.encoder.latent),
+      ),
+      axis=axis,
+    )
+    descent = algorithm.descend(
+      networks.over(axis),
+      {name: network.variables() for name, network in state.networks.items()},
+      augment(batch.pixels, keys),
+      noise=noise,
+      objective=objective,
+    )
+    terms, gradients = parallel.mean(
+      (descent.terms, descent.gradients), axis=axis
+    )
+    # The authors' losses are sums over the batch: weight decay and epsilon of
+    # the optimizers are relative to that.
+    gradients = jax.tree.map(lambda g: rows * g, gradients)
+    allowed = _everything() if equilibrium is None else equilibrium.allowed(terms)
+
+    moved = {}
+    for name, network in state.networks.items():
+      updated = _update(
+        network, gradients[name], optimizers[name], step=state.step
+      )
+      moved[name] = _average(
+        _choose(allowed[name], updated, network).replace(
+          statistics=descent.statistics[name]
+        ),
+        average_decay,
+      )
+    metrics = dataclasses.asdict(terms)
+    for name in moved:
+      metrics[f'{name}/gradient_norm'] = optax.global_norm(gradients[name])
+      metrics[f'{name}/updated'] = allowed[name].astype(jnp.float32)
+    return state.replace(step=state.step + 1, networks=moved), metrics
+
+  return step
+
+
+def _everything() -> dict[str, Bool[Array, '']]:
+  return {name: jnp.array(True) for name in states.NAMES}
+
+
+def _update(
+  network: states.NetworkState,
+  gradients: Any,
+  optimizer: optax.GradientTransformationExtraArgs,
+  *,
+  step: Array,
+) -> states.NetworkState:
+  updates, optimizer_state = optimizer.update(
+    gradients, network.optimizer, network.params, step=step
+  )
+  return network.replace(
+    params=optax.apply_updates(network.params, updates),
+    optimizer=optimizer_state,
+    updates=network.updates + 1,
+  )
+
+
+def _choose(allowed: Array, new: Any, old: Any) -> Any:
+  """Takes the new state if allowed, else the old one bit for bit."""
+  return jax.tree.map(lambda n, o: jnp.where(allowed, n, o), new, old)
+
+
+def _average(
+  network: states.NetworkState, decay: float
+) -> states.NetworkState:
+  if network.average is None:
+    return network
+  return network.replace(
+    average=optax.incremental_update(
+      network.variables(), network.average, 1 - decay
+    )
+  )
