@@ -27,7 +27,7 @@ ATTRIBUTES: tuple[str, ...] = traits.ATTRIBUTES
 DRAWING_VERSION = 1
 SPLITS = ('train', 'validation', 'test')
 SPLIT_ROOM = 10_000_000  # indices set aside for each split
-CHUNK = 64
+CHUNK = 16  # faces drawn at once; a lone face costs as much
 
 
 class Face(NamedTuple):
@@ -50,7 +50,7 @@ def make(
   which: Int[Array, ''],
   *,
   size: tuple[int, int],
-  correlated: bool,
+  correlated: Bool[Array, ''],
 ) -> Face:
   """Draws the face of a key with attribute number `which` flipped, or -1.
 
@@ -66,7 +66,7 @@ def make(
 
 
 def _sit(
-  key: Key[Array, ''], which: Int[Array, ''], *, correlated: bool
+  key: Key[Array, ''], which: Int[Array, ''], *, correlated: Bool[Array, '']
 ) -> tuple[sitter.Look, traits.Flags, traits.Flags]:
   """Decides all about a face short of painting it."""
   look_key, traits_key = jax.random.split(key)
@@ -79,30 +79,28 @@ def _key(seed: Int[Array, ''], index: Int[Array, '']) -> Key[Array, '']:
   return jax.random.fold_in(jax.random.key(seed, impl='threefry2x32'), index)
 
 
-@functools.partial(jax.jit, static_argnames=('size', 'correlated'))
+@functools.partial(jax.jit, static_argnames='size')
 def _chunk(
   seed: Int[Array, ''],
   indices: Int[Array, ' faces'],
   which: Int[Array, ''],
   *,
   size: tuple[int, int],
-  correlated: bool,
+  correlated: Bool[Array, ''],
 ) -> Face:
-  """Draws faces one by one: every one by the same instructions."""
-  return jax.lax.map(
+  return jax.vmap(
     lambda index: make(
       _key(seed, index), which, size=size, correlated=correlated
-    ),
-    indices,
-  )
+    )
+  )(indices)
 
 
-@functools.partial(jax.jit, static_argnames='correlated')
+@jax.jit
 def _flags(
   seed: Int[Array, ''],
   indices: Int[Array, ' faces'],
   *,
-  correlated: bool,
+  correlated: Bool[Array, ''],
 ) -> tuple[Bool[Array, 'faces attributes'], Bool[Array, 'faces attributes']]:
   """Gives attributes and visibility without painting."""
 
@@ -133,7 +131,11 @@ def draw_many(
     padded = np.zeros(CHUNK, np.int32)
     padded[: len(part)] = part
     chunk = _chunk(
-      np.uint32(seed), padded, which, size=size, correlated=correlated
+      np.uint32(seed),
+      padded,
+      which,
+      size=size,
+      correlated=np.bool_(correlated),
     )
     drawn.append([np.asarray(field)[: len(part)] for field in chunk])
   return Face(*(np.concatenate(fields) for fields in zip(*drawn, strict=True)))
@@ -286,6 +288,6 @@ class Faces:
     flags, visible = _flags(
       np.uint32(self.seed),
       self._indices(split, indices),
-      correlated=self.correlated,
+      correlated=np.bool_(self.correlated),
     )
     return np.asarray(flags), np.asarray(visible)

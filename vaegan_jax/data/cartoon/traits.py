@@ -113,13 +113,14 @@ def _exclusions() -> np.ndarray:
 
 
 def _luck(
-  key: Key[Array, ''], *, correlated: bool
+  key: Key[Array, ''], *, correlated: Bool[Array, '']
 ) -> Float[Array, '#attributes *columns']:
   """Draws a uniform number per attribute; some attributes share theirs."""
   own_key, circle_key = jax.random.split(key)
   luck = jax.random.uniform(own_key, (len(ATTRIBUTES),))
   follows = jax.random.uniform(circle_key, (len(ATTRIBUTES),)) < 0.6
-  for circle in CIRCLES if correlated else ():
+  follows = follows & correlated
+  for circle in CIRCLES:
     columns = _columns(circle)
     shared = jnp.where(follows[columns], luck[columns[0]], luck[columns])
     luck = luck.at[columns].set(shared)
@@ -145,7 +146,7 @@ def _intervals() -> tuple[
   return jnp.asarray(low), jnp.asarray(low + chances)
 
 
-def draw(key: Key[Array, ''], *, correlated: bool) -> Flags:
+def draw(key: Key[Array, ''], *, correlated: Bool[Array, '']) -> Flags:
   """Draws the attributes of a face.
 
   Args:
@@ -158,11 +159,8 @@ def draw(key: Key[Array, ''], *, correlated: bool) -> Flags:
   sex_key, luck_key = jax.random.split(key)
   luck = _luck(luck_key, correlated=correlated)
   low, high = _intervals()
-  if correlated:
-    male, young = jax.random.uniform(sex_key, (2,)) < jnp.array([MALE, YOUNG])
-    kind = 1 + 2 * male + ~young
-  else:
-    kind = jnp.int32(0)
+  male, young = jax.random.uniform(sex_key, (2,)) < jnp.array([MALE, YOUNG])
+  kind = jnp.where(correlated, 1 + 2 * male + ~young, 0)
   flags = (low[:, kind] <= luck) & (luck < high[:, kind])
   columns = _columns(BEARDS)
   bearded = ~flags[index('No_Beard')]
