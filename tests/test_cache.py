@@ -1,0 +1,224 @@
+import dataclasses
+import json
+import multiprocessing
+import pathlib
+import threading
+
+import numpy as np
+import pytest
+
+from vaegan_jax.data import cache
+
+
+@dataclasses.dataclass(frozen=True)
+class Numbered:
+  """Image i is full of i, its attributes are i and i + 1."""
+
+  size: tuple[int, int] = (8, 8)
+  images: int = 600
+  channels: int = 1
+  shade: int = 0
+  name = 'numbered:x/y'
+  attribute_names = ('this', 'next')
+
+  def fingerprint(self):
+    return {'shade': self.shade}
+
+  def length(self, split):
+    return self.images if split != 'test' else 0
+
+  def attributes(self, split):
+    numbers = np.arange(self.images)
+    return np.stack([numbers, numbers + 1], 1).astype(np.int16)
+
+  def read(self, split, start, stop):
+    shape = (stop - start, *self.size, self.channels)
+    numbers = (np.arange(start, stop) + self.shade) % 256
+    return np.broadcast_to(numbers[:, None, None, None], shape).astype('u1')
+
+
+def load(source, directory, split='train', **settings):
+  return cache.load(
+    source, split=split, directory=directory, progress=False, **settings
+  )
+
+
+def only(directory, name):
+  (found,) = directory.rglob(name)
+  return found
+
+
+def test_images_and_attributes_come_in_the_sources_order(tmp_path):
+  data = load(Numbered(), tmp_path)
+  assert data.images.shape == (600, 8, 8, 1)
+  np.testing.assert_array_equal(data.images[:, 3, 4, 0], np.arange(600) % 256)
+  np.testing.assert_array_equal(data.attributes[:, 0], np.arange(600))
+  assert data.attribute_names == ('this', 'next')
+  assert (data.source, data.split) == ('numbered:x/y', 'train')
+
+
+def test_a_second_load_reads_nothing_from_the_source(tmp_path):
+  @dataclasses.dataclass(frozen=True)
+  class Once(Numbered):
+    def read(self, split, start, stop):
+      raise AssertionError('read again')
+
+    def length(self, split):
+      raise AssertionError('counted again')
+
+  first = load(Numbered(), tmp_path)
+  second = load(Once(), tmp_path)
+  assert first.digest == second.digest
+  np.testing.assert_array_equal(first.images, second.images)
+
+
+@pytest.mark.parametrize(
+  'change', [{'shade': 1}, {'size': (16, 8)}, {'channels': 3}]
+)
+def test_another_setting_has_another_cache(tmp_path, change):
+  first = load(Numbered(), tmp_path)
+  other = load(Numbered(**change), tmp_path)
+  assert first.digest != other.digest
+  assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_images_cannot_be_written_to(tmp_path):
+  with pytest.raises(ValueError, match='read-only'):
+    load(Numbered(), tmp_path).images[0] = 0
+
+
+def test_a_source_without_attributes_has_none(tmp_path):
+  @dataclasses.dataclass(frozen=True)
+  class Bare(Numbered):
+    attribute_names = ()
+
+    def attributes(self, split):
+      return None
+
+  for _ in range(2):
+    assert load(Bare(), tmp_path).attributes is None
+
+
+@pytest.mark.parametrize('split', ['val', 'Train', '../x'])
+def test_unknown_splits_are_refused(tmp_path, split):
+  with pytest.raises(ValueError, match='train, validation, test'):
+    load(Numbered(), tmp_path, split=split)
+
+
+@pytest.mark.parametrize('size', [(8, 12), (0, 8), (4, 4)])
+def test_sizes_that_cannot_be_halved_three_times_are_refused(tmp_path, size):
+  with pytest.raises(ValueError, match='multiples of 8'):
+    load(Numbered(size=size), tmp_path)
+
+
+def test_an_empty_split_is_refused(tmp_path):
+  with pytest.raises(ValueError, match='holds no image'):
+    load(Numbered(), tmp_path, split='test')
+
+
+def test_an_error_of_the_source_leaves_nothing_behind(tmp_path):
+  @dataclasses.dataclass(frozen=True)
+  class Broken(Numbered):
+    def read(self, split, start, stop):
+      if start > 256:
+        raise ValueError('image 512 is broken')
+      return super().read(split, start, stop)
+
+  with pytest.raises(ValueError, match='image 512 is broken'):
+    load(Broken(), tmp_path)
+  assert not [path for path in tmp_path.rglob('*') if path.is_file()]
+
+
+def test_a_source_that_reads_the_wrong_shape_is_refused(tmp_path):
+  @dataclasses.dataclass(frozen=True)
+  class Wrong(Numbered):
+    def read(self, split, start, stop):
+      return super().read(split, start, stop)[:-1]
+
+  with pytest.raises(ValueError, match='expected uint8'):
+    load(Wrong(), tmp_path)
+
+
+def flip_a_bit(path):
+  data = bytearray(path.read_bytes())
+  data[-1000] ^= 1
+  path.write_bytes(data)
+
+
+def truncate(path):
+  path.write_bytes(path.read_bytes()[:-1000])
+
+
+@pytest.mark.parametrize('harm', [flip_a_bit, truncate, pathlib.Path.unlink])
+@pytest.mark.parametrize('name', ['images.npy', 'attributes.npy'])
+def test_damage_is_found_and_the_remedy_named(tmp_path, harm, name):
+  load(Numbered(), tmp_path)
+  harm(only(tmp_path, name))
+  with pytest.raises(ValueError, match='remove that folder'):
+    load(Numbered(), tmp_path)
+
+
+@pytest.mark.parametrize('text', ['', '{}', '{"version": 0}'])
+def test_a_damaged_description_is_refused(tmp_path, text):
+  load(Numbered(), tmp_path)
+  only(tmp_path, 'about.json').write_text(text)
+  with pytest.raises(ValueError, match='remove that folder'):
+    load(Numbered(), tmp_path)
+
+
+def test_without_verifying_a_flipped_bit_passes_but_a_shape_does_not(tmp_path):
+  load(Numbered(), tmp_path)
+  flip_a_bit(only(tmp_path, 'images.npy'))
+  load(Numbered(), tmp_path, verify=False)
+  truncate(only(tmp_path, 'images.npy'))
+  with pytest.raises(ValueError, match='remove that folder'):
+    load(Numbered(), tmp_path, verify=False)
+
+
+def test_the_folder_says_what_it_holds(tmp_path):
+  load(Numbered(), tmp_path)
+  about = json.loads(only(tmp_path, 'about.json').read_text())
+  assert about['images'] == ['uint8', 600, 8, 8, 1]
+  assert about['fingerprint'] == {'shade': 0}
+
+
+def test_two_that_build_at_once_both_get_it(tmp_path):
+  together = threading.Barrier(2)
+
+  @dataclasses.dataclass(frozen=True)
+  class Slow(Numbered):
+    def length(self, split):
+      together.wait(timeout=30)
+      return self.images
+
+  results = []
+  threads = [
+    threading.Thread(target=lambda: results.append(load(Slow(), tmp_path)))
+    for _ in range(2)
+  ]
+  for thread in threads:
+    thread.start()
+  for thread in threads:
+    thread.join()
+  assert results[0].digest == results[1].digest
+  only(tmp_path, 'images.npy')
+  assert not list(tmp_path.rglob('.*'))
+
+
+def _load_numbered(directory):
+  return load(Numbered(), directory).digest
+
+
+def test_two_processes_may_build_at_once(tmp_path):
+  with multiprocessing.get_context('spawn').Pool(2) as pool:
+    digests = pool.map(_load_numbered, [tmp_path] * 2)
+  assert len(set(digests)) == 1
+
+
+def test_the_cache_lies_where_the_user_keeps_caches(monkeypatch):
+  monkeypatch.setenv('XDG_CACHE_HOME', '/somewhere')
+  expected = pathlib.Path('/somewhere/vaegan_jax')
+  assert cache.default_directory() == expected
+  monkeypatch.delenv('XDG_CACHE_HOME')
+  expected = pathlib.Path.home() / '.cache' / 'vaegan_jax'
+  assert cache.default_directory() == expected
