@@ -244,7 +244,7 @@ class Faces:
     self, split: str, start: int, stop: int
   ) -> UInt8[np.ndarray, 'images height width channels']:
     """Draws faces start..stop-1 of a split."""
-    return self._draw(split, range(start, stop)).pixels
+    return np.asarray(self._draw(split, range(start, stop)).pixels)
 
   def visible(
     self, split: str, start: int, stop: int

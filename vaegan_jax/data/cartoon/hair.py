@@ -20,6 +20,12 @@ def _loose(model: sitter.Sitter) -> Float[Array, '']:
   )
 
 
+def _cropped(model: sitter.Sitter) -> Float[Array, '']:
+  """Says whether hair is as short as stubble: a man's, neither of the two."""
+  has = model.has
+  return (1 - has['Straight_Hair']) * (1 - has['Wavy_Hair']) * has['Male']
+
+
 def _capped(model: sitter.Sitter) -> Float[Array, '']:
   """Says whether hair covers the crown."""
   return (1 - model.has['Bald']) * (1 - model.has['Wearing_Hat'])
@@ -32,10 +38,10 @@ def _outline(model: sitter.Sitter) -> tuple[Plane, Plane]:
   wavy = has['Wavy_Hair']
   phase = 6.28 * model.look.wave
   curl = jnp.sin(15 * x + phase) * jnp.sin(15 * y - phase)
-  cropped = (1 - has['Straight_Hair']) * (1 - wavy) * has['Male']
+  cropped = _cropped(model)
   radii = (
-    0.515 + 0.06 * has['Chubby'] + 0.03 * wavy - 0.02 * cropped,
-    0.585 + 0.04 * wavy - 0.05 * cropped,
+    0.515 + 0.06 * has['Chubby'] + 0.03 * wavy - 0.035 * cropped,
+    0.585 + 0.04 * wavy - 0.075 * cropped,
   )
   crown = shapes.ellipse(x, y + 0.15, radii=radii) + 0.04 * wavy * curl
   length = sitter.between(0.38, 0.95, model.look.hair_length)
@@ -77,30 +83,30 @@ def _strands(model: sitter.Sitter) -> canvas.Picture:
   has = model.has
   wavy = has['Wavy_Hair']
   bend = 0.6 * wavy * jnp.sin(11 * y + 5 * x + 6.28 * model.look.wave)
-  bend = bend + 0.4 * jnp.sin(3 * x + 2 * y)
+  bend = bend + 0.5 * jnp.sin(3 * x + 2 * y + 6.28 * model.look.parting)
   fan = x / (0.55 + 0.5 * jnp.clip(y + 0.8, 0, 0.9))
   texture = canvas.waves(fan, (0.26, 0.13, 0.07, 0.037), pixel, bend=bend)
   shine = canvas.soft(jnp.abs(y + 0.53 - 0.5 * x**2) - 0.03, 0.07)
-  light = 1 + 0.12 * model.light * x + 0.13 * texture - 0.1 * jnp.maximum(y, 0)
+  light = 1 + 0.12 * model.light * x + 0.11 * texture - 0.1 * jnp.maximum(y, 0)
   coat = canvas.fill(model.hair, light)
   return jnp.clip(canvas.over(coat, model.hair * 0.7 + 0.3, 0.35 * shine), 0, 1)
 
 
 def behind(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
-  """Paints what hangs behind neck and head, and a bun."""
+  """Paints what hangs behind neck and head, and a pair of buns."""
   x, y, pixel = model.head
   _, curtain = _outline(model)
   loose = _loose(model)
   shadow = model.hair * 0.72
   picture = canvas.over(picture, shadow, loose * canvas.cover(curtain, pixel))
   has = model.has
-  bun = (1 - has['Straight_Hair']) * (1 - has['Wavy_Hair'])
-  bun = bun * (1 - has['Male']) * _capped(model)
-  knot = shapes.ellipse(x, y + 0.76, radii=(0.23, 0.19))
-  knot_paint = canvas.over(
-    _strands(model), shadow, 0.8 * canvas.soft(jnp.abs(knot), 0.04)
-  )
-  return canvas.over(picture, knot_paint, bun * canvas.cover(knot, pixel))
+  buns = (1 - has['Straight_Hair']) * (1 - has['Wavy_Hair'])
+  buns = buns * (1 - has['Male']) * _capped(model)
+  knot = shapes.ellipse(jnp.abs(x) - 0.42, y + 0.56, radii=(0.2, 0.19))
+  swirl = jnp.sin(6.2832 * knot / 0.09 + 3 * x) * canvas.fade(0.09, pixel)
+  light = 1 - 0.3 * canvas.soft(-knot - 0.03, 0.05) + 0.1 * swirl
+  coat = jnp.clip(canvas.fill(model.hair, light), 0, 1)
+  return canvas.over(picture, coat, buns * canvas.cover(knot, pixel))
 
 
 def front(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
@@ -116,7 +122,7 @@ def front(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
   )
   outline = jnp.where(loose > 0, hanging, short)
   shape = jnp.maximum(outline, -free)
-  there = jnp.where(loose > 0, 1.0, capped)
+  there = jnp.where(loose > 0, 1.0, capped) * (1 - 0.3 * _cropped(model))
   cast = canvas.soft(shape - 0.01, 0.05) * canvas.cover(model.face, pixel)
   picture = canvas.over(
     picture, model.skin * skin.SHADE * 0.8, 0.5 * there * cast
@@ -156,7 +162,7 @@ def beard(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
   x, y, pixel = model.head
   has = model.has
   x = x - 0.7 * model.turn
-  jaw = 0.37 - 1.5 * x**2 - y
+  jaw = 0.37 - 1.5 * jnp.minimum(x**2, 0.16) - y
   jaw = jnp.minimum(
     jaw, shapes.leaf(x, y - 0.25, half_width=0.24, top=0.06, bottom=0.15)
   )

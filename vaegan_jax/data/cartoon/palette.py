@@ -20,7 +20,7 @@ def rgb(*codes: str) -> Colours:
 
 
 PALE = rgb('fff1ea', 'ffe9dc')
-SKIN = rgb('f3c6a0', 'e3ab7f', 'c98a5d', 'a2683f', '7b4a2d', '5c3622')
+SKIN = rgb('f5c9a5', 'efbb93', 'e3aa7e', 'cd9064', 'a66c44', '7d4d31', '613a27')
 IRIS = rgb('5b3a21', '3f7f8c', '4f7f3f', '3d6fb0', '80592b', '6b7a86')
 LIPS = rgb('c4626a', 'b8545c')
 LIPSTICK = rgb('c2122f', 'd81b60', 'a3123f', 'e0304f')

@@ -96,7 +96,8 @@ def seat(
   plain = canvas.grid(size)
   tilt = between(-0.16, 0.16, look.tilt)
   head = canvas.place(plain, shift=shift, scale=scale, tilt=tilt)
-  body = canvas.place(plain, shift=shift, scale=scale, tilt=0.3 * tilt)
+  collar = shift[0], shift[1] - 0.07
+  body = canvas.place(plain, shift=collar, scale=scale, tilt=0.3 * tilt)
   return Sitter(
     look=look,
     has=has,
@@ -119,7 +120,7 @@ def _skin(look: Look, has: Mapping[str, Unit]) -> palette.Colour:
 
 
 def _hair(look: Look, has: Mapping[str, Unit]) -> palette.Colour:
-  colour = jnp.asarray(palette.GINGER)
+  colour: palette.Colour = palette.GINGER
   for name, other in (
     ('Black_Hair', palette.BLACK),
     ('Blond_Hair', palette.BLOND),

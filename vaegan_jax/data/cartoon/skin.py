@@ -91,7 +91,7 @@ def _cheeks(coat: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
   )
   coat = canvas.over(coat, model.skin * SHADE * 0.85, 0.9 * high * hollow)
   bone = shapes.blob(x - 0.29, y - 0.06 + 0.4 * (x - 0.29), radii=(0.13, 0.055))
-  return canvas.over(coat, model.skin * 0.5 + 0.5, 0.85 * high * bone)
+  return canvas.over(coat, model.skin * 0.6 + 0.4, 0.8 * high * bone)
 
 
 def _freckles(coat: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
@@ -122,8 +122,12 @@ def _wrinkles(coat: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
     ),
     shapes.segment(x, y, start=(0.34, -0.03), end=(0.42, 0.0), thickness=0.007),
   )
-  fold = shapes.segment(
-    x, y, start=(0.11, 0.12), end=(0.24, 0.31), thickness=0.013
+  fold = shapes.arc(
+    x - 0.16 + 0.25 * (y - 0.2),
+    y - 0.22 - 1.3 * (x - 0.16),
+    half_width=0.06,
+    rise=-0.025,
+    thickness=0.01,
   )
   lines = jnp.minimum(jnp.minimum(brow, feet), fold)
   aged = 1 - model.has['Young']
