@@ -1,0 +1,41 @@
+import pathlib
+
+import numpy as np
+import pytest
+
+from vaegan_jax.data import tables
+
+
+def write(path, text):
+  path.write_text(text, encoding='utf-8')
+  return path
+
+
+def test_txt_is_split_at_blanks_and_csv_at_commas(tmp_path):
+  expected = [['a.jpg', '1', '-1'], ['b.jpg', '0', '1']]
+  txt = write(tmp_path / 'x.txt', 'a.jpg  1 -1\n\nb.jpg 0\t1\n')
+  csv = write(tmp_path / 'x.csv', 'a.jpg,1,-1\r\n\r\nb.jpg,0,1\r\n')
+  assert list(tables.rows(txt)) == list(tables.rows(csv)) == expected
+
+
+def test_a_spreadsheets_byte_order_mark_is_not_part_of_a_name(tmp_path):
+  path = write(tmp_path / 'x.csv', '\ufeffa.jpg,1\n')
+  assert list(tables.rows(path)) == [['a.jpg', '1']]
+
+
+def test_names_may_hold_commas_in_quotes(tmp_path):
+  path = write(tmp_path / 'x.csv', '"a, b.jpg",1\n')
+  assert list(tables.rows(path)) == [['a, b.jpg', '1']]
+
+
+def test_numbers_keep_rows_and_columns():
+  cells = [['a', '1', '-1.5'], ['b', '0', '1e3']]
+  values = tables.numbers(cells, columns=2, path=pathlib.Path('x'))
+  np.testing.assert_array_equal(values, [[1, -1.5], [0, 1000]])
+
+
+@pytest.mark.parametrize('row', [['a'], ['a', '1', '2'], ['a', 'x'], ['a', '']])
+def test_rows_that_are_not_numbers_are_refused_by_the_files_name(row):
+  cells = [['b', '1'], row]
+  with pytest.raises(ValueError, match=r'list\.csv'):
+    tables.numbers(cells, columns=1, path=pathlib.Path('list.csv'))
