@@ -62,10 +62,7 @@ _PANELS = {
     {f'{name}/gradient_norm': name for name in NETWORKS},
     log=True,
   ),
-  'learning_rates': _Panel(
-    'Learning rates',
-    {f'{name}/learning_rate': name for name in NETWORKS},
-  ),
+  'learning_rate': _Panel('Learning rate', {'learning_rate': ''}),
   'updates': _Panel(
     'Share of steps that updated a network',
     {f'{name}/updates': name for name in NETWORKS},
@@ -82,8 +79,9 @@ def draw(
   step was logged twice, as after a resumption, the later row counts.
 
   Args:
-    rows: of metrics.jsonl: 'step', the losses in nats an image, and for each
-      network 'gradient_norm', 'learning_rate' and 'updates' so far.
+    rows: of metrics.jsonl: 'step', the losses in nats an image, the
+      'learning_rate', and for each network 'gradient_norm' and 'updates' so
+      far.
     band: cross entropies in nats between which both Dis and Dec are updated
       under the equilibrium rule; None: no rule.
 

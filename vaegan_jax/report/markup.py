@@ -1,0 +1,144 @@
+"""Pieces of HTML. Text comes in and is escaped here; markup comes out."""
+
+from __future__ import annotations
+
+import base64
+import html
+import pathlib
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from typing import NewType
+
+from PIL import Image
+
+# A string that may stand in a page as it is.
+Markup = NewType('Markup', str)
+
+
+def text(words: object) -> Markup:
+  """Escapes what is to be read as it stands."""
+  return Markup(html.escape(str(words)))
+
+
+def join(pieces: Iterable[Markup]) -> Markup:
+  """Puts pieces one below the other."""
+  return Markup('\n'.join(pieces))
+
+
+def picture(
+  path: pathlib.Path, *, alt: str, caption: str = '', density: int = 1
+) -> Markup:
+  """Embeds a PNG.
+
+  Args:
+    path: of the PNG.
+    alt: what it shows, for those who do not see it.
+    caption: beside it.
+    density: pixels of the picture a CSS pixel.
+  """
+  with Image.open(path) as image:
+    width, height = (side // density for side in image.size)
+  data = base64.b64encode(path.read_bytes()).decode()
+  below = f'<figcaption>{text(caption)}</figcaption>' if caption else ''
+  return Markup(
+    f'<figure><img src="data:image/png;base64,{data}" alt="{text(alt)}" '
+    f'width="{width}" height="{height}">{below}</figure>'
+  )
+
+
+def division(name: str, pieces: Iterable[Markup]) -> Markup:
+  """Groups pieces under a class of the stylesheet."""
+  return Markup(f'<div class="{text(name)}">{join(pieces)}</div>')
+
+
+def missing(what: str) -> Markup:
+  """Says in place of a picture that there is none."""
+  return Markup(f'<p class="missing">{text(what)}</p>')
+
+
+def section(
+  name: str, *, title: str, lead: str, body: Iterable[Markup]
+) -> Markup:
+  """Makes a section that `navigation` can lead to by its name."""
+  return Markup(
+    f'<section id="{text(name)}">\n<h2>{text(title)}</h2>\n'
+    f'<p>{text(lead)}</p>\n{join(body)}\n</section>'
+  )
+
+
+def navigation(sections: Iterable[tuple[str, str]]) -> Markup:
+  """Links to sections: name and title of each."""
+  links = (
+    Markup(f'<a href="#{text(name)}">{text(title)}</a>')
+    for name, title in sections
+  )
+  return Markup(f'<nav>{join(links)}</nav>')
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
+  """Sets out a few short facts: name and value of each."""
+  items = (
+    Markup(f'<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>')
+    for name, value in pairs
+  )
+  return Markup(f'<dl class="facts">{join(items)}</dl>')
+
+
+def table(
+  rows: Iterable[Sequence[str]], *, header: Sequence[str] = ()
+) -> Markup:
+  """Makes a table whose first column names the rows.
+
+  With a header, the other columns hold numbers and stand to the right.
+  """
+  kind = ' class="number"' if header else ''
+  head = ''
+  if header:
+    cells = f'<th>{text(header[0])}</th>' + ''.join(
+      f'<th{kind}>{text(cell)}</th>' for cell in header[1:]
+    )
+    head = f'<thead><tr>{cells}</tr></thead>'
+  body = ''.join(
+    f'<tr><th scope="row">{text(name)}</th>'
+    + ''.join(f'<td{kind}>{text(cell)}</td>' for cell in cells)
+    + '</tr>\n'
+    for name, *cells in rows
+  )
+  return Markup(f'<table>{head}<tbody>\n{body}</tbody></table>')
+
+
+def command(line: str) -> Markup:
+  """Shows what to type."""
+  return Markup(f'<pre><code>{text(line)}</code></pre>')
+
+
+def document(
+  *, title: str, kicker: str, header: Iterable[Markup], body: Iterable[Markup]
+) -> str:
+  """Makes the whole page: no script, nothing fetched."""
+  style = resources.files(__package__).joinpath('page.css').read_text('utf-8')
+  return f"""\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{text(title)}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<header>
+<p class="kicker">{text(kicker)}</p>
+<h1>{text(title)}</h1>
+{join(header)}
+</header>
+<main>
+{join(body)}
+</main>
+<footer>Written by vaegan_jax; everything shown is in this one file.</footer>
+</body>
+</html>
+"""

@@ -1,0 +1,277 @@
+"""One HTML file that shows a run: pictures, curves, speed, settings.
+
+It holds its pictures and its style, needs no script and no network, and so
+can be mailed, archived, or opened where it lies.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from vaegan_jax import records
+from vaegan_jax.report import curves, figures, markup, speed, words
+
+_FIGURES = 'figures'
+_NAME = 'report.html'
+
+Settings = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+def write(workdir: pathlib.Path) -> pathlib.Path:
+  """Draws the development and the curves of a run, then writes its report.
+
+  What a run has not written yet is missing from its report, which says so.
+
+  Args:
+    workdir: the run's folder, with config.json.
+
+  Returns:
+    the report, workdir/report.html.
+
+  Raises:
+    FileNotFoundError: the folder holds no run.
+  """
+  settings = records.flatten(records.read_config(workdir))
+  rows = read_rows(workdir / records.METRICS)
+  timing = read_rows(workdir / records.TIMING)
+  folder = workdir / _FIGURES
+  draw(folder, rows, band=_band(settings))
+  path = workdir / _NAME
+  temporary = path.with_name(f'.{_NAME}')
+  temporary.write_text(
+    render(settings, rows, timing=timing, folder=folder), encoding='utf-8'
+  )
+  return temporary.replace(path)
+
+
+def draw(
+  folder: pathlib.Path,
+  rows: Sequence[Row],
+  *,
+  band: tuple[float, float] | None,
+) -> None:
+  """Draws what is drawn from files: the development and the curves.
+
+  Args:
+    folder: where the strips lie and the pictures go.
+    rows: of metrics.jsonl.
+    band: as in `curves.draw`.
+  """
+  for prefix in ('reconstructions', 'samples'):
+    if strips := figures.strips(folder, prefix=prefix):
+      figures.save(
+        folder / f'development_{prefix}.png', figures.development(strips)
+      )
+  if rows:
+    for name, picture in curves.draw(rows, band=band).items():
+      figures.save(folder / f'{name}.png', picture)
+
+
+def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
+  """Reads JSON lines up to the first that is not whole; none if no file."""
+  rows: list[dict[str, Any]] = []
+  if not path.exists():
+    return rows
+  for line in path.read_text().splitlines():
+    try:
+      rows.append(json.loads(line))
+    except json.JSONDecodeError:  # a kill may leave half a row
+      break
+  return rows
+
+
+def render(
+  settings: Settings,
+  rows: Sequence[Row],
+  *,
+  timing: Sequence[Row],
+  folder: pathlib.Path,
+) -> str:
+  """Makes the page of a run.
+
+  Args:
+    settings: of the run, by dotted name.
+    rows: of metrics.jsonl.
+    timing: rows of timing.jsonl.
+    folder: where the pictures lie.
+  """
+  pace = speed.summarise(timing, batch_size=settings['batch_size'])
+  sections = {
+    'reconstructions': _pictures(
+      folder,
+      {'reconstructions': ''},
+      title='Held-out images and their reconstructions',
+      lead='Images that training never saw; below each, Dec of its mean code.',
+    ),
+    'samples': _pictures(
+      folder,
+      {'samples': ''},
+      title='Samples from the prior',
+      lead='Dec of codes drawn from N(0, I).',
+    ),
+    'development': _pictures(
+      folder,
+      {
+        'development_reconstructions': 'Reconstructions',
+        'development_samples': 'Samples',
+      },
+      title='During training',
+      lead='The same images and the same codes, from the first steps down to '
+      'the last.',
+    ),
+    'interpolation': _pictures(
+      folder,
+      {'interpolation': ''},
+      title='From one held-out image to another',
+      lead='A straight line between two mean codes, decoded on its way.',
+    ),
+    'curves': _curves(folder),
+    'updates': _updates(folder, settings, rows),
+    'speed': _speed(pace),
+    'settings': _settings(settings),
+  }
+  return markup.document(
+    title=_title(settings),
+    kicker='vaegan_jax, report of a run',
+    header=[
+      markup.facts(_facts(settings, rows, pace)),
+      markup.navigation((name, name.capitalize()) for name in sections),
+    ],
+    body=(
+      markup.section(name, title=title, lead=lead, body=body)
+      for name, (title, lead, body) in sections.items()
+    ),
+  )
+
+
+# Title, a sentence, and what follows.
+_Section = tuple[str, str, Iterable[markup.Markup]]
+
+
+def _band(settings: Settings) -> tuple[float, float] | None:
+  """Gives the cross entropies between which Dec and Dis both move."""
+  if not settings['equilibrium']:
+    return None
+  centre = settings['equilibrium_centre']
+  margin = settings['equilibrium_margin']
+  return centre - margin, centre + margin
+
+
+def _title(settings: Settings) -> str:
+  model, source = settings['model'], settings['data.source']
+  steps = f'{settings["steps"]:,} steps'
+  return (
+    f'{words.MODELS.get(model, model)} on '
+    f'{words.DATA.get(source, source)}, {steps}'
+  )
+
+
+def _facts(
+  settings: Settings, rows: Sequence[Row], pace: speed.Speed | None
+) -> list[tuple[str, str]]:
+  done = rows[-1]['step'] if rows else 0
+  size = settings['data.size']
+  sides = size if isinstance(size, tuple) else (size, size)
+  facts = [
+    ('Image size', 'x'.join(str(side) for side in sides)),
+    ('Batch size', f'{settings["batch_size"]:,}'),
+    ('Steps done', f'{done:,} of {settings["steps"]:,}'),
+  ]
+  if pace is not None:
+    facts += [
+      ('Images a second', f'{pace.images_per_second:,.0f}'),
+      ('Training time', speed.duration(pace.seconds)),
+    ]
+  return facts
+
+
+def _pictures(
+  folder: pathlib.Path,
+  captions: Mapping[str, str],
+  *,
+  title: str,
+  lead: str,
+) -> _Section:
+  body = [_picture(folder, name, caption) for name, caption in captions.items()]
+  return title, lead, [markup.division('pixels', body)]
+
+
+def _picture(folder: pathlib.Path, name: str, caption: str) -> markup.Markup:
+  path = folder / f'{name}.png'
+  if not path.exists():
+    return markup.missing(f'No {path.name} in this run.')
+  return markup.picture(path, alt=words.PICTURES[name], caption=caption)
+
+
+def _curve(folder: pathlib.Path, name: str, caption: str) -> markup.Markup:
+  path = folder / f'curves_{name}.png'
+  if not path.exists():
+    return markup.missing(f'Nothing was logged for {name.replace("_", " ")}.')
+  alt = f'Curve of {name.replace("_", " ")} against the step.'
+  return markup.picture(path, alt=alt, caption=caption, density=curves.DENSITY)
+
+
+def _curves(folder: pathlib.Path) -> _Section:
+  body = [_curve(folder, *item) for item in words.CURVES.items()]
+  lead = (
+    'Thin: each logged step. Thick: the running median. Losses are nats an '
+    'image, the mean of a batch.'
+  )
+  return 'What each network was told', lead, [markup.division('curves', body)]
+
+
+def _updates(
+  folder: pathlib.Path, settings: Settings, rows: Sequence[Row]
+) -> _Section:
+  lead = words.RULE if settings['equilibrium'] else words.NO_RULE
+  body = [_curve(folder, 'updates', '')]
+  last = rows[-1] if rows else {}
+  counts = {n: last.get(f'{n}/updates') for n in curves.NETWORKS}
+  table = [
+    (name, f'{count:,.0f}', f'{count / last["step"]:.1%}')
+    for name, count in counts.items()
+    if count is not None
+  ]
+  if table:
+    body.append(
+      markup.table(table, header=('Network', 'Updates', 'Share of steps'))
+    )
+  return (
+    'How often each network was updated',
+    lead,
+    [markup.division('curves', body)],
+  )
+
+
+def _speed(pace: speed.Speed | None) -> _Section:
+  title = 'Speed'
+  if pace is None:
+    return title, 'No timing was logged.', []
+  table = [
+    ('Images a second, median', f'{pace.images_per_second:,.1f}'),
+    ('Seconds of training', f'{pace.seconds:,.1f}'),
+    ('Device', ', '.join(pace.devices)),
+    ('Processes, one after the other', f'{pace.processes}'),
+  ]
+  lead = (
+    'The median between two logged steps counts neither compiling nor '
+    'checkpoints; the seconds count all.'
+  )
+  return title, lead, [markup.division('settings', [markup.table(table)])]
+
+
+def _settings(settings: Settings) -> _Section:
+  groups: dict[str, list[tuple[str, str]]] = {}
+  for name, value in settings.items():
+    group = name.partition('.')[0] if '.' in name else ''
+    groups.setdefault(group, []).append((name, repr(value)))
+  body = [
+    markup.division('settings', (markup.table(g) for g in groups.values()))
+  ]
+  if 'command' in settings:
+    body.insert(0, markup.command(settings['command']))
+  return 'Settings', 'All of config.json; it repeats the run.', body
