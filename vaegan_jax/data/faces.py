@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, Key, UInt8
+from jaxtyping import Array, Bool, Int, Integer, Key, UInt8
 
 from vaegan_jax.data.cartoon import dress, scene, sitter, traits
 
@@ -47,7 +47,7 @@ class Face(NamedTuple):
 
 def make(
   key: Key[Array, ''],
-  which: Int[Array, ''],
+  which: Integer[Array, ''],
   *,
   size: tuple[int, int],
   correlated: Bool[Array, ''],
@@ -66,7 +66,7 @@ def make(
 
 
 def _sit(
-  key: Key[Array, ''], which: Int[Array, ''], *, correlated: Bool[Array, '']
+  key: Key[Array, ''], which: Integer[Array, ''], *, correlated: Bool[Array, '']
 ) -> tuple[sitter.Look, traits.Flags, traits.Flags]:
   """Decides all about a face short of painting it."""
   look_key, traits_key = jax.random.split(key)
@@ -75,15 +75,15 @@ def _sit(
   return look, flags, traits.visible(flags, shades=dress.shaded(look))
 
 
-def _key(seed: Int[Array, ''], index: Int[Array, '']) -> Key[Array, '']:
+def _key(seed: Integer[Array, ''], index: Integer[Array, '']) -> Key[Array, '']:
   return jax.random.fold_in(jax.random.key(seed, impl='threefry2x32'), index)
 
 
 @functools.partial(jax.jit, static_argnames='size')
 def _chunk(
-  seed: Int[Array, ''],
-  indices: Int[Array, ' faces'],
-  which: Int[Array, ''],
+  seed: Integer[Array, ''],
+  indices: Integer[Array, ' faces'],
+  which: Integer[Array, ''],
   *,
   size: tuple[int, int],
   correlated: Bool[Array, ''],
@@ -97,14 +97,14 @@ def _chunk(
 
 @jax.jit
 def _flags(
-  seed: Int[Array, ''],
-  indices: Int[Array, ' faces'],
+  seed: Integer[Array, ''],
+  indices: Integer[Array, ' faces'],
   *,
   correlated: Bool[Array, ''],
 ) -> tuple[Bool[Array, 'faces attributes'], Bool[Array, 'faces attributes']]:
   """Gives attributes and visibility without painting."""
 
-  def one(index: Int[Array, '']) -> tuple[traits.Flags, traits.Flags]:
+  def one(index: Integer[Array, '']) -> tuple[traits.Flags, traits.Flags]:
     _, flags, visible = _sit(
       _key(seed, index), jnp.int32(-1), correlated=correlated
     )
@@ -115,7 +115,7 @@ def _flags(
 
 def draw_many(
   seed: int,
-  indices: Iterable[int],
+  indices: Iterable[int | np.integer],
   *,
   size: tuple[int, int],
   correlated: bool = False,
@@ -253,13 +253,13 @@ class Faces:
     return self._flags(split, range(start, stop))[1]
 
   def counterfactual(
-    self, split: str, indices: Iterable[int], attribute: str
+    self, split: str, indices: Iterable[int | np.integer], attribute: str
   ) -> Face:
     """Draws faces of a split again with one attribute flipped."""
     return self._draw(split, indices, flip=attribute)
 
   def _indices(
-    self, split: str, indices: Iterable[int]
+    self, split: str, indices: Iterable[int | np.integer]
   ) -> Int[np.ndarray, ' faces']:
     """Turns places in a split into indices of the data set."""
     places = np.asarray(list(indices), np.int64)
@@ -272,7 +272,10 @@ class Faces:
     return (places + SPLITS.index(split) * SPLIT_ROOM).astype(np.int32)
 
   def _draw(
-    self, split: str, indices: Iterable[int], flip: str | None = None
+    self,
+    split: str,
+    indices: Iterable[int | np.integer],
+    flip: str | None = None,
   ) -> Face:
     return draw_many(
       self.seed,
@@ -283,7 +286,7 @@ class Faces:
     )
 
   def _flags(
-    self, split: str, indices: Iterable[int]
+    self, split: str, indices: Iterable[int | np.integer]
   ) -> tuple[np.ndarray, np.ndarray]:
     flags, visible = _flags(
       np.uint32(self.seed),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from vaegan_jax.data.cartoon import canvas, palette, shapes, sitter
 
@@ -139,7 +139,7 @@ def glasses(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
   return canvas.over(picture, colour, there * canvas.cover(wire, pixel))
 
 
-def shaded(look: sitter.Look) -> Float[Array, '']:
+def shaded(look: sitter.Look) -> Bool[Array, '']:
   """Says whether glasses, if worn, are dark: one pair in four."""
   return look.lenses * 7 % 1 < 0.25
 
@@ -150,11 +150,11 @@ def hat(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
   there = model.has['Wearing_Hat']
   wide = 0.06 * model.has['Chubby']
   colour = palette.pick(palette.HAT, model.look.hat_colour)
-  dome = shapes.superellipse(x, y + 0.3, radii=(0.535 + wide, 0.52), power=2.4)
-  wool = jnp.maximum(dome, y + 0.28)
+  dome = shapes.superellipse(x, y + 0.33, radii=(0.535 + wide, 0.5), power=2.4)
+  wool = jnp.maximum(dome, y + 0.33)
   crown = jnp.maximum(
     shapes.superellipse(x, y + 0.36, radii=(0.45 + wide, 0.5), power=3.5),
-    y + 0.33,
+    y + 0.37,
   )
   kind = jnp.floor(model.look.hat * 3)
   top = jnp.where(kind == 1, crown, wool)
@@ -168,11 +168,11 @@ def hat(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
     picture, model.skin * 0.55, 0.45 * shade * canvas.cover(model.face, pixel)
   )
   picture = canvas.over(picture, coat, there * canvas.cover(top, pixel))
-  band = shapes.box(x, y + 0.315, half=(0.545 + wide, 0.075), corner=0.06)
-  ribbon = jnp.maximum(top, -y - 0.5)
-  brim = shapes.ellipse(x, y + 0.33 - 0.12 * x**2, radii=(0.8 + wide, 0.1))
+  band = shapes.box(x, y + 0.375, half=(0.545 + wide, 0.075), corner=0.06)
+  ribbon = jnp.maximum(top, -y - 0.54)
+  brim = shapes.ellipse(x, y + 0.39 - 0.12 * x**2, radii=(0.8 + wide, 0.1))
   visor = shapes.ellipse(
-    x - 2 * model.turn, y + 0.28 - 0.2 * x**2, radii=(0.48 + wide, 0.1)
+    x - 2 * model.turn, y + 0.36 - 0.12 * x**2, radii=(0.48 + wide, 0.1)
   )
   picture = canvas.over(
     picture,

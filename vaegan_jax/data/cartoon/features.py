@@ -114,7 +114,11 @@ def brows(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
     rise=0.015 + 0.085 * arched,
     thickness=thickness * (1 - 1.8 * x) + 0.012 * bushy * bristle,
   )
-  colour = palette.blend(BROW, model.look.brow)
+  colour = palette.mix(
+    palette.blend(BROW, model.look.brow),
+    palette.GRAY * 0.9,
+    0.6 * (1 - model.has['Young']),
+  )
   return canvas.over(picture, colour, 0.92 * canvas.cover(shape, pixel))
 
 
@@ -138,7 +142,7 @@ def mouth(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
     bottom=0.044 * full + gap,
   )
   natural = palette.mix(
-    palette.blend(palette.LIPS, model.look.lips), model.skin * skin.SHADE, 0.5
+    palette.blend(palette.LIPS, model.look.lips), model.skin * skin.SHADE, 0.6
   )
   colour = palette.mix(
     natural,

@@ -154,7 +154,7 @@ def _whiskers(model: sitter.Sitter) -> canvas.Picture:
   x, y, pixel = model.head
   bend = 0.3 * jnp.sin(13 * y) + 0.2 * jnp.sin(17 * x)
   texture = canvas.waves(x, (0.12, 0.065, 0.035), pixel, bend=bend)
-  return jnp.clip(canvas.fill(model.hair * 0.92, 1 + 0.12 * texture), 0, 1)
+  return jnp.clip(canvas.fill(model.hair * 0.9, 1 + 0.12 * texture), 0, 1)
 
 
 def beard(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
@@ -167,7 +167,7 @@ def beard(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
     jaw, shapes.leaf(x, y - 0.25, half_width=0.24, top=0.06, bottom=0.15)
   )
   stubble = canvas.soft(jnp.maximum(jaw, model.face), 0.035)
-  stubble = 0.62 * has['5_o_Clock_Shadow'] * stubble
+  stubble = 0.58 * has['5_o_Clock_Shadow'] * stubble
   picture = canvas.over(
     picture, skin.STUBBLE * (0.35 + 0.65 * model.skin), stubble
   )

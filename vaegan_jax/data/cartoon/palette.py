@@ -20,7 +20,7 @@ def rgb(*codes: str) -> Colours:
 
 
 PALE = rgb('fff1ea', 'ffe9dc')
-SKIN = rgb('f5c9a5', 'efbb93', 'e3aa7e', 'cd9064', 'a66c44', '7d4d31', '613a27')
+SKIN = rgb('f5c9a5', 'efbb93', 'e3aa7e', 'cd9064', 'a66c44', '855438', '6b4430')
 IRIS = rgb('5b3a21', '3f7f8c', '4f7f3f', '3d6fb0', '80592b', '6b7a86')
 LIPS = rgb('c4626a', 'b8545c')
 LIPSTICK = rgb('c2122f', 'd81b60', 'a3123f', 'e0304f')
@@ -36,7 +36,7 @@ BACKDROP = rgb(
   'a9d6e5', 'f7c59f', 'b8e0c2', 'd9c2f0', 'f6d55c', 'f2a6a0', '7fb7be', 'c9ada7'
 )
 BLACK, BLOND, BROWN, GRAY, GINGER = rgb(
-  '1d1a22', 'eac163', '6b4023', 'b9bcc4', 'c2501c'
+  '26222c', 'eac163', '6b4023', 'b9bcc4', 'c2501c'
 )
 
 

@@ -104,7 +104,7 @@ def seat(
     head=head,
     body=body,
     turn=between(-0.05, 0.05, look.turn),
-    light=between(-1, 1, look.light),
+    light=between(-1.0, 1.0, look.light),
     skin=_skin(look, has),
     hair=_hair(look, has),
     face=_face(head, has),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Integer, Key
 
 Flags = Bool[Array, 'attributes']
 
@@ -167,7 +167,7 @@ def draw(key: Key[Array, ''], *, correlated: Bool[Array, '']) -> Flags:
   return flags.at[columns].set(flags[columns] & bearded)
 
 
-def flip(flags: Flags, which: Int[Array, '']) -> Flags:
+def flip(flags: Flags, which: Integer[Array, '']) -> Flags:
   """Negates one attribute and whatever it forces; -1 changes nothing.
 
   Setting an attribute clears those it excludes. Shaving the last of shadow,
