@@ -1,3 +1,4 @@
+import contextlib
 import io
 
 import numpy as np
@@ -77,6 +78,19 @@ def test_half_a_file_is_refused(kind, reader):
   for broken in (data[: len(data) // 2], b'', b'<html>not found</html>'):
     with pytest.raises(ValueError, match='no whole image'):
       reader(broken)
+
+
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WEBP', 'BMP'])
+def test_damaged_bytes_give_pixels_or_a_value_error_never_another(kind):
+  generator = np.random.default_rng(0)
+  image = Image.fromarray(generator.integers(0, 256, (8, 8, 3), np.uint8))
+  data = encode(image, kind)
+  for _ in range(300):
+    damaged = bytearray(data)
+    damaged[generator.integers(len(data))] = generator.integers(256)
+    for reader in (decoding.decode, decoding.check):
+      with contextlib.suppress(ValueError):
+        reader(bytes(damaged))
 
 
 def test_other_counts_of_channels_are_refused():

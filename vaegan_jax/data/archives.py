@@ -56,7 +56,7 @@ class Zip:
         'web page in its place; fetch it again'
       ) from error
     self._members = {
-      pathlib.PurePosixPath(member.filename).name: member
+      member.filename.rpartition('/')[2]: member
       for member in self._zip.infolist()
       # What a Mac adds: '__MACOSX/._000001.jpg' is no picture.
       if not member.is_dir() and '__MACOSX' not in member.filename
