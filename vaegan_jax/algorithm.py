@@ -8,7 +8,7 @@
 
     Enc descends  L_prior + L_llike
     Dec descends  gamma * L_llike - discrimination
-    Dis descends  discrimination        (the paper's L_GAN with its sign changed)
+    Dis descends  discrimination        (the paper's L_GAN, its sign changed)
 
 Three rules live in the order of pullbacks below, and nowhere else: L_GAN never
 reaches Enc, L_llike never reaches Dis, gamma acts in Dec's update only. As all
@@ -72,34 +72,32 @@ class Objective:
     return ('x', 'x_tilde', 'x_p') if self.reconstructions else ('x', 'x_p')
 
   def discrimination(self, logits: Streams) -> Float[Array, '']:
-    """Computes what Dis descends: nats an image, the mean of the batch."""
-    return self.real_weight * self.real(logits) + sum(
-      self._generated(logits).values()
-    )
+    """Computes what Dis descends, in nats, summed over the batch."""
+    generated = jnp.stack(self._generated(logits))
+    return self.real_weight * self.real(logits) + generated.sum()
 
   def generation(self, logits: Streams) -> Float[Array, '']:
-    """Computes what L_GAN makes Dec descend: nats an image."""
+    """Computes what L_GAN makes Dec descend, in nats, summed over the batch."""
     if not self.non_saturating:
       return -self.discrimination(logits)
-    return sum(
-      losses.real(logits[s], epsilon=self.epsilon).mean()
-      for s in self.judged()[1:]
-    )
+    fooled = [
+      losses.real(logits[s], epsilon=self.epsilon) for s in self.judged()[1:]
+    ]
+    return jnp.stack(fooled).sum()
 
   def real(self, logits: Streams) -> Float[Array, '']:
-    """Computes the mean of -log Dis(x)."""
-    return losses.real(logits['x'], epsilon=self.epsilon).mean()
+    """Sums -log Dis(x) over the batch."""
+    return losses.real(logits['x'], epsilon=self.epsilon).sum()
 
   def generated(self, logits: Streams) -> Float[Array, '']:
-    """Computes the mean of -log(1 - Dis) over all generated images."""
-    terms = self._generated(logits)
-    return sum(terms.values()) / len(terms)
+    """Sums -log(1 - Dis) over the batch, the mean of the generated streams."""
+    return jnp.stack(self._generated(logits)).mean()
 
-  def _generated(self, logits: Streams) -> dict[str, Array]:
-    return {
-      s: losses.generated(logits[s], epsilon=self.epsilon).mean()
+  def _generated(self, logits: Streams) -> list[Array]:
+    return [
+      losses.generated(logits[s], epsilon=self.epsilon).sum()
       for s in self.judged()[1:]
-    }
+    ]
 
 
 @struct.dataclass
@@ -126,8 +124,8 @@ class Descent(NamedTuple):
 
   Attributes:
     terms: the losses.
-    gradients: of each network's objective (the mean of the batch) by its
-      parameters.
+    gradients: of each network's objective, summed over the batch as in the
+      authors' code, by its parameters.
     statistics: each network's new 'batch_stats'.
   """
 
@@ -148,7 +146,7 @@ def draw(key: PRNGKeyArray, batch: int, latent: int) -> Noise:
   return Noise(*jax.random.normal(key, (2, batch, latent)))
 
 
-def sample(mean: Array, log_var: Array, noise: Array) -> Array:
+def sample(mean: Array, log_var: Array, *, noise: Array) -> Array:
   """Draws z ~ q(z|x) from standard normal noise (reparametrisation)."""
   return mean + jnp.exp(log_var / 2) * noise
 
@@ -172,12 +170,12 @@ def descend(
     objective: what is minimised.
   """
   joint = objective.joint_normalisation
+  batch = len(images)
 
   # Forward. Each pass keeps its pullback.
   encoder = run(networks.encoder, variables['encoder'], {'x': images})
-  z, pull_z = jax.vjp(
-    lambda posterior: sample(*posterior, noise.posterior), encoder.outputs['x']
-  )
+  posterior = encoder.outputs['x']
+  z, pull_z = jax.vjp(lambda p: sample(*p, noise=noise.posterior), posterior)
   codes = {'x_tilde': z, 'x_p': noise.z_p}
   decoder = run(networks.decoder, variables['decoder'], codes, joint=joint)
   dis = networks.discriminator
@@ -199,24 +197,20 @@ def descend(
   logits = upper.outputs
 
   # Losses, and what they send back.
-  prior, prior_at_posterior = jax.value_and_grad(_prior)(encoder.outputs['x'])
+  prior, prior_at_posterior = jax.value_and_grad(_prior)(posterior)
   llike, llike_at_features = jax.value_and_grad(_llike)(
     {s: features[s] for s in ('x', 'x_tilde')}
   )
-  generation, generation_at_logits = jax.value_and_grad(objective.generation)(
-    logits
-  )
 
   # Dis descends the discrimination.
-  upper_gradient, at_features = upper.pull(
-    jax.grad(objective.discrimination)(logits)
-  )
+  at_logits = jax.grad(objective.discrimination)(logits)
+  upper_gradient, at_features = upper.pull(at_logits)
   lower_gradient, at_images = lower.pull(at_features)
   dis_gradient = _add(upper_gradient, lower_gradient)
 
   # L_GAN and L_llike reach the generated images through Dis, and leave it be.
   if objective.non_saturating:
-    _, at_features = upper.pull(generation_at_logits)
+    _, at_features = upper.pull(jax.grad(objective.generation)(logits))
     _, gan_at_images = lower.pull(at_features)
   else:
     gan_at_images = _scale(-1, at_images)
@@ -240,11 +234,11 @@ def descend(
 
   return Descent(
     Terms(
-      prior=prior,
-      llike=llike,
-      real=objective.real(logits),
-      generated=objective.generated(logits),
-      generation=generation,
+      prior=prior / batch,
+      llike=llike / batch,
+      real=objective.real(logits) / batch,
+      generated=objective.generated(logits) / batch,
+      generation=objective.generation(logits) / batch,
     ),
     gradients={
       'encoder': encoder_gradient,
@@ -260,11 +254,11 @@ def descend(
 
 
 def _prior(posterior: tuple[Array, Array]) -> Array:
-  return losses.prior(*posterior).mean()
+  return losses.prior(*posterior).sum()
 
 
 def _llike(features: Streams) -> Array:
-  return losses.llike(features['x'], features['x_tilde']).mean()
+  return losses.llike(features['x'], features['x_tilde']).sum()
 
 
 class Pass(NamedTuple):

@@ -41,7 +41,7 @@ _ROWS = 256
 
 
 def _padding(size: int, stride: int) -> tuple[int, int]:
-  """Pads so that a map of n becomes one of n / stride; the spare one is last."""
+  """Pads so that n pixels become n / stride; the spare one is last."""
   total = size - stride
   return total // 2, total - total // 2
 
@@ -144,9 +144,7 @@ def _lax_transpose(y: Array, kernel: Array, *, stride: int) -> Array:
   large = jax.ShapeDtypeStruct(
     (batch, height * stride, width * stride, kernel.shape[2]), y.dtype
   )
-  pull = jax.linear_transpose(
-    lambda x: _lax_convolve(x, kernel, stride), large
-  )
+  pull = jax.linear_transpose(lambda x: _lax_convolve(x, kernel, stride), large)
   return pull(y)[0]
 
 
@@ -191,11 +189,9 @@ def _phases(y: Array, kernel: Array, *, stride: int) -> Array:
   )
 
 
-def _phases_together(
-  y: Array, kernel: Array, taps: list[np.ndarray]
-) -> Array:
+def _phases_together(y: Array, kernel: Array, taps: list[np.ndarray]) -> Array:
   """Makes all phases by one convolution whose unused taps are zero."""
-  size, _, small, large = kernel.shape
+  small, large = kernel.shape[2:]
   kernel = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
   rows = kernel[np.stack(taps, 1)]
   both = rows[:, :, np.stack(taps, 1)]  # [d, phase, d, phase, small, large]
@@ -230,9 +226,9 @@ def _cpu_weight_gradient(
   x: Array, y: Array, size: int, stride: int
 ) -> Callable[[Array, Array], Array]:
   if stride == 1 and y.shape[-1] < x.shape[-1]:
-    return lambda x, y: _patches_weight_gradient(
-      y, x, size=size, stride=1
-    )[::-1, ::-1].swapaxes(2, 3)
+    return lambda x, y: _patches_weight_gradient(y, x, size=size, stride=1)[
+      ::-1, ::-1
+    ].swapaxes(2, 3)
   form = (
     _patches_weight_gradient
     if x.shape[-1] <= _CHANNELS_PATCHES

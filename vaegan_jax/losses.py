@@ -28,7 +28,8 @@ def prior(
 
 
 def llike(
-  x_l: Float[Array, 'batch *features'], x_tilde_l: Float[Array, 'batch *features']
+  x_l: Float[Array, 'batch *features'],
+  x_tilde_l: Float[Array, 'batch *features'],
 ) -> Float[Array, ' batch']:
   """Computes L_llike = -log N(Dis_l(x) | Dis_l(x_tilde), I), in nats.
 

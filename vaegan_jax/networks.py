@@ -45,6 +45,7 @@ class Convolution(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
+    """Maps [batch, height, width, channels] to smaller or larger maps."""
     down = self.direction == 'down'
     large, small = x.shape[-1], self.channels
     if not down:
@@ -74,6 +75,7 @@ class Normalise(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array, *, train: bool) -> Array:
+    """Normalises by the batch's statistics, or by the running ones."""
     x = nn.BatchNorm(
       use_running_average=not train,
       momentum=0.9,
@@ -103,6 +105,7 @@ class Encoder(nn.Module):
   def __call__(
     self, images: Float[Array, 'batch height width colours'], *, train: bool
   ) -> tuple[Float[Array, 'batch latent'], Float[Array, 'batch latent']]:
+    """Computes mean and log variance."""
     x = images
     for i, channels in enumerate(self.channels, 1):
       x = Convolution(channels, name=f'convolution_{i}')(x)
@@ -132,6 +135,7 @@ class Decoder(nn.Module):
   def __call__(
     self, codes: Float[Array, 'batch latent'], *, train: bool
   ) -> Float[Array, 'batch height width colours']:
+    """Computes images."""
     first, *rest = self.channels
     height, width = (n >> len(rest) for n in self.shape[:2])
     x = _Dense(height * width * first, use_bias=False, name='dense')(codes)
@@ -167,6 +171,7 @@ class Discriminator(nn.Module):
   axis: str | None = None
 
   def setup(self):
+    """Makes the layers that `features` and `judge` share."""
     first, *rest = self.channels
     self.convolutions = [
       Convolution(first, stride=1, bias=True),
@@ -180,6 +185,7 @@ class Discriminator(nn.Module):
   def __call__(
     self, images: Float[Array, 'batch height width colours'], *, train: bool
   ) -> Float[Array, ' batch']:
+    """Computes the logit of being real."""
     return self.judge(self.features(images, train=train), train=train)
 
   def features(
@@ -219,7 +225,11 @@ class Networks(NamedTuple):
 
   def over(self, axis: str | None) -> Networks:
     """Gives networks that normalise the batch spread over a mapped axis."""
-    return Networks(*(network.clone(axis=axis) for network in self))
+    return Networks(
+      self.encoder.clone(axis=axis),
+      self.decoder.clone(axis=axis),
+      self.discriminator.clone(axis=axis),
+    )
 
 
 def build(
@@ -279,6 +289,6 @@ def build(
   )
   return Networks(
     Encoder(latent, scaled(encoder), encoder_hidden),
-    Decoder(tuple(shape), scaled(decoder)),
+    Decoder(shape, scaled(decoder)),
     Discriminator(scaled(discriminator), discriminator_hidden, layer),
   )

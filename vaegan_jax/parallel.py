@@ -71,7 +71,7 @@ def compile_step(
   replicated = NamedSharding(mesh, PartitionSpec())
   sharded = NamedSharding(mesh, PartitionSpec(AXIS))
   if how == 'jit':
-    compiled = jax.jit(
+    compiled: Callable = jax.jit(
       functools.partial(step, axis=None),
       in_shardings=(replicated, sharded),
       out_shardings=replicated,
@@ -118,3 +118,8 @@ def local_rows(drawn: Any, *, axis: str | None) -> Any:
 def mean(tree: Any, *, axis: str | None) -> Any:
   """Averages over the mapped axis, if there is one."""
   return tree if axis is None else lax.pmean(tree, axis)
+
+
+def total(tree: Any, *, axis: str | None) -> Any:
+  """Sums over the mapped axis, if there is one."""
+  return tree if axis is None else lax.psum(tree, axis)

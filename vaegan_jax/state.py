@@ -16,8 +16,7 @@ from vaegan_jax import networks as nets
 NAMES = ('encoder', 'decoder', 'discriminator')
 
 
-@struct.dataclass
-class NetworkState:
+class NetworkState(struct.PyTreeNode):
   """One network.
 
   Attributes:
@@ -44,8 +43,7 @@ class NetworkState:
     return self.variables() if self.average is None else self.average
 
 
-@struct.dataclass
-class TrainState:
+class TrainState(struct.PyTreeNode):
   """A run between two steps.
 
   Attributes:

@@ -79,7 +79,7 @@ def make(
     (state, batch, *, axis) -> (state, metrics). The batch has `pixels`. The
     metrics are scalars: the terms in nats an image, and for each network
     'gradient_norm' (of its objective summed over the batch, before weight
-    decay) and 'updated' (1 or 0).
+    decay), 'updated' (1 or 0) and 'updates' (how often so far).
   """
 
   def step(state, batch, *, axis=None):
@@ -100,15 +100,13 @@ def make(
       noise=noise,
       objective=objective,
     )
-    terms, gradients = parallel.mean(
-      (descent.terms, descent.gradients), axis=axis
+    terms = parallel.mean(descent.terms, axis=axis)
+    gradients = parallel.total(descent.gradients, axis=axis)
+    allowed = (
+      _everything() if equilibrium is None else equilibrium.allowed(terms)
     )
-    # The authors' losses are sums over the batch: weight decay and epsilon of
-    # the optimizers are relative to that.
-    gradients = jax.tree.map(lambda g: rows * g, gradients)
-    allowed = _everything() if equilibrium is None else equilibrium.allowed(terms)
 
-    moved = {}
+    moved: dict[str, Any] = {}
     for name, network in state.networks.items():
       updated = _update(
         network, gradients[name], optimizers[name], step=state.step
@@ -123,6 +121,7 @@ def make(
     for name in moved:
       metrics[f'{name}/gradient_norm'] = optax.global_norm(gradients[name])
       metrics[f'{name}/updated'] = allowed[name].astype(jnp.float32)
+      metrics[f'{name}/updates'] = moved[name].updates
     return state.replace(step=state.step + 1, networks=moved), metrics
 
   return step
@@ -154,9 +153,7 @@ def _choose(allowed: Array, new: Any, old: Any) -> Any:
   return jax.tree.map(lambda n, o: jnp.where(allowed, n, o), new, old)
 
 
-def _average(
-  network: states.NetworkState, decay: float
-) -> states.NetworkState:
+def _average(network: states.NetworkState, decay: float) -> states.NetworkState:
   if network.average is None:
     return network
   return network.replace(

@@ -7,6 +7,7 @@ does not depend on the number of devices.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -30,6 +31,34 @@ def to_pixels(
   """Maps [-1, 1] to the nearest bytes; what lies outside is clipped."""
   levels = jnp.round((images.astype(jnp.float32) + 1) * 127.5)
   return jnp.clip(levels, 0, 255).astype(jnp.uint8)
+
+
+def each(
+  *, flips: bool, jitters: bool
+) -> Callable[
+  [UInt8[Array, 'batch height width channels'], Key[Array, ' batch']],
+  Float32[Array, 'batch height width channels'],
+]:
+  """Makes a function of (pixels, a key an image) that gives images.
+
+  With a key for each image, what an image gets does not depend on the others,
+  nor on which device it is.
+
+  Args:
+    flips: mirror every other image.
+    jitters: move and recolour each image a little.
+  """
+
+  def one(pixels, key):
+    flip_key, jitter_key = jax.random.split(key)
+    images = to_images(pixels[None])
+    if flips:
+      images = flip(images, flip_key)
+    if jitters:
+      images = jitter(images, jitter_key)
+    return images[0]
+
+  return jax.vmap(one)
 
 
 def flip(

@@ -1,0 +1,1 @@
+"""Launchers: the only place with flags."""

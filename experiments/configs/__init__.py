@@ -1,0 +1,1 @@
+"""Settings of experiments: one reference, the rest deltas of it."""

@@ -1,0 +1,92 @@
+"""The reference: CelebA at 64x64 as in the authors' commit 1906387.
+
+Paper: Larsen et al., ICML 2016, with the settings that only the code gives.
+Data: see the README; config.data.path is the folder with
+  img_align_celeba.zip (or img_align_celeba/), list_eval_partition.txt and
+  list_attr_celeba.txt.
+Command:
+  python -m experiments.train --config=experiments/configs/celeba.py \
+    --workdir=runs/celeba --config.data.path=PATH
+
+Every other config is a delta of this one. (P): the paper; (C): the code.
+"""
+
+import ml_collections
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Gives the settings of commit 1906387, "latest version on Arxiv"."""
+  config = ml_collections.ConfigDict()
+
+  config.model = 'vaegan'
+  config.steps = 37_500  # batches: 150 epochs of 250 (C)
+  config.batch_size = 64  # images a step, over all devices (P)
+  config.seed = 0  # of parameters, noise and the order of the data
+
+  # The objective (algorithm.py).
+  config.gamma = 1e-5  # weight of L_llike against L_GAN in the decoder (C)
+  # Weight of log Dis(x) against one of each generated image. The code's 0.66
+  # for x stands against 0.34 for x_tilde and x_p together.
+  config.real_weight = 0.66 / 0.17
+  config.reconstructions_judged = True  # L_GAN has a term for x_tilde (P, C)
+  config.log_epsilon = 1e-3  # inside the logarithms of L_GAN (C); 0 in (P)
+  config.non_saturating = False  # beyond the paper: Dec descends -log Dis
+  config.joint_normalisation = True  # one batch norm over [x; x_tilde; x_p]
+  config.equilibrium = True  # skip the network that is winning (C)
+  config.equilibrium_centre = 0.68  # nats (C)
+  config.equilibrium_margin = 0.35  # nats (C)
+  config.average_decay = 0.0  # beyond the paper: average of the decoder; 0: off
+
+  # The networks (networks.py).
+  config.latent_size = 128  # of a code z (C)
+  config.width = 1.0  # multiple of every number of channels and units below
+  config.encoder = ml_collections.ConfigDict()
+  config.encoder.channels = (64, 128, 256)  # strided convolutions (P)
+  config.encoder.hidden = 1024  # units of the dense layer (C); 2048 (P)
+  config.encoder.weight_decay = 1e-5  # gradient 2 * this * W of kernels (C)
+  config.decoder = ml_collections.ConfigDict()
+  config.decoder.channels = (
+    256,
+    256,
+    128,
+    32,
+  )  # dense maps, strided layers (P)
+  config.decoder.weight_decay = 1e-5
+  config.discriminator = ml_collections.ConfigDict()
+  config.discriminator.channels = (32, 128, 256, 256)  # the first: stride 1 (P)
+  config.discriminator.hidden = 512  # units of the dense layer (P)
+  config.discriminator.layer = 3  # Dis_l: raw output of this strided one (C)
+  # The code's objective of Dis is 0.17 of ours, its weight decay 1e-5.
+  config.discriminator.weight_decay = 1e-5 / 0.17
+
+  # The optimizers (optimizers.py): one of this kind for each network.
+  config.optimizer = ml_collections.ConfigDict()
+  config.optimizer.name = 'rmsprop'  # or 'adam'
+  config.optimizer.learning_rate = 0.02 / 64  # of the first epoch (C)
+  config.optimizer.final_learning_rate = 1e-5 / 64  # after the last (C)
+  config.optimizer.power = 0.75  # how it falls in between (C)
+  config.optimizer.epoch = 250  # steps between changes of it (C)
+  config.optimizer.decay = 0.9  # of RMSProp's mean square (C); Adam's b2
+  config.optimizer.momentum = 0.0  # Adam's b1; RMSProp has none
+
+  # The data (data/).
+  config.data = ml_collections.ConfigDict()
+  config.data.source = 'celeba'  # 'faces', 'celeba', 'folder' or 'tfds:NAME'
+  config.data.path = ''  # folder or archive; '' for faces
+  config.data.size = (64, 64)  # pixels: height, width; one number: a square
+  config.data.channels = 3  # 3: RGB; 1: grey (folder and tfds)
+  config.data.flips = True  # mirror every other image (C)
+  config.data.jitter = True  # move and recolour images a little (C)
+  config.data.train_on_validation = True  # celeba: train on both (C)
+  config.data.faces = 20_000  # faces: how many to draw for training
+  config.data.cache = ''  # where arrays are kept; '': ~/.cache/vaegan_jax
+  config.data.resident = 4 << 30  # bytes up to which data lives on the devices
+
+  # The run (training.py, parallel.py).
+  config.compile = 'jit'  # 'jit' over a device mesh, or 'pmap'
+  config.log_every = 50  # steps between rows of metrics.jsonl
+  config.picture_every = 1250  # steps between pictures
+  config.save_every = 1250  # steps between checkpoints
+  config.keep = 3  # newest checkpoints kept
+
+  return config.lock()

@@ -1,0 +1,28 @@
+"""CelebA as in the authors' HEAD, commit 24aa0f2: what their repository runs.
+
+Against 1906387: no L_GAN term for x_tilde, smaller gamma, equal weights,
+higher learning rate, more steps.
+Command:
+  python -m experiments.train --config=experiments/configs/celeba_head.py \
+    --workdir=runs/celeba_head --config.data.path=PATH
+"""
+
+import ml_collections
+
+from experiments.configs import celeba
+from vaegan_jax import settings
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Gives the reference with HEAD's changes."""
+  return settings.change(
+    celeba.get_config(),
+    {
+      'steps': 62_500,
+      'gamma': 1e-6,
+      'real_weight': 1.0,
+      'reconstructions_judged': False,
+      'discriminator.weight_decay': 2e-5,
+      'optimizer.learning_rate': 0.025 / 64,
+    },
+  )

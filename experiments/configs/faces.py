@@ -1,0 +1,23 @@
+"""The reference's settings on the embedded faces at 64x64: no files needed.
+
+Command:
+  python -m experiments.train --config=experiments/configs/faces.py \
+    --workdir=runs/faces
+"""
+
+import ml_collections
+
+from experiments.configs import celeba
+from vaegan_jax import settings
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Gives the reference with the embedded faces as its data."""
+  return settings.change(
+    celeba.get_config(),
+    {
+      'data.source': 'faces',
+      # Drawn as varied as they come: they need no jitter.
+      'data.jitter': False,
+    },
+  )

@@ -1,0 +1,167 @@
+"""A trained model for a user: encode, decode, reconstruct, sample."""
+
+from __future__ import annotations
+
+import functools
+import os
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float32, UInt8
+
+from vaegan_jax import checkpoints, records, settings
+from vaegan_jax import networks as nets
+from vaegan_jax import state as states
+from vaegan_jax.data import augmentation
+
+# Images a call of a network: bounds memory, and one shape is compiled once.
+_BATCH = 64
+
+Pixels = UInt8[np.ndarray, 'batch height width colours']
+Codes = Float32[np.ndarray, 'batch latent']
+
+
+class Model:
+  """Networks with the variables to evaluate them with.
+
+  Attributes:
+    step: the training step they come from.
+    image_shape: height, width, colours.
+    latent_size: numbers in a code.
+  """
+
+  def __init__(
+    self,
+    networks: nets.Networks,
+    variables: Mapping[str, Mapping[str, Any]],
+    *,
+    step: int = 0,
+  ):
+    self.step = step
+    self.image_shape = networks.decoder.shape
+    self.latent_size = networks.encoder.latent
+    self._variables = variables
+    self._networks = networks
+
+  def posterior(self, images: Pixels) -> tuple[Codes, Codes]:
+    """Computes the mean and log variance of q(z|x).
+
+    Args:
+      images: pixels, 0..255.
+
+    Raises:
+      TypeError, ValueError: if they are not of this model's kind.
+    """
+    _check(images, np.uint8, self.image_shape, 'images')
+    return _in_batches(
+      functools.partial(_encode, self._networks.encoder),
+      self._variables['encoder'],
+      images,
+    )
+
+  def encode(self, images: Pixels) -> Codes:
+    """Computes the mean code of each image, which has no noise."""
+    return self.posterior(images)[0]
+
+  def decode(self, codes: Codes) -> Pixels:
+    """Makes an image of each code.
+
+    Raises:
+      TypeError, ValueError: if they are not float32 of this model's size.
+    """
+    _check(codes, np.float32, (self.latent_size,), 'codes')
+    return _in_batches(
+      functools.partial(_decode, self._networks.decoder),
+      self._variables['decoder'],
+      codes,
+    )
+
+  def reconstruct(self, images: Pixels) -> Pixels:
+    """Makes x_tilde: encodes images to their mean codes, and decodes these."""
+    return self.decode(self.encode(images))
+
+  def sample(self, n: int, *, seed: int = 0) -> Pixels:
+    """Makes n images x_p from codes drawn from the prior N(0, I)."""
+    return self.decode(self.prior(n, seed=seed))
+
+  def prior(self, n: int, *, seed: int = 0) -> Codes:
+    """Draws n codes from the prior; the first are the same for any n."""
+    if n < 1:
+      raise ValueError(f'{n} samples asked for: expected at least 1')
+    draw = jax.vmap(lambda key: jax.random.normal(key, (self.latent_size,)))
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(
+      jax.random.key(seed), np.arange(n)
+    )
+    return np.asarray(draw(keys))
+
+
+def load(workdir: str | os.PathLike) -> Model:
+  """Loads the newest checkpoint of a run.
+
+  Args:
+    workdir: the run's folder.
+
+  Raises:
+    FileNotFoundError: if it holds no run, or no checkpoint yet.
+  """
+  workdir = pathlib.Path(workdir)
+  networks = settings.networks(records.read_config(workdir))
+  step, state = checkpoints.load(workdir)
+  variables = {
+    name: states.NetworkState(**network).evaluated()
+    for name, network in state['networks'].items()
+  }
+  return Model(networks, variables, step=step)
+
+
+# Modules are hashable, so models of equal networks share what is compiled.
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _encode(encoder: nets.Encoder, variables: Any, pixels: Array) -> Any:
+  images = augmentation.to_images(pixels)
+  return encoder.apply(variables, images, train=False)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _decode(decoder: nets.Decoder, variables: Any, codes: Array) -> Array:
+  images: Any = decoder.apply(variables, codes, train=False)
+  return augmentation.to_pixels(images)
+
+
+def _check(given: Any, dtype: type, shape: tuple[int, ...], what: str) -> None:
+  if not isinstance(given, np.ndarray | jax.Array):
+    raise TypeError(
+      f'{what} are a {type(given).__name__}: expected one array of {what}; '
+      'stack a list with numpy.stack'
+    )
+  if given.dtype != dtype:
+    raise TypeError(
+      f'{what} are {given.dtype}: expected {np.dtype(dtype)}'
+      + (' pixels, 0..255' if dtype == np.uint8 else '')
+    )
+  if given.ndim != len(shape) + 1 or given.shape[1:] != shape:
+    expected = ', '.join(['N', *map(str, shape)])
+    raise ValueError(
+      f'{what} have the shape {given.shape}: this model takes [{expected}]'
+    )
+  if not len(given):
+    raise ValueError(f'no {what} given: expected at least one')
+
+
+def _in_batches(
+  function: Callable, variables: Mapping[str, Any], inputs: np.ndarray
+) -> Any:
+  """Calls a function on batches of one size, so that it is compiled once."""
+  results = []
+  for start in range(0, len(inputs), _BATCH):
+    part = np.asarray(inputs[start : start + _BATCH])
+    padded = np.concatenate([part, np.repeat(part[-1:], _BATCH - len(part), 0)])
+    result = function(variables, padded)
+    results.append(result)
+  return jax.tree.map(
+    lambda *parts: np.concatenate(parts)[: len(inputs)], *results
+  )

@@ -1,0 +1,187 @@
+"""What a run writes besides checkpoints: config, metrics, timing, progress.
+
+    config.json     every setting; it repeats the run
+    metrics.jsonl   a row for each logged step: what was computed
+    timing.jsonl    a row for each logged step: how long it took
+    tensorboard/    the same numbers as events
+
+metrics.jsonl holds nothing but results, so that two runs of one config can be
+compared byte by byte.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import time
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import ml_collections
+import tensorboardX
+import tqdm
+
+Config: TypeAlias = ml_collections.ConfigDict
+
+_CONFIG = 'config.json'
+METRICS = 'metrics.jsonl'
+TIMING = 'timing.jsonl'
+
+
+def flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
+  """Lists a config's settings by dotted name."""
+  flat: dict[str, Any] = {}
+  for name, value in config.items():
+    if isinstance(value, ml_collections.ConfigDict | dict):
+      flat |= flatten(value, f'{prefix}{name}.')
+    else:
+      flat[prefix + name] = value
+  return flat
+
+
+def write_config(workdir: pathlib.Path, config: Config) -> None:
+  """Writes config.json into a new run, or checks that it is the same run.
+
+  Raises:
+    ValueError: if the folder holds a run of another config, naming each
+      setting that differs; nothing is written then.
+  """
+  path = pathlib.Path(workdir) / _CONFIG
+  text = json.dumps(config.to_dict(), indent=2) + '\n'
+  if not path.exists():
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, text)
+    return
+  old = flatten(json.loads(path.read_text()))
+  new = flatten(json.loads(text))
+  different = [
+    f'  config.{name}: {old.get(name, "(absent)")} there, '
+    f'{new.get(name, "(absent)")} here'
+    for name in sorted(old.keys() | new.keys())
+    if old.get(name) != new.get(name)
+  ]
+  if different:
+    raise ValueError(
+      '\n'.join(
+        [
+          f'{workdir} holds a run of another config:',
+          *different,
+          'Take another --workdir, or the same settings to resume that run.',
+        ]
+      )
+    )
+
+
+def read_config(workdir: pathlib.Path) -> Config:
+  """Reads the config of a run.
+
+  Raises:
+    FileNotFoundError: if the folder holds no run.
+  """
+  path = pathlib.Path(workdir) / _CONFIG
+  if not path.is_file():
+    raise FileNotFoundError(
+      f'{path} does not exist: {workdir} is not the folder of a run'
+    )
+  config = ml_collections.ConfigDict(_with_tuples(json.loads(path.read_text())))
+  return config.lock()
+
+
+class Records:
+  """Owns the files that grow with a run.
+
+  Args:
+    workdir: the run's folder.
+    step: the steps done; rows of later ones, from before a crash, are dropped.
+    steps: of the whole run, for the progress bar.
+  """
+
+  def __init__(self, workdir: pathlib.Path, *, step: int, steps: int):
+    workdir = pathlib.Path(workdir)
+    for name in (METRICS, TIMING):
+      _drop_rows(workdir / name, after=step)
+    self._metrics = (workdir / METRICS).open('a')
+    self._timing = (workdir / TIMING).open('a')
+    self._events = tensorboardX.SummaryWriter(
+      str(workdir / 'tensorboard'), purge_step=step + 1
+    )
+    self._bar = tqdm.tqdm(
+      total=steps, initial=step, desc='training', unit='step', smoothing=0.1
+    )
+    self._start = time.perf_counter()
+    self._first = step
+
+  def advance(self) -> None:
+    """Moves the progress bar by a step."""
+    self._bar.update()
+
+  def write(
+    self,
+    metrics: Mapping[str, float],
+    *,
+    step: int,
+    batch_size: int,
+    device: str,
+  ) -> None:
+    """Writes the rows of a step, on disk before it returns."""
+    seconds = time.perf_counter() - self._start
+    speed = (step - self._first) * batch_size / seconds
+    _append(self._metrics, {'step': step, **metrics})
+    _append(
+      self._timing,
+      {
+        'step': step,
+        'seconds': round(seconds, 3),
+        'images_per_second': round(speed, 2),
+        'device': device,
+      },
+    )
+    for name, value in metrics.items():
+      self._events.add_scalar(name, value, step)
+    self._events.add_scalar('images_per_second', speed, step)
+    self._bar.set_postfix_str(
+      ', '.join(f'{k} {metrics[k]:.3g}' for k in ('prior', 'llike', 'real')),
+      refresh=False,
+    )
+
+  def close(self) -> None:
+    """Closes the files."""
+    self._bar.close()
+    self._events.close()
+    self._metrics.close()
+    self._timing.close()
+
+
+def _append(file: Any, row: Mapping[str, Any]) -> None:
+  file.write(json.dumps(row) + '\n')
+  file.flush()
+
+
+def _drop_rows(path: pathlib.Path, *, after: int) -> None:
+  """Keeps the whole rows up to a step: a kill may leave half a row."""
+  if not path.exists():
+    return
+  kept = []
+  for line in path.read_text().splitlines():
+    try:
+      row = json.loads(line)
+    except json.JSONDecodeError:
+      break
+    if row['step'] <= after:
+      kept.append(line + '\n')
+  _write(path, ''.join(kept))
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+  """Replaces a file in one move."""
+  temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+  temporary.write_text(text)
+  os.replace(temporary, path)
+
+
+def _with_tuples(value: Any) -> Any:
+  """Turns JSON's lists back into the tuples that configs hold."""
+  if isinstance(value, dict):
+    return {k: _with_tuples(v) for k, v in value.items()}
+  return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,255 @@
+"""Config -> plain arguments: the one place that knows the names of settings.
+
+A config is checked as a whole before anything is read, compiled or written.
+Below training and the launchers no code sees a config.
+"""
+
+from __future__ import annotations
+
+import difflib
+import pathlib
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import ml_collections
+
+from vaegan_jax import algorithm, optimizers, records, state
+from vaegan_jax import networks as nets
+from vaegan_jax import step as steps
+from vaegan_jax.data import cache
+
+MODELS = ('vaegan',)
+SOURCES = ('faces', 'celeba', 'folder', 'tfds:NAME')
+
+Config: TypeAlias = ml_collections.ConfigDict
+
+# name: (least, largest) of numbers, both allowed.
+_RANGES = {
+  'steps': (1, None),
+  'batch_size': (2, None),
+  'seed': (0, 2**32 - 1),
+  'gamma': (0, None),
+  'real_weight': (0, None),
+  'log_epsilon': (0, 1),
+  'equilibrium_centre': (0, None),
+  'equilibrium_margin': (0, None),
+  'average_decay': (0, 1),
+  'latent_size': (1, None),
+  'encoder.hidden': (1, None),
+  'encoder.weight_decay': (0, None),
+  'decoder.weight_decay': (0, None),
+  'discriminator.hidden': (1, None),
+  'discriminator.weight_decay': (0, None),
+  'optimizer.decay': (0, 1),
+  'optimizer.momentum': (0, 1),
+  'data.faces': (1, None),
+  'data.resident': (0, None),
+  'log_every': (1, None),
+  'picture_every': (1, None),
+  'save_every': (1, None),
+  'keep': (1, None),
+}
+_CHOICES = {
+  'model': MODELS,
+  'compile': ('jit', 'pmap'),
+  'optimizer.name': ('rmsprop', 'adam'),
+}
+
+
+def change(config: Config, delta: Mapping[str, Any]) -> Config:
+  """Makes a config that differs from another in the dotted names given.
+
+  Raises:
+    ValueError: for a name that the other lacks, with the nearest that it has.
+    TypeError: for a value of another type than the one it replaces.
+  """
+  names = records.flatten(config)
+  for name in delta:
+    if name not in names:
+      raise ValueError(f'config.{name} does not exist{_hint(name, names)}')
+  changed = config.copy_and_resolve_references()
+  changed.update_from_flattened_dict(dict(delta))
+  return changed.lock()
+
+
+def check(config: Config) -> None:
+  """Refuses settings that cannot work, before anything is compiled.
+
+  Raises:
+    ValueError: naming the setting, its value and what is allowed.
+  """
+  flat = records.flatten(config)
+  for name, (least, largest) in _RANGES.items():
+    value = flat[name]
+    if value < least or (largest is not None and value > largest):
+      upper = '' if largest is None else f' and at most {largest}'
+      raise ValueError(
+        f'config.{name} = {value}: expected at least {least}{upper}'
+      )
+  for name, choices in _CHOICES.items():
+    if flat[name] not in choices:
+      raise ValueError(
+        f'config.{name} = {flat[name]!r}: expected one of '
+        f'{", ".join(choices)}{_hint(str(flat[name]), choices)}'
+      )
+  networks(config)
+  make_optimizers(config)
+  _source_kind(config)
+
+
+def networks(config: Config) -> nets.Networks:
+  """Builds the networks that a config asks for."""
+  height, width = size(config)
+  channels = 3 if _is_coloured(config) else config.data.channels
+  return nets.build(
+    (height, width, channels),
+    latent=config.latent_size,
+    width=config.width,
+    encoder=tuple(config.encoder.channels),
+    encoder_hidden=config.encoder.hidden,
+    decoder=tuple(config.decoder.channels),
+    discriminator=tuple(config.discriminator.channels),
+    discriminator_hidden=config.discriminator.hidden,
+    layer=config.discriminator.layer,
+  )
+
+
+def objective(config: Config) -> algorithm.Objective:
+  """Gives what a config says is minimised."""
+  return algorithm.Objective(
+    gamma=config.gamma,
+    real_weight=config.real_weight,
+    reconstructions=config.reconstructions_judged,
+    epsilon=config.log_epsilon,
+    non_saturating=config.non_saturating,
+    joint_normalisation=config.joint_normalisation,
+  )
+
+
+def equilibrium(config: Config) -> steps.Equilibrium | None:
+  """Gives the rule that skips networks, or None."""
+  if not config.equilibrium:
+    return None
+  return steps.Equilibrium(config.equilibrium_centre, config.equilibrium_margin)
+
+
+def schedule(config: Config) -> optimizers.Schedule:
+  """Gives the learning rate as a function of the step."""
+  return optimizers.schedule(
+    config.optimizer.learning_rate,
+    config.optimizer.final_learning_rate,
+    steps=config.steps,
+    power=config.optimizer.power,
+    epoch=config.optimizer.epoch,
+  )
+
+
+def make_optimizers(config: Config) -> dict[str, Any]:
+  """Makes an optimizer for each network."""
+  rate = schedule(config)
+
+  def one(name: str):
+    weight_decay = config[name].weight_decay
+    decay, momentum = config.optimizer.decay, config.optimizer.momentum
+    if config.optimizer.name == 'adam':
+      return optimizers.adam(
+        rate, b1=momentum, b2=decay, weight_decay=weight_decay
+      )
+    if momentum:
+      raise ValueError(
+        f'config.optimizer.momentum = {momentum}: rmsprop has none; set 0, or '
+        'config.optimizer.name to adam'
+      )
+    return optimizers.rmsprop(rate, decay=decay, weight_decay=weight_decay)
+
+  return {name: one(name) for name in state.NAMES}
+
+
+def size(config: Config) -> tuple[int, int]:
+  """Gives the images' height and width; one number means a square.
+
+  Raises:
+    ValueError: if they are not one or two whole numbers.
+  """
+  given = config.data.size
+  numbers = given if isinstance(given, tuple) else (given,)
+  if len(numbers) not in (1, 2) or not all(type(n) is int for n in numbers):
+    raise ValueError(
+      f'config.data.size = {given}: expected a height and a width in pixels, '
+      'as in 64,64, or one number for a square'
+    )
+  return numbers[0], numbers[-1]
+
+
+def source(config: Config) -> cache.Source:
+  """Opens the source of images that a config names.
+
+  Raises:
+    ValueError: for an unknown source, or one whose path is missing.
+  """
+  kind, name = _source_kind(config)
+  path = pathlib.Path(config.data.path).expanduser()
+  height_width = size(config)
+  # Each source is imported when it is used: TFDS takes seconds.
+  if kind == 'faces':
+    from vaegan_jax.data import faces
+
+    return faces.Faces(height_width, seed=config.seed, train=config.data.faces)
+  if kind == 'celeba':
+    from vaegan_jax.data import celeba
+
+    return celeba.CelebA(
+      path,
+      height_width,
+      train_on_validation=config.data.train_on_validation,
+    )
+  if kind == 'folder':
+    from vaegan_jax.data import folder
+
+    return folder.Folder(path, height_width, channels=config.data.channels)
+  from vaegan_jax.data import tfds
+
+  return tfds.Tfds(
+    name,
+    height_width,
+    channels=config.data.channels,
+    data_dir=path if config.data.path else None,
+  )
+
+
+def cache_directory(config: Config) -> pathlib.Path | None:
+  """Gives where converted data is kept; None: the user's cache."""
+  where = config.data.cache
+  return pathlib.Path(where).expanduser() if where else None
+
+
+def _is_coloured(config: Config) -> bool:
+  return config.data.source in ('faces', 'celeba')
+
+
+def _source_kind(config: Config) -> tuple[str, str]:
+  """Splits 'tfds:NAME' into its parts, and checks what it can."""
+  kind, colon, name = config.data.source.partition(':')
+  kinds = [s.partition(':')[0] for s in SOURCES]
+  if (
+    kind not in kinds or (kind == 'tfds') != bool(name) or (colon and not name)
+  ):
+    raise ValueError(
+      f'config.data.source = {config.data.source!r}: expected one of '
+      f'{", ".join(SOURCES)}{_hint(kind, kinds)}'
+    )
+  if kind in ('celeba', 'folder') and not config.data.path:
+    raise ValueError(
+      f"config.data.path is empty: say where the images of '{kind}' are, with "
+      '--config.data.path=PATH'
+    )
+  if _is_coloured(config) and config.data.channels != 3:
+    raise ValueError(
+      f"config.data.channels = {config.data.channels}: '{kind}' has 3"
+    )
+  return kind, name
+
+
+def _hint(name: str, known: Any) -> str:
+  near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+  return f'; did you mean {near[0]}?' if near else ''

@@ -1,0 +1,238 @@
+"""The loop: batches in, a trained state, its records and its report out."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from vaegan_jax import (
+  checkpoints,
+  inference,
+  parallel,
+  records,
+  settings,
+)
+from vaegan_jax import networks as nets
+from vaegan_jax import state as states
+from vaegan_jax import step as steps
+from vaegan_jax.data import augmentation, batches, cache
+from vaegan_jax.report import page, pictures
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Diverged(FloatingPointError):
+  """Reports that a loss or a gradient is not finite."""
+
+
+class Run(NamedTuple):
+  """What a config makes: all that the loop needs but the records.
+
+  Attributes:
+    networks: the modules.
+    compiled: the step, and where its arguments belong.
+    state: before the first step.
+  """
+
+  networks: nets.Networks
+  compiled: parallel.Compiled
+  state: states.TrainState
+
+
+def prepare(
+  config: settings.Config, *, devices: Sequence[jax.Device] | None = None
+) -> Run:
+  """Makes the step and the initial state of a config.
+
+  Raises:
+    ValueError: for settings that cannot work, before anything is compiled.
+  """
+  settings.check(config)
+  networks = settings.networks(config)
+  optimizers = settings.make_optimizers(config)
+  step = steps.make(
+    networks,
+    optimizers,
+    objective=settings.objective(config),
+    augment=augmentation.each(
+      flips=config.data.flips, jitters=config.data.jitter
+    ),
+    equilibrium=settings.equilibrium(config),
+    average_decay=config.average_decay,
+  )
+  compiled = parallel.compile_step(
+    step, batch_size=config.batch_size, devices=devices, how=config.compile
+  )
+
+  def initialise():
+    return states.initialise(
+      networks,
+      optimizers,
+      key=jax.random.key(config.seed),
+      averaged=config.average_decay > 0,
+    )
+
+  state = jax.jit(initialise, out_shardings=compiled.replicated)()
+  return Run(networks, compiled, state)
+
+
+def train(
+  config: settings.Config,
+  workdir: str | os.PathLike,
+  *,
+  devices: Sequence[jax.Device] | None = None,
+) -> pathlib.Path:
+  """Trains a run to its last step, resuming it where it was left.
+
+  Args:
+    config: its settings.
+    workdir: its folder, made if it does not exist.
+    devices: to use; all by default.
+
+  Returns:
+    the report to open.
+
+  Raises:
+    ValueError: for settings that cannot work, or a folder that holds a run of
+      other settings; nothing is changed then.
+    Diverged: if a term is not finite; the checkpoints are from before.
+  """
+  workdir = pathlib.Path(workdir)
+  settings.check(config)
+  source = settings.source(config)
+  directory = settings.cache_directory(config)
+  records.write_config(workdir, config)
+  dataset = cache.load(source, split='train', directory=directory)
+  held_out = cache.load(source, split='test', directory=directory)
+  examples = np.asarray(held_out.images[: 3 * pictures.COLUMNS])
+
+  run = prepare(config, devices=devices)
+  saved = checkpoints.Checkpoints(workdir, keep=config.keep)
+  state = run.state if saved.latest() is None else saved.restore(run.state)
+
+  def picture(state: states.TrainState) -> None:
+    pictures.strips(_model(run, state), examples, workdir=workdir)
+
+  if int(state.step) < config.steps:
+    _LOGGER.info(
+      'Step %d of %d. The first step is compiled, which takes half a minute.',
+      int(state.step),
+      config.steps,
+    )
+    feed = batches.Batches(
+      dataset,
+      seed=config.seed,
+      batch_size=config.batch_size,
+      sharding=run.compiled.sharded,
+      resident=config.data.resident,
+    )
+    observer = _Observer(config, workdir, step=int(state.step))
+    try:
+      state = _loop(
+        config,
+        run,
+        state,
+        feed=feed,
+        observer=observer,
+        saved=saved,
+        picture=picture,
+      )
+    finally:
+      feed.close()
+      observer.close()
+  else:
+    _LOGGER.info('%s is finished: only its report is made anew.', workdir)
+  saved.close()
+  pictures.final(_model(run, state), examples, workdir=workdir)
+  return page.write(workdir)
+
+
+def _loop(
+  config: settings.Config,
+  run: Run,
+  state: states.TrainState,
+  *,
+  feed: batches.Batches,
+  observer: _Observer,
+  saved: checkpoints.Checkpoints,
+  picture: Callable[[states.TrainState], None],
+) -> states.TrainState:
+  """Runs the remaining steps; what is saved or drawn was found finite."""
+  for step in range(int(state.step), config.steps):
+    state, metrics = run.compiled.step(state, feed(step))
+    done = step + 1
+    observer.observe(metrics, step=done)
+    draws = _due(done, config.picture_every, config.steps)
+    saves = _due(done, config.save_every, config.steps)
+    if draws or saves:
+      observer.catch_up()
+    if draws:
+      picture(state)
+    if saves:
+      saved.save(state, step=done)
+  return state
+
+
+class _Observer:
+  """Reads each step's metrics while the next one runs.
+
+  So the devices never wait for the host, and a step that is not finite stops
+  the run one step later.
+  """
+
+  def __init__(
+    self, config: settings.Config, workdir: pathlib.Path, *, step: int
+  ):
+    self._config = config
+    self._rate = settings.schedule(config)
+    self._records = records.Records(workdir, step=step, steps=config.steps)
+    self._pending: tuple[int, dict[str, Array]] | None = None
+
+  def observe(self, metrics: dict[str, Array], *, step: int) -> None:
+    """Takes a step's metrics, and reads those of the step before."""
+    self.catch_up()
+    self._pending = step, metrics
+
+  def catch_up(self) -> None:
+    """Reads what was taken last; waits for the devices if they are not done."""
+    if self._pending is None:
+      return
+    (step, metrics), self._pending = self._pending, None
+    values = {name: x.item() for name, x in jax.device_get(metrics).items()}
+    for name, value in values.items():
+      if not math.isfinite(value):
+        raise Diverged(
+          f'{name} is {value} at step {step}: the run stops, and its '
+          'checkpoints are from before. A smaller '
+          'config.optimizer.learning_rate or config.gamma may help.'
+        )
+    self._records.advance()
+    if _due(step, self._config.log_every, self._config.steps):
+      values['learning_rate'] = float(self._rate(step - 1))
+      self._records.write(
+        values,
+        step=step,
+        batch_size=self._config.batch_size,
+        device=jax.devices()[0].device_kind,
+      )
+
+  def close(self) -> None:
+    """Closes the records."""
+    self._records.close()
+
+
+def _due(step: int, every: int, last: int) -> bool:
+  return step % every == 0 or step == last
+
+
+def _model(run: Run, state: states.TrainState) -> inference.Model:
+  variables = {name: n.evaluated() for name, n in state.networks.items()}
+  return inference.Model(run.networks, variables, step=int(state.step))
