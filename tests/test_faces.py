@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from vaegan_jax.data import faces
-from vaegan_jax.data.cartoon import canvas, traits
+from vaegan_jax.data.cartoon import canvas, drawing, traits
 
 SIZE = (40, 32)  # not square, so that no test needs a second compilation
-COUNT = 64
+COUNT = 48
 OFF = pytest.mark.parametrize('correlated', [False, True])
 
 
@@ -60,7 +60,7 @@ def test_flipping_a_visible_attribute_changes_the_picture(plain, flipped):
   for column, name in enumerate(faces.ATTRIBUTES):
     change = _change(plain, flipped[name])[plain.visible[:, column]]
     assert change.min() > 0.25, name
-    assert np.median(change) > 1.5, name
+    assert np.median(change) > 1, name
 
 
 def test_flipping_does_not_change_whether_an_attribute_shows(plain, flipped):
@@ -187,13 +187,13 @@ def test_no_texture_is_finer_than_three_pixels_a_period():
 
 @pytest.mark.parametrize('size', [(16, 16), (64, 48), (48, 64), (256, 256)])
 def test_any_size_can_be_drawn(size):
-  face = jax.eval_shape(
-    functools.partial(faces.make, size=size),
+  planned = jax.eval_shape(
+    functools.partial(drawing.plan, correlated=jnp.bool_(False)),
     jax.random.key(0),
     jnp.int32(-1),
-    correlated=jnp.bool_(False),
   )
-  assert face.pixels.shape == (*size, 3)
+  paint = functools.partial(drawing.paint, size=size)
+  assert jax.eval_shape(paint, planned).shape == (*size, 3)
 
 
 def test_the_fingerprint_tells_every_setting_and_is_json(source):

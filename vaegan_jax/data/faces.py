@@ -10,16 +10,13 @@ the next byte.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, Integer, Key, UInt8
+from jaxtyping import Bool, Int, UInt8
 
-from vaegan_jax.data.cartoon import dress, scene, sitter, traits
+from vaegan_jax.data.cartoon import drawing, traits
 
 ATTRIBUTES: tuple[str, ...] = traits.ATTRIBUTES
 # Raise it whenever a face, its attributes or their visibility change: caches
@@ -27,7 +24,6 @@ ATTRIBUTES: tuple[str, ...] = traits.ATTRIBUTES
 DRAWING_VERSION = 1
 SPLITS = ('train', 'validation', 'test')
 SPLIT_ROOM = 10_000_000  # indices set aside for each split
-CHUNK = 16  # faces drawn at once; a lone face costs as much
 
 
 class Face(NamedTuple):
@@ -40,77 +36,9 @@ class Face(NamedTuple):
       every pixel as it is.
   """
 
-  pixels: UInt8[Array | np.ndarray, '*faces height width 3']
-  attributes: Bool[Array | np.ndarray, '*faces attributes']
-  visible: Bool[Array | np.ndarray, '*faces attributes']
-
-
-def make(
-  key: Key[Array, ''],
-  which: Integer[Array, ''],
-  *,
-  size: tuple[int, int],
-  correlated: Bool[Array, ''],
-) -> Face:
-  """Draws the face of a key with attribute number `which` flipped, or -1.
-
-  Pure, for jit and vmap; `draw` and `Faces` are easier to call.
-  """
-  look, flags, visible = _sit(key, which, correlated=correlated)
-  has = dict(
-    zip(ATTRIBUTES, (flags & visible).astype(jnp.float32), strict=True)
-  )
-  picture = scene.portrait(look, has, size=size)
-  pixels = jnp.round(255 * jnp.clip(picture, 0, 1)).astype(jnp.uint8)
-  return Face(pixels, flags, visible)
-
-
-def _sit(
-  key: Key[Array, ''], which: Integer[Array, ''], *, correlated: Bool[Array, '']
-) -> tuple[sitter.Look, traits.Flags, traits.Flags]:
-  """Decides all about a face short of painting it."""
-  look_key, traits_key = jax.random.split(key)
-  look = sitter.draw_look(look_key)
-  flags = traits.flip(traits.draw(traits_key, correlated=correlated), which)
-  return look, flags, traits.visible(flags, shades=dress.shaded(look))
-
-
-def _key(seed: Integer[Array, ''], index: Integer[Array, '']) -> Key[Array, '']:
-  return jax.random.fold_in(jax.random.key(seed, impl='threefry2x32'), index)
-
-
-@functools.partial(jax.jit, static_argnames='size')
-def _chunk(
-  seed: Integer[Array, ''],
-  indices: Integer[Array, ' faces'],
-  which: Integer[Array, ''],
-  *,
-  size: tuple[int, int],
-  correlated: Bool[Array, ''],
-) -> Face:
-  return jax.vmap(
-    lambda index: make(
-      _key(seed, index), which, size=size, correlated=correlated
-    )
-  )(indices)
-
-
-@jax.jit
-def _flags(
-  seed: Integer[Array, ''],
-  indices: Integer[Array, ' faces'],
-  *,
-  correlated: Bool[Array, ''],
-) -> tuple[Bool[Array, 'faces attributes'], Bool[Array, 'faces attributes']]:
-  """Gives attributes and visibility without painting."""
-
-  def one(index: Integer[Array, '']) -> tuple[traits.Flags, traits.Flags]:
-    _, flags, visible = _sit(
-      _key(seed, index), jnp.int32(-1), correlated=correlated
-    )
-    return flags, visible
-
-  return jax.vmap(one)(indices)
+  pixels: UInt8[np.ndarray, '*faces height width 3']
+  attributes: Bool[np.ndarray, '*faces attributes']
+  visible: Bool[np.ndarray, '*faces attributes']
 
 
 def draw_many(
@@ -123,22 +51,16 @@ def draw_many(
 ) -> Face:
   """Draws the faces of several indices, as `draw` does one."""
   _check_size(size)
-  wanted = np.asarray(list(indices), np.int32)
-  which = np.int32(-1 if flip is None else traits.index(flip))
-  drawn = []
-  for start in range(0, max(len(wanted), 1), CHUNK):
-    part = wanted[start : start + CHUNK]
-    padded = np.zeros(CHUNK, np.int32)
-    padded[: len(part)] = part
-    chunk = _chunk(
-      np.uint32(seed),
-      padded,
-      which,
-      size=size,
-      correlated=np.bool_(correlated),
-    )
-    drawn.append([np.asarray(field)[: len(part)] for field in chunk])
-  return Face(*(np.concatenate(fields) for fields in zip(*drawn, strict=True)))
+  planned = drawing.plan_many(
+    seed,
+    np.asarray(list(indices), np.int64),
+    correlated=correlated,
+    flip=flip,
+  )
+  pixels = drawing.paint_many(planned, size=size)
+  return Face(
+    pixels, np.asarray(planned.attributes), np.asarray(planned.visible)
+  )
 
 
 def draw(
@@ -238,7 +160,8 @@ class Faces:
 
   def attributes(self, split: str) -> Bool[np.ndarray, 'images attributes']:
     """Gives the attributes of every face of a split."""
-    return self._flags(split, range(self.length(split)))[0]
+    whole = self._plan(split, range(self.length(split)))
+    return np.asarray(whole.attributes)
 
   def read(
     self, split: str, start: int, stop: int
@@ -250,7 +173,7 @@ class Faces:
     self, split: str, start: int, stop: int
   ) -> Bool[np.ndarray, 'images attributes']:
     """Says which attributes the pictures start..stop-1 show."""
-    return self._flags(split, range(start, stop))[1]
+    return np.asarray(self._plan(split, range(start, stop)).visible)
 
   def counterfactual(
     self, split: str, indices: Iterable[int | np.integer], attribute: str
@@ -269,7 +192,7 @@ class Faces:
         f'faces {places.min()} to {places.max()} of split {split!r} asked for: '
         f'it has those from 0 to {length - 1}'
       )
-    return (places + SPLITS.index(split) * SPLIT_ROOM).astype(np.int32)
+    return places + SPLITS.index(split) * SPLIT_ROOM
 
   def _draw(
     self,
@@ -285,12 +208,12 @@ class Faces:
       flip=flip,
     )
 
-  def _flags(
+  def _plan(
     self, split: str, indices: Iterable[int | np.integer]
-  ) -> tuple[np.ndarray, np.ndarray]:
-    flags, visible = _flags(
-      np.uint32(self.seed),
+  ) -> drawing.Plan:
+    return drawing.plan_many(
+      self.seed,
       self._indices(split, indices),
-      correlated=np.bool_(self.correlated),
+      correlated=self.correlated,
+      flip=None,
     )
-    return np.asarray(flags), np.asarray(visible)
