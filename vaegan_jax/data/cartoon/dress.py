@@ -148,41 +148,38 @@ def hat(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
   """Paints a woollen hat, a brimmed one or a cap."""
   x, y, pixel = model.head
   there = model.has['Wearing_Hat']
-  wide = 0.06 * model.has['Chubby']
-  colour = palette.pick(palette.HAT, model.look.hat_colour)
-  dome = shapes.superellipse(x, y + 0.33, radii=(0.535 + wide, 0.5), power=2.4)
-  wool = jnp.maximum(dome, y + 0.33)
-  crown = jnp.maximum(
-    shapes.superellipse(x, y + 0.36, radii=(0.45 + wide, 0.5), power=3.5),
-    y + 0.37,
-  )
   kind = jnp.floor(model.look.hat * 3)
-  top = jnp.where(kind == 1, crown, wool)
+  colour = palette.pick(palette.HAT, model.look.hat_colour)
+  top, edge = _hat_shapes(model, kind=kind)
   ribs = jnp.sin(6.2832 * x / 0.13) * canvas.fade(0.13, pixel)
-  light = (
-    1 + 0.15 * model.light * x + 0.1 * ribs * jnp.where(kind == 0, 1.0, 0.3)
-  )
+  ribs = ribs * jnp.where(kind == 0, 0.1, 0.03)
+  light = 1 + 0.15 * model.light * x + ribs
   coat = jnp.clip(canvas.fill(colour, light - 0.25 * (y + 0.6)), 0, 1)
-  shade = canvas.soft(jnp.maximum(top, model.face) - 0.02, 0.07) * there
-  picture = canvas.over(
-    picture, model.skin * 0.55, 0.45 * shade * canvas.cover(model.face, pixel)
-  )
+  ribbon = canvas.cover(jnp.maximum(top, -y - 0.54), pixel)
+  coat = canvas.over(coat, WHITE, jnp.where(kind == 1, 0.85, 0.0) * ribbon)
+  face = canvas.cover(model.face, pixel)
+  shadow = canvas.soft(jnp.maximum(top, model.face) - 0.02, 0.07) * face
+  picture = canvas.over(picture, model.skin * 0.55, 0.45 * there * shadow)
   picture = canvas.over(picture, coat, there * canvas.cover(top, pixel))
+  rim = 0.7 * canvas.soft(jnp.abs(edge), 0.02)
+  coat = canvas.over(canvas.fill(colour * 0.82, light), colour * 0.55, rim)
+  return canvas.over(picture, coat, there * canvas.cover(edge, pixel))
+
+
+def _hat_shapes(
+  model: sitter.Sitter, *, kind: Float[Array, '']
+) -> tuple[Plane, Plane]:
+  """Measures to the top of the hat, and to its band, brim or visor."""
+  x, y, _ = model.head
+  wide = 0.06 * model.has['Chubby']
+  dome = shapes.superellipse(x, y + 0.33, radii=(0.535 + wide, 0.5), power=2.4)
+  dome = jnp.maximum(dome, y + 0.33)
+  crown = shapes.superellipse(x, y + 0.36, radii=(0.45 + wide, 0.5), power=3.5)
+  crown = jnp.maximum(crown, y + 0.37)
   band = shapes.box(x, y + 0.375, half=(0.545 + wide, 0.075), corner=0.06)
-  ribbon = jnp.maximum(top, -y - 0.54)
   brim = shapes.ellipse(x, y + 0.39 - 0.12 * x**2, radii=(0.8 + wide, 0.1))
   visor = shapes.ellipse(
     x - 2 * model.turn, y + 0.36 - 0.12 * x**2, radii=(0.48 + wide, 0.1)
   )
-  picture = canvas.over(
-    picture,
-    WHITE,
-    there * jnp.where(kind == 1, 0.85, 0.0) * canvas.cover(ribbon, pixel),
-  )
   edge = jnp.where(kind == 0, band, jnp.where(kind == 1, brim, visor))
-  edge_paint = canvas.over(
-    canvas.fill(colour * 0.82, light),
-    colour * 0.55,
-    0.7 * canvas.soft(jnp.abs(edge), 0.02),
-  )
-  return canvas.over(picture, edge_paint, there * canvas.cover(edge, pixel))
+  return jnp.where(kind == 1, crown, dome), edge

@@ -141,23 +141,24 @@ def mouth(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
     top=0.034 * full * bow + 0.3 * gap,
     bottom=0.044 * full + gap,
   )
-  natural = palette.mix(
-    palette.blend(palette.LIPS, model.look.lips), model.skin * skin.SHADE, 0.6
-  )
-  colour = palette.mix(
-    natural,
-    palette.pick(palette.LIPSTICK, model.look.lips),
-    has['Wearing_Lipstick'],
-  )
   under = shapes.leaf(
     x, y - 0.03 * full - gap, half_width=0.7 * width, top=0.02, bottom=0.05
   )
   ink = model.skin * skin.SHADE
   picture = canvas.over(picture, ink, 0.5 * canvas.soft(under, 0.02))
-  picture = canvas.over(picture, colour, canvas.cover(lips, pixel))
+  picture = canvas.over(picture, _lips(model), canvas.cover(lips, pixel))
   shine = shapes.blob(x, y - gap - 0.022 * full, radii=(0.06, 0.014 * full))
   picture = canvas.over(picture, WHITE, 0.4 * shine)
   return _parted(picture, x=x, y=y, pixel=pixel, width=width, gap=gap)
+
+
+def _lips(model: sitter.Sitter) -> palette.Colour:
+  """Colours the lips: near the skin, or as the lipstick."""
+  natural = palette.mix(
+    palette.blend(palette.LIPS, model.look.lips), model.skin * skin.SHADE, 0.6
+  )
+  lipstick = palette.pick(palette.LIPSTICK, model.look.lips)
+  return palette.mix(natural, lipstick, model.has['Wearing_Lipstick'])
 
 
 def _parted(

@@ -163,20 +163,15 @@ def beard(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
   has = model.has
   x = x - 0.7 * model.turn
   jaw = 0.37 - 1.5 * jnp.minimum(x**2, 0.16) - y
-  jaw = jnp.minimum(
-    jaw, shapes.leaf(x, y - 0.25, half_width=0.24, top=0.06, bottom=0.15)
-  )
+  lip = shapes.leaf(x, y - 0.25, half_width=0.24, top=0.06, bottom=0.15)
+  jaw = jnp.minimum(jaw, lip)
   stubble = canvas.soft(jnp.maximum(jaw, model.face), 0.035)
-  stubble = 0.58 * has['5_o_Clock_Shadow'] * stubble
-  picture = canvas.over(
-    picture, skin.STUBBLE * (0.35 + 0.65 * model.skin), stubble
-  )
-  some = jnp.maximum(
-    jnp.maximum(has['5_o_Clock_Shadow'], has['Goatee']), has['Mustache']
-  )
-  full = (1 - has['No_Beard']) * (1 - some)
-  tuft = jnp.maximum(jaw, model.face - 0.065)
+  tint = skin.STUBBLE * (0.35 + 0.65 * model.skin)
+  picture = canvas.over(picture, tint, 0.58 * has['5_o_Clock_Shadow'] * stubble)
   coat = _whiskers(model)
+  full = (1 - has['5_o_Clock_Shadow']) * (1 - has['Goatee'])
+  full = full * (1 - has['Mustache']) * (1 - has['No_Beard'])
+  tuft = jnp.maximum(jaw, model.face - 0.065)
   picture = canvas.over(picture, coat, full * canvas.cover(tuft, pixel))
   goatee = shapes.join(
     shapes.ellipse(x, y - 0.48, radii=(0.15, 0.13)),

@@ -36,7 +36,7 @@ BACKDROP = rgb(
   'a9d6e5', 'f7c59f', 'b8e0c2', 'd9c2f0', 'f6d55c', 'f2a6a0', '7fb7be', 'c9ada7'
 )
 BLACK, BLOND, BROWN, GRAY, GINGER = rgb(
-  '26222c', 'eac163', '6b4023', 'b9bcc4', 'c2501c'
+  '26222c', 'eac163', '512f1b', 'b9bcc4', 'c9571d'
 )
 
 

@@ -34,7 +34,8 @@ def _double_chin(
   picture: canvas.Picture, model: sitter.Sitter
 ) -> canvas.Picture:
   x, y, pixel = model.head
-  fold = shapes.ellipse(x, y - 0.42, radii=(0.32, 0.24))
+  wide = 0.33 + 0.04 * model.has['Chubby']
+  fold = shapes.ellipse(x, y - 0.38, radii=(wide, 0.25))
   ink = model.skin * SHADE * 0.8
   rim = canvas.soft(fold - 0.02, 0.05) * model.has['Double_Chin']
   picture = canvas.over(picture, ink, 0.8 * rim)
@@ -138,34 +139,38 @@ def _wrinkles(coat: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
 
 def nose(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
   """Paints a nose, round or pointed, small or big."""
-  x, y, pixel = model.head
-  x = x - 1.4 * model.turn
-  big, pointy = model.has['Big_Nose'], model.has['Pointy_Nose']
-  size = 1 + 0.65 * big
-  ink, glow = model.skin * SHADE * 0.75, model.skin * 0.6 + 0.4
-  tip = 0.14 + 0.02 * big
+  size = 1 + 0.65 * model.has['Big_Nose']
   side = jnp.where(model.light > 0, -1.0, 1.0)
-  ball = shapes.ellipse(x, y - tip, radii=(0.062 * size, 0.05 * size))
+  x = (model.head.x - 1.4 * model.turn) * side
+  picture = _round(picture, model, x=x, size=size)
+  return _pointed(picture, model, x=x, size=size)
+
+
+def _round(
+  picture: canvas.Picture,
+  model: sitter.Sitter,
+  *,
+  x: Plane,
+  size: Float[Array, ''],
+) -> canvas.Picture:
+  there = 1 - model.has['Pointy_Nose']
+  y = model.head.y - 0.14 - 0.02 * model.has['Big_Nose']
+  under = palette.mix(model.skin * SHADE, BLUSH, 0.25)
+  ball = shapes.ellipse(x, y, radii=(0.062 * size, 0.05 * size))
   picture = canvas.over(
-    picture,
-    palette.mix(model.skin * SHADE, BLUSH, 0.25),
-    (1 - pointy) * 0.8 * canvas.soft(ball - 0.012, 0.02),
+    picture, under, 0.8 * there * canvas.soft(ball - 0.012, 0.02)
   )
-  lit = shapes.ellipse(x, y - tip + 0.012, radii=(0.055 * size, 0.04 * size))
-  picture = canvas.over(
-    picture, model.skin, (1 - pointy) * canvas.soft(lit, 0.015)
-  )
+  lit = shapes.ellipse(x, y + 0.012, radii=(0.055 * size, 0.04 * size))
+  picture = canvas.over(picture, model.skin, there * canvas.soft(lit, 0.015))
   nostrils = shapes.ellipse(
     jnp.abs(x) - 0.035 * size,
-    y - tip - 0.03 * size,
+    y - 0.03 * size,
     radii=(0.016 * size, 0.011 * size),
   )
-  picture = canvas.over(
-    picture, ink * 0.7, (1 - pointy) * canvas.cover(nostrils, pixel)
-  )
-  shine = shapes.blob(x + 0.015 * side, y - tip + 0.02, radii=(0.035, 0.03))
-  picture = canvas.over(picture, glow, 0.8 * (1 - pointy) * shine)
-  return _pointed(picture, model, x=x * side, size=size, ink=ink)
+  holes = there * canvas.cover(nostrils, model.head.pixel)
+  picture = canvas.over(picture, model.skin * SHADE * 0.53, holes)
+  shine = shapes.blob(x + 0.015, y + 0.02, radii=(0.035, 0.03))
+  return canvas.over(picture, model.skin * 0.6 + 0.4, 0.8 * there * shine)
 
 
 def _pointed(
@@ -174,10 +179,9 @@ def _pointed(
   *,
   x: Plane,
   size: Float[Array, ''],
-  ink: palette.Colour,
 ) -> canvas.Picture:
   y, pixel = model.head.y, model.head.pixel
-  pointy = model.has['Pointy_Nose']
+  pointy, ink = model.has['Pointy_Nose'], model.skin * SHADE * 0.75
   tip, base, width = 0.15 + 0.05 * size, 0.145, 0.075 * size
   # A dark flank from the bridge to the tip, then a sharp v under it.
   right = (x - width * (y + 0.08) / 0.225) * 0.95
