@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -17,7 +18,7 @@ from matplotlib import figure as mpl_figure
 from matplotlib import ticker
 from matplotlib.backends import backend_agg
 
-Row = Mapping[str, float]
+Row = Mapping[str, Any]
 Steps = Int[np.ndarray, ' rows']
 Values = Float[np.ndarray, ' rows']
 Picture = UInt8[np.ndarray, 'height width 3']
@@ -26,7 +27,7 @@ NETWORKS = ('encoder', 'decoder', 'discriminator')
 
 # Pixels of a picture a CSS pixel: sharp on dense screens.
 DENSITY = 2
-_INCHES = (5.4, 3.3)
+_INCHES = (4.4, 2.9)
 _INK, _MUTED, _FAINT = '#1f2933', '#66717f', '#e4e7eb'
 # Okabe and Ito's colours for the networks, Tol's for the two cross entropies:
 # told apart whatever one's colour vision.
@@ -121,14 +122,18 @@ def share(steps: Steps, updates: Values) -> Values:
   return np.diff(updates, prepend=0.0) / np.where(since > 0, since, np.nan)
 
 
-def running_median(values: Values, *, centres: Int[np.ndarray, ' n']) -> Values:
+def running_median(
+  values: Values, *, centres: Int[np.ndarray, ' n']
+) -> Float[np.ndarray, ' n']:
   """Computes medians over a 25th of the run around some of its rows.
 
-  Values that are not finite are left out; where no other is near, NaN.
+  Windows shrink towards the ends, or a steep start would come out flat. Values
+  that are not finite are left out; where no other is near, NaN.
   """
-  half = max(2, len(values) // 50)
+  widest = max(2, len(values) // 50)
   medians = []
   for i in centres.tolist():
+    half = min(widest, max(2, min(i, len(values) - 1 - i)))
     near = values[max(0, i - half) : i + half + 1]
     near = near[np.isfinite(near)]
     medians.append(np.median(near) if len(near) else np.nan)
@@ -153,9 +158,10 @@ def _draw_panel(
   )
   axes = figure.add_subplot()
   _style(axes, panel.title, last=int(steps[-1]))
+  ends = {}
   if name == 'discriminator':
     _mark_equilibrium(axes, band)
-  ends = {}
+    ends['log 2', _MUTED] = math.log(2)
   for colour, label, values in _merge(panel, lines):
     ends[label, colour] = _draw_line(axes, steps, values, colour)
   _scale(axes, np.stack(list(lines.values())), log=panel.log)
@@ -204,15 +210,6 @@ def _mark_equilibrium(
   if band is not None:
     axes.axhspan(*band, color='#f1f3f6', linewidth=0, zorder=0)
   axes.axhline(math.log(2), color=_MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
-  axes.annotate(
-    'log 2' if band is None else 'log 2; shaded: both Dis and Dec move',
-    (0.01, math.log(2)),
-    xycoords=('axes fraction', 'data'),
-    xytext=(0, 3),
-    textcoords='offset points',
-    fontsize=8,
-    color=_MUTED,
-  )
 
 
 def _draw_line(
@@ -240,6 +237,7 @@ def _scale(axes: mpl_axes.Axes, values: np.ndarray, *, log: bool) -> None:
     axes.set_yscale('log')
   else:
     axes.yaxis.set_major_locator(ticker.MaxNLocator(5))
+    axes.yaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.6g}'))
   if not np.isfinite(values).all():
     axes.annotate(
       'gaps: values that are not finite',

@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-Pixels = UInt8[np.ndarray, 'images height width channels']
-Picture = UInt8[np.ndarray, 'rows columns channels']
+# Pictures of several sizes meet in one call: '_' binds no name.
+Pixels = UInt8[np.ndarray, 'images _height _width channels']
+Picture = UInt8[np.ndarray, '_height _width channels']
 
 # Sides of a tile below which images are enlarged, in pixels of the picture.
 VISIBLE = 96

@@ -14,6 +14,9 @@ from PIL import Image
 # A string that may stand in a page as it is.
 Markup = NewType('Markup', str)
 
+# Of what the stylesheet's widest page shows beside one another, in CSS pixels.
+WIDTH = 1320
+
 
 def text(words: object) -> Markup:
   """Escapes what is to be read as it stands."""
@@ -40,8 +43,9 @@ def picture(
     width, height = (side // density for side in image.size)
   data = base64.b64encode(path.read_bytes()).decode()
   below = f'<figcaption>{text(caption)}</figcaption>' if caption else ''
+  fits = ' class="fits"' if width <= WIDTH and density == 1 else ''
   return Markup(
-    f'<figure><img src="data:image/png;base64,{data}" alt="{text(alt)}" '
+    f'<figure><img{fits} src="data:image/png;base64,{data}" alt="{text(alt)}" '
     f'width="{width}" height="{height}">{below}</figure>'
   )
 

@@ -35,7 +35,7 @@ def write(workdir: pathlib.Path) -> pathlib.Path:
   Raises:
     FileNotFoundError: the folder holds no run.
   """
-  settings = records.flatten(records.read_config(workdir))
+  settings = records.flatten(records.read_config(workdir).to_dict())
   rows = read_rows(workdir / records.METRICS)
   timing = read_rows(workdir / records.TIMING)
   folder = workdir / _FIGURES
@@ -221,7 +221,7 @@ def _curves(folder: pathlib.Path) -> _Section:
     'Thin: each logged step. Thick: the running median. Losses are nats an '
     'image, the mean of a batch.'
   )
-  return 'What each network was told', lead, [markup.division('curves', body)]
+  return 'Curves of every term', lead, [markup.division('curves', body)]
 
 
 def _updates(
@@ -261,7 +261,7 @@ def _speed(pace: speed.Speed | None) -> _Section:
     'The median between two logged steps counts neither compiling nor '
     'checkpoints; the seconds count all.'
   )
-  return title, lead, [markup.division('settings', [markup.table(table)])]
+  return title, lead, [markup.division('speed', [markup.table(table)])]
 
 
 def _settings(settings: Settings) -> _Section:

@@ -6,7 +6,12 @@ MODELS = {
   'gan': 'GAN',
   'vae_dis': 'VAE with Dis_l',
 }
-DATA = {'faces': 'cartoon faces', 'celeba': 'CelebA', 'lfw': 'LFW'}
+DATA = {
+  'faces': 'cartoon faces',
+  'celeba': 'CelebA',
+  'lfw': 'LFW',
+  'folder': 'a folder of images',
+}
 
 # A picture's file stem -> its alternative text.
 PICTURES = {
@@ -30,9 +35,10 @@ PICTURES = {
 CURVES = {
   'discriminator': (
     'What Dis pays for images it should call real and for those it should '
-    'call generated. Healthy: both keep moving around log 2. Collapse: both '
-    'sink to 0, as Dis has won and has nothing left to teach; or both rest at '
-    'log 2, as it tells nothing apart.'
+    'call generated; log 2 is the price of guessing. In the shade, if there '
+    'is one, both Dec and Dis are updated. Healthy: both lines keep moving '
+    'thereabouts. Collapse: both sink to 0, as Dis has won and has nothing '
+    'left to teach.'
   ),
   'generation': (
     'What L_GAN makes Dec descend. Healthy: noise around a level, as Dec and '

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from vaegan_jax.report import curves
+
+
+def rows_of(count, **columns):
+  return [
+    {'step': 10 * (i + 1)} | {k: v[i] for k, v in columns.items()}
+    for i in range(count)
+  ]
+
+
+def test_only_what_was_logged_is_drawn():
+  rows = rows_of(4, prior=[1.0, 2.0, 3.0, 4.0], real=[None] * 4)
+  assert list(curves.draw(rows)) == ['curves_prior']
+
+
+def test_a_whole_run_gives_every_curve():
+  logged = {
+    **{f'{n}/gradient_norm': 3.0 for n in curves.NETWORKS},
+    **{f'{n}/updates': 5 for n in curves.NETWORKS},
+    **dict.fromkeys(('prior', 'llike', 'real', 'generated'), 1.0),
+    'generation': -1.0,
+    'learning_rate': 1e-4,
+  }
+  pictures = curves.draw([{'step': 10} | logged], band=(0.3, 1.0))
+  assert list(pictures) == [
+    'curves_discriminator',
+    'curves_generation',
+    'curves_prior',
+    'curves_llike',
+    'curves_gradient_norms',
+    'curves_learning_rate',
+    'curves_updates',
+  ]
+  for picture in pictures.values():
+    assert picture.dtype == np.uint8
+    assert 0 < (picture < 128).mean() < 0.2, 'ink on white'
+
+
+def test_without_rows_nothing_is_drawn():
+  assert curves.draw([]) == {}
+
+
+def test_the_later_row_of_a_step_counts():
+  rows = rows_of(3, prior=[1.0, 2.0, 3.0])
+  stale = [{'step': 30, 'prior': 99.0}]
+  again = curves.draw(rows[:2] + stale + rows[2:])
+  np.testing.assert_array_equal(
+    again['curves_prior'], curves.draw(rows)['curves_prior']
+  )
+
+
+def test_the_band_is_drawn_for_the_discriminator():
+  rows = rows_of(2, real=[0.2, 1.4])
+  with_band = curves.draw(rows, band=(0.33, 1.03))['curves_discriminator']
+  assert (with_band != curves.draw(rows)['curves_discriminator']).any()
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_values_that_are_not_finite_leave_a_gap_and_a_note(value):
+  smooth = curves.draw(rows_of(3, prior=[1.0, 2.0, 3.0]))['curves_prior']
+  broken = curves.draw(rows_of(3, prior=[1.0, value, 3.0]))['curves_prior']
+  reddish = lambda x: (x[..., 0] > x[..., 1].astype(int) + 80).sum()  # noqa: E731
+  assert reddish(broken) > reddish(smooth) == 0
+
+
+def test_the_share_counts_updates_between_rows():
+  steps = np.array([100, 200, 250])
+  updates = np.array([50.0, 150.0, 150.0])
+  np.testing.assert_array_equal(curves.share(steps, updates), [0.5, 1.0, 0.0])
+
+
+def test_the_median_is_that_of_a_constant_despite_spikes():
+  values = np.full(200, 3.0)
+  values[::10] = 1e6
+  values[5] = np.nan
+  medians = curves.running_median(values, centres=np.arange(200))
+  np.testing.assert_array_equal(medians, 3.0)
+
+
+def test_the_median_follows_a_straight_line_to_its_ends():
+  values = np.arange(500.0)
+  medians = curves.running_median(values, centres=np.arange(500))
+  np.testing.assert_allclose(medians, values, atol=1)
+
+
+def test_the_median_of_nothing_finite_is_not_a_number():
+  medians = curves.running_median(
+    np.full(9, np.nan), centres=np.array([0, 4, 8])
+  )
+  assert np.isnan(medians).all()
+
+
+def test_lines_that_coincide_share_one_label():
+  line = np.array([1.0, 1.0])
+  panel = curves._PANELS['updates']
+  lines = {
+    'encoder/updates': line,
+    'decoder/updates': line.copy(),
+    'discriminator/updates': 0.5 * line,
+  }
+  labels = [label for _, label, _ in curves._merge(panel, lines)]
+  assert labels == ['encoder\ndecoder', 'discriminator']

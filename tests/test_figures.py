@@ -1,0 +1,146 @@
+import re
+
+import numpy as np
+import pytest
+
+from vaegan_jax.report import figures
+
+
+def random_pixels(*shape):
+  return np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+def test_a_grid_holds_each_image_at_its_place(channels):
+  pixels = random_pixels(5, 8, 6, channels)
+  picture = figures.grid(pixels, columns=3, scale=1)
+  assert picture.shape == (2 * 8 + 4, 3 * 6 + 2 * 4, channels)
+  for i, image in enumerate(pixels):
+    top, left = i // 3 * 12, i % 3 * 10
+    np.testing.assert_array_equal(
+      picture[top : top + 8, left : left + 6], image
+    )
+
+
+def test_what_no_image_covers_is_white():
+  picture = figures.grid(np.zeros((5, 8, 6, 3), np.uint8), columns=3, scale=1)
+  assert (picture == 0).sum() == 5 * 8 * 6 * 3
+  assert (picture == 255).sum() == picture.size - 5 * 8 * 6 * 3
+
+
+@pytest.mark.parametrize(('side', 'shown'), [(28, 112), (32, 96), (128, 128)])
+def test_small_images_are_enlarged_until_they_can_be_seen(side, shown):
+  pixels = random_pixels(1, side, side, 3)
+  picture = figures.grid(pixels, columns=8)
+  assert picture.shape == (shown, shown, 3)
+  factor = shown // side
+  np.testing.assert_array_equal(picture[::factor, ::factor], pixels[0])
+  np.testing.assert_array_equal(
+    picture[factor - 1 :: factor], picture[::factor]
+  )
+
+
+def test_reconstructions_stand_below_their_originals():
+  originals = np.full((3, 8, 8, 3), 10, np.uint8)
+  originals += np.arange(3, dtype=np.uint8)[:, None, None, None]
+  picture = figures.reconstructions(
+    originals, originals + 100, columns=2, scale=1
+  )
+  column = picture[:, 0, 0]
+  inked = [int(value) for value in column if value != 255]
+  assert inked == [10] * 8 + [110] * 8 + [12] * 8 + [112] * 8
+  pair_seam = (column[8:16] == 255).sum()
+  row_seam = (column == 255).sum() - pair_seam
+  assert 0 < pair_seam < row_seam
+
+
+def test_each_row_of_the_development_is_a_strip():
+  strips = [(step, random_pixels(96, 200, 3)) for step in (1, 50, 12_000)]
+  picture = figures.development(strips)
+  for i, (_, strip) in enumerate(strips):
+    np.testing.assert_array_equal(picture[i * 100 : i * 100 + 96, -200:], strip)
+
+
+def test_each_row_of_the_development_says_its_step():
+  strip = np.full((96, 200, 1), 255, np.uint8)
+  picture = figures.development([(1, strip), (2, strip), (2, strip)])
+  labels = [picture[i * 100 : i * 100 + 96] for i in range(3)]
+  assert all((label < 255).any() for label in labels)
+  np.testing.assert_array_equal(labels[1], labels[2])
+  assert (labels[0] != labels[1]).any()
+
+
+def test_strips_are_found_by_prefix_and_ordered_by_step(tmp_path):
+  for step in (100, 9, 30):
+    for prefix, value in (('samples', step), ('reconstructions', 200)):
+      strip = np.full((4, 4, 3), value, np.uint8)
+      figures.save(tmp_path / f'{prefix}_{step:08d}.png', strip)
+  figures.save(tmp_path / 'samples.png', strip)
+  found = figures.strips(tmp_path, prefix='samples')
+  assert [step for step, _ in found] == [9, 30, 100]
+  assert [strip.mean() for _, strip in found] == [9, 30, 100]
+
+
+def test_steps_are_spread_geometrically():
+  steps = figures.spread(range(500, 37_501, 500), count=8)
+  assert steps[0] == 500
+  assert steps[-1] == 37_500
+  assert 6 <= len(steps) <= 8
+  ratios = np.array(steps[1:]) / steps[:-1]
+  assert ratios.max() / ratios.min() < 1.6
+
+
+@pytest.mark.parametrize('steps', [[], [0], [7], [0, 1, 5], [3, 2, 1]])
+def test_few_steps_are_all_kept(steps):
+  assert figures.spread(steps, count=8) == sorted(steps)
+
+
+def test_step_zero_is_kept_beside_the_others():
+  assert figures.spread(range(0, 1000, 10), count=4)[:2] == [0, 10]
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+def test_a_picture_comes_back_as_it_was_saved(tmp_path, channels):
+  picture = random_pixels(5, 7, channels)
+  path = tmp_path / 'new' / 'folder' / 'picture.png'
+  figures.save(path, picture)
+  np.testing.assert_array_equal(figures.load(path), picture)
+  assert [p.name for p in path.parent.iterdir()] == ['picture.png']
+
+
+def test_a_failed_save_leaves_the_old_picture(tmp_path, monkeypatch):
+  path = tmp_path / 'picture.png'
+  figures.save(path, random_pixels(5, 7, 3))
+  before = path.read_bytes()
+
+  class Broken:
+    def save(self, path, **_):
+      path.write_bytes(b'half')
+      raise OSError('the disk is full')
+
+  monkeypatch.setattr(figures, '_image', lambda _: Broken())
+  with pytest.raises(OSError, match='the disk is full'):
+    figures.save(path, random_pixels(5, 7, 3))
+  assert path.read_bytes() == before
+  assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+  ('call', 'remedy'),
+  [
+    (lambda x: figures.grid(x[:0], columns=2), 'at least one image'),
+    (lambda x: figures.grid(x[..., :2], columns=2), '1 or 3 channels'),
+    (lambda x: figures.grid(x, columns=0), 'columns = 0'),
+    (lambda x: figures.grid(x, columns=2, scale=0), 'scale = 0'),
+    (
+      lambda x: figures.reconstructions(x, x[:, 1:], columns=2),
+      'one of its own size',
+    ),
+    (lambda x: figures.development([]), 'at least one strip'),
+    (lambda x: figures.development([(1, x[0]), (2, x[0, 1:])]), 'one size'),
+    (lambda x: figures.spread([1, 2], count=1), 'count = 1'),
+  ],
+)
+def test_what_cannot_be_drawn_is_refused_with_a_remedy(call, remedy):
+  with pytest.raises(ValueError, match=re.escape(remedy)):
+    call(random_pixels(2, 8, 8, 3))

@@ -1,0 +1,53 @@
+import pytest
+
+from vaegan_jax.report import speed
+
+
+def row(step, seconds, device='cpu'):
+  return {
+    'step': step,
+    'seconds': seconds,
+    'images_per_second': 7.0,
+    'device': device,
+  }
+
+
+def test_compiling_does_not_slow_the_speed():
+  timing = [row(10, 60.0), row(20, 61.0), row(30, 62.0)]
+  assert speed.summarise(timing, batch_size=8).images_per_second == 80
+
+
+def test_the_processes_of_a_resumed_run_are_added():
+  timing = [
+    row(10, 5.0),
+    row(20, 6.0),
+    row(30, 4.0, 'gpu'),
+    row(40, 5.0, 'gpu'),
+  ]
+  pace = speed.summarise(timing, batch_size=8)
+  assert pace.seconds == 6.0 + 5.0
+  assert pace.processes == 2
+  assert pace.devices == ('cpu', 'gpu')
+  assert pace.images_per_second == 80
+
+
+def test_a_single_row_gives_its_own_speed():
+  assert speed.summarise([row(10, 5.0)], batch_size=8).images_per_second == 7
+
+
+def test_without_rows_there_is_no_speed():
+  assert speed.summarise([], batch_size=8) is None
+
+
+@pytest.mark.parametrize(
+  ('seconds', 'written'),
+  [
+    (0.04, '0.0 s'),
+    (59.6, '1 min 0 s'),
+    (125.0, '2 min 5 s'),
+    (3.0 * 3600 + 12 * 60 + 59, '3 h 12 min'),
+    (26.0 * 3600, '1 d 2 h'),
+  ],
+)
+def test_a_duration_has_its_two_largest_units(seconds, written):
+  assert speed.duration(seconds) == written
