@@ -127,12 +127,12 @@ def mouth(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
   x, y, pixel = model.head
   has = model.has
   smile, open_ = has['Smiling'], has['Mouth_Slightly_Open']
-  width = 0.15 + 0.055 * smile
+  width = 0.145 + 0.075 * smile
   x = x - 1.1 * model.turn
   # Lifts the corners of a smile and lets those of a sober mouth hang.
-  y = y - 0.3 - 0.01 * smile + (0.085 * smile - 0.018) * (x / width) ** 2
+  y = y - 0.3 - 0.03 * smile + (0.135 * smile - 0.025) * (x / width) ** 2
   gap = 0.062 * open_
-  full = 1 + 1.1 * has['Big_Lips']
+  full = 0.9 + 1.5 * has['Big_Lips']
   bow = 1 - 0.35 * jnp.maximum(1 - (x / 0.045) ** 2, 0)
   lips = shapes.leaf(
     x,

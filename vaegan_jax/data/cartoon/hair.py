@@ -189,7 +189,7 @@ def moustache(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
     x - 0.1,
     y - 0.235 - 0.28 * x + 0.02,
     half_width=0.135,
-    top=0.042,
+    top=0.05,
     bottom=0.045,
   )
   there = model.has['Mustache'] * canvas.cover(shape, pixel)

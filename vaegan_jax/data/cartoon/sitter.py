@@ -135,9 +135,9 @@ def _face(
   head: canvas.Frame, has: Mapping[str, Unit]
 ) -> Float[Array, 'height width']:
   male, chubby, oval = has['Male'], has['Chubby'], has['Oval_Face']
-  width = 0.45 + 0.02 * male + 0.075 * chubby - 0.035 * oval
-  chin = 0.58 + 0.02 * male + 0.07 * oval
-  jaw = 2.1 + 0.6 * male + 0.4 * chubby - 0.25 * oval
+  width = 0.455 + 0.02 * male + 0.08 * chubby - 0.045 * oval
+  chin = 0.57 + 0.02 * male + 0.1 * oval
+  jaw = 2.1 + 0.6 * male + 0.4 * chubby - 0.35 * oval
   below = head.y > -0.1
   return shapes.superellipse(
     head.x,

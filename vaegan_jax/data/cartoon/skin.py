@@ -139,7 +139,7 @@ def _wrinkles(coat: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
 
 def nose(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
   """Paints a nose, round or pointed, small or big."""
-  size = 1 + 0.65 * model.has['Big_Nose']
+  size = 0.92 + 1.08 * model.has['Big_Nose']
   side = jnp.where(model.light > 0, -1.0, 1.0)
   x = (model.head.x - 1.4 * model.turn) * side
   picture = _round(picture, model, x=x, size=size)
@@ -158,7 +158,7 @@ def _round(
   under = palette.mix(model.skin * SHADE, BLUSH, 0.25)
   ball = shapes.ellipse(x, y, radii=(0.062 * size, 0.05 * size))
   picture = canvas.over(
-    picture, under, 0.8 * there * canvas.soft(ball - 0.012, 0.02)
+    picture, under, 0.9 * there * canvas.soft(ball - 0.014, 0.02)
   )
   lit = shapes.ellipse(x, y + 0.012, radii=(0.055 * size, 0.04 * size))
   picture = canvas.over(picture, model.skin, there * canvas.soft(lit, 0.015))
@@ -182,7 +182,7 @@ def _pointed(
 ) -> canvas.Picture:
   y, pixel = model.head.y, model.head.pixel
   pointy, ink = model.has['Pointy_Nose'], model.skin * SHADE * 0.75
-  tip, base, width = 0.15 + 0.05 * size, 0.145, 0.075 * size
+  tip, base, width = 0.16 + 0.04 * size, 0.145, 0.07 * size
   # A dark flank from the bridge to the tip, then a sharp v under it.
   right = (x - width * (y + 0.08) / 0.225) * 0.95
   under = y - tip + (tip - base) * x / width
