@@ -127,13 +127,14 @@ def running_median(
 ) -> Float[np.ndarray, ' n']:
   """Computes medians over a 25th of the run around some of its rows.
 
-  Windows shrink towards the ends, or a steep start would come out flat. Values
-  that are not finite are left out; where no other is near, NaN.
+  Windows shrink towards the ends, or a steep start would come out flat; with
+  fewer than 50 rows the values themselves remain. Values that are not finite
+  are left out; where no other is near, NaN.
   """
-  widest = max(2, len(values) // 50)
+  widest = len(values) // 50
   medians = []
   for i in centres.tolist():
-    half = min(widest, max(2, min(i, len(values) - 1 - i)))
+    half = min(widest, max(widest // 2, min(i, len(values) - 1 - i)))
     near = values[max(0, i - half) : i + half + 1]
     near = near[np.isfinite(near)]
     medians.append(np.median(near) if len(near) else np.nan)
