@@ -29,7 +29,9 @@ METRICS = 'metrics.jsonl'
 TIMING = 'timing.jsonl'
 
 
-def flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
+def flatten(
+  config: Config | Mapping[str, Any], prefix: str = ''
+) -> dict[str, Any]:
   """Lists a config's settings by dotted name."""
   flat: dict[str, Any] = {}
   for name, value in config.items():

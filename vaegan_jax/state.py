@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from vaegan_jax import networks as nets
 
@@ -17,13 +17,13 @@ NAMES = ('encoder', 'decoder', 'discriminator')
 
 
 class NetworkState(struct.PyTreeNode):
-  """One network.
+  """One network. Transformations fill it with more than arrays: Any.
 
   Attributes:
     params: what its optimizer changes.
     statistics: the running statistics of its batch normalisations.
     optimizer: the state of its own optax transformation.
-    updates: how often it was updated; less than the step where the equilibrium
+    updates: how often it was updated, int32 []; less than the step where the equilibrium
       rule skipped it.
     average: exponential average of its 'params' and 'batch_stats', or None.
   """
@@ -31,7 +31,7 @@ class NetworkState(struct.PyTreeNode):
   params: Any
   statistics: Any
   optimizer: optax.OptState
-  updates: Int[Array, '']
+  updates: Any
   average: Any = None
 
   def variables(self) -> dict[str, Any]:
@@ -47,13 +47,13 @@ class TrainState(struct.PyTreeNode):
   """A run between two steps.
 
   Attributes:
-    step: the number of steps done.
-    key: the run's key; a step draws from fold_in(key, step).
+    step: the number of steps done, int32 [].
+    key: the run's typed key; a step draws from fold_in(key, step).
     networks: the state of each network by name.
   """
 
-  step: Int[Array, '']
-  key: PRNGKeyArray
+  step: Any
+  key: Any
   networks: dict[str, NetworkState]
 
 

@@ -119,7 +119,7 @@ def make(
       )
     metrics = dataclasses.asdict(terms)
     for name in moved:
-      metrics[f'{name}/gradient_norm'] = optax.global_norm(gradients[name])
+      metrics[f'{name}/gradient_norm'] = optax.tree.norm(gradients[name])
       metrics[f'{name}/updated'] = allowed[name].astype(jnp.float32)
       metrics[f'{name}/updates'] = moved[name].updates
     return state.replace(step=state.step + 1, networks=moved), metrics
@@ -153,9 +153,12 @@ def _choose(allowed: Array, new: Any, old: Any) -> Any:
   return jax.tree.map(lambda n, o: jnp.where(allowed, n, o), new, old)
 
 
-def _average(network: states.NetworkState, decay: float) -> states.NetworkState:
+def _average(network: states.NetworkState, decay: Any) -> states.NetworkState:
+  """Moves the average; young ones move faster, to forget where they began."""
   if network.average is None:
     return network
+  updates = network.updates.astype(jnp.float32)
+  decay = jnp.minimum(decay, updates / (10 + updates))
   return network.replace(
     average=optax.incremental_update(
       network.variables(), network.average, 1 - decay

@@ -19,8 +19,9 @@ def get_config() -> ml_collections.ConfigDict:
   return settings.change(
     faces.get_config(),
     {
-      'steps': 600,
-      'gamma': 1e-2,
+      'steps': 1300,
+      'batch_size': 32,
+      'gamma': 2e-2,
       'real_weight': 1.0,
       'log_epsilon': 0.0,
       'non_saturating': True,
@@ -37,7 +38,7 @@ def get_config() -> ml_collections.ConfigDict:
       'discriminator.weight_decay': 0.0,
       'optimizer.name': 'adam',
       'optimizer.learning_rate': 5e-4,
-      'optimizer.final_learning_rate': 1e-4,
+      'optimizer.final_learning_rate': 5e-5,
       'optimizer.power': 1.0,
       'optimizer.epoch': 1,
       'optimizer.decay': 0.999,
@@ -45,7 +46,7 @@ def get_config() -> ml_collections.ConfigDict:
       'data.size': (32, 32),
       'data.faces': 10_000,
       'log_every': 10,
-      'picture_every': 50,
+      'picture_every': 100,
       'save_every': 100,
     },
   )

@@ -1,0 +1,37 @@
+# Everything runs in .venv, which is made when it is first needed.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo install test test-all lint format clean
+
+demo: $(INSTALLED)  ## train a VAE/GAN on the embedded faces, and report
+	$(BIN)/python -m experiments.train \
+	  --config=experiments/configs/demo.py --workdir=runs/demo
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.txt setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+test: $(INSTALLED)  ## the fast tests: what every change must pass
+	$(BIN)/python -m pytest -n 2 -m 'not slow and not shared'
+
+test-all: $(INSTALLED)  ## also the slow ones, and those on real data
+	$(BIN)/python -m pytest -n 2
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build *.egg-info

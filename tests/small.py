@@ -1,0 +1,29 @@
+"""A config small enough to be trained within a test."""
+
+from experiments.configs import demo
+from vaegan_jax import settings
+
+CHANGES = {
+  'steps': 6,
+  'batch_size': 8,
+  'latent_size': 5,
+  'width': 1.0,
+  'encoder.channels': (4, 4, 4),
+  'encoder.hidden': 8,
+  'decoder.channels': (4, 4, 4, 4),
+  'discriminator.channels': (4, 4, 4, 4),
+  'discriminator.hidden': 8,
+  'data.size': (16, 16),
+  'data.faces': 20,
+  'log_every': 1,
+  'picture_every': 3,
+  'save_every': 2,
+}
+
+
+def config(cache='', **changes):
+  """Gives it with changes by name; two underscores stand for a dot."""
+  named = {name.replace('__', '.'): value for name, value in changes.items()}
+  return settings.change(
+    demo.get_config(), {**CHANGES, 'data.cache': str(cache), **named}
+  )

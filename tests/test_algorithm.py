@@ -1,0 +1,195 @@
+"""Gradients of Algorithm 1 against a plain reference in float64."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests import reference
+from vaegan_jax import algorithm, networks, optimizers, state
+
+BATCH, LATENT, SHAPE = 6, 7, (16, 24, 3)
+PAPER = algorithm.Objective(gamma=1e-2)
+OBJECTIVES = {
+  'paper': PAPER,
+  'demo': dataclasses.replace(
+    PAPER, joint_normalisation=False, non_saturating=True
+  ),
+  'code': dataclasses.replace(PAPER, real_weight=0.66 / 0.17, epsilon=1e-3),
+  'two_terms': dataclasses.replace(
+    PAPER, joint_normalisation=False, reconstructions=False
+  ),
+}
+
+
+@functools.cache
+def model(layer=3):
+  nets = networks.build(
+    SHAPE,
+    latent=LATENT,
+    encoder=(4, 5, 6),
+    encoder_hidden=9,
+    decoder=(5, 6, 4, 3),
+    discriminator=(3, 4, 5, 6),
+    discriminator_hidden=8,
+    layer=layer,
+  )
+  rate = optimizers.schedule(1.0, 1.0, steps=1, power=1.0, epoch=1)
+  made = jax.jit(
+    lambda: state.initialise(
+      nets,
+      {name: optimizers.rmsprop(rate) for name in state.NAMES},
+      key=jax.random.key(1),
+    )
+  )()
+  variables = {n: s.variables() for n, s in made.networks.items()}
+  # Weights large enough that no gradient is lost in rounding.
+  return nets, jax.tree.map(lambda x: 3 * x, variables)
+
+
+def data():
+  draw = np.random.default_rng(0)
+  images = draw.uniform(-1, 1, (BATCH, *SHAPE)).astype(np.float32)
+  noise = draw.normal(size=(2, BATCH, LATENT)).astype(np.float32)
+  return jnp.asarray(images), algorithm.Noise(*jnp.asarray(noise))
+
+
+@functools.cache
+def ours(name='paper', layer=3, **changes):
+  nets, variables = model(layer)
+  objective = dataclasses.replace(OBJECTIVES[name], **changes)
+  images, noise = data()
+  return jax.jit(
+    lambda v: algorithm.descend(
+      nets, v, images, noise=noise, objective=objective
+    )
+  )(variables)
+
+
+@functools.cache
+def plain(name='paper', layer=3):
+  _, variables = model(layer)
+  images, noise = data()
+  with jax.enable_x64(True):
+    params = {
+      n: jax.tree.map(lambda x: np.asarray(x, np.float64), v['params'])
+      for n, v in variables.items()
+    }
+    arrays = [np.asarray(a, np.float64) for a in (images, *noise)]
+    run = functools.partial(jax.jit, static_argnames=('layer', 'objective'))
+    keywords = {'layer': layer, 'objective': OBJECTIVES[name]}
+    return (
+      run(reference.terms)(params, *arrays, **keywords),
+      run(reference.gradients)(params, *arrays, **keywords),
+    )
+
+
+def distance(actual, expected):
+  """Relative distance of two trees as vectors."""
+  a, b = (
+    np.concatenate([np.ravel(x) for x in jax.tree.leaves(t)])
+    for t in (actual, expected)
+  )
+  return np.linalg.norm(a - b) / np.linalg.norm(b)
+
+
+@pytest.mark.parametrize('network', reference.NAMES)
+@pytest.mark.parametrize('name', OBJECTIVES)
+def test_gradient_is_that_of_three_separate_differentiations(name, network):
+  actual = ours(name).gradients[network]
+  expected = plain(name)[1][network]
+  assert distance(actual, expected) < 1e-4
+
+
+@pytest.mark.parametrize('layer', [0, 2])
+def test_gradients_are_right_for_every_layer_l(layer):
+  for network in reference.NAMES:
+    actual = ours('paper', layer).gradients[network]
+    assert distance(actual, plain('paper', layer)[1][network]) < 1e-4
+
+
+@pytest.mark.parametrize('name', OBJECTIVES)
+def test_terms_are_those_of_the_reference_per_image(name):
+  actual, (expected, _) = ours(name).terms, plain(name)
+  for term in ('prior', 'llike', 'generation'):
+    np.testing.assert_allclose(
+      getattr(actual, term), expected[term] / BATCH, rtol=1e-4
+    )
+
+
+def test_l_gan_gives_the_encoder_exactly_nothing():
+  # Another L_GAN altogether, the same gradient bit for bit.
+  one = ours('paper').gradients['encoder']
+  other = ours('paper', real_weight=50.0, epsilon=0.3).gradients['encoder']
+  jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_l_llike_gives_the_discriminator_exactly_nothing():
+  one = ours('paper').gradients['discriminator']
+  other = ours('paper', gamma=1e6).gradients['discriminator']
+  jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_gamma_does_not_reach_the_encoder():
+  one = ours('paper').gradients['encoder']
+  other = ours('paper', gamma=1e6).gradients['encoder']
+  jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_the_decoders_gradient_is_linear_in_gamma():
+  at = {g: ours('paper', gamma=g).gradients['decoder'] for g in (0.0, 1.0, 3.0)}
+  expected = jax.tree.map(lambda b, ab: b + 3 * (ab - b), at[0.0], at[1.0])
+  assert distance(at[3.0], expected) < 1e-5
+
+
+def test_without_l_llike_the_decoder_climbs_what_the_discriminator_descends():
+  # d/d(images) of the discrimination, pulled by hand through the decoder.
+  _, variables = model()
+  images, noise = data()
+  decoder_params = variables['decoder']['params']
+
+  def discrimination(params):
+    changed = {n: v['params'] for n, v in variables.items()} | {
+      'decoder': params
+    }
+    return reference.terms(changed, images, *noise, layer=3, objective=PAPER)[
+      'discrimination'
+    ]
+
+  expected = jax.tree.map(
+    lambda g: -g, jax.jit(jax.grad(discrimination))(decoder_params)
+  )
+  assert (
+    distance(ours('paper', gamma=0.0).gradients['decoder'], expected) < 1e-3
+  )
+
+
+def test_joint_statistics_are_those_of_all_streams_together():
+  nets, variables = model()
+  _, noise = data()
+  codes = jnp.concatenate([noise.posterior, noise.z_p])
+  both = algorithm.run(
+    nets.decoder,
+    variables['decoder'],
+    {'a': noise.posterior, 'b': noise.z_p},
+  )
+  _, expected = nets.decoder.apply(
+    variables['decoder'], codes, train=True, mutable=['batch_stats']
+  )
+  assert distance(both.statistics, expected['batch_stats']) < 1e-5
+
+
+def test_streams_apart_do_not_feel_each_other():
+  nets, variables = model()
+  _, noise = data()
+
+  def x_tilde(z_p):
+    streams = {'x_tilde': noise.posterior, 'x_p': z_p}
+    return algorithm.run(
+      nets.decoder, variables['decoder'], streams, joint=False
+    ).outputs['x_tilde']
+
+  np.testing.assert_array_equal(x_tilde(noise.z_p), x_tilde(5 * noise.z_p))

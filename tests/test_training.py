@@ -1,0 +1,179 @@
+"""A run from its config to its report: resumed, refused, stopped, loaded."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import vaegan_jax
+from experiments.configs import celeba
+from tests import small
+from vaegan_jax import checkpoints, records, training
+
+
+@pytest.fixture(scope='module')
+def cache(tmp_path_factory):
+  return tmp_path_factory.mktemp('cache')
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory, cache):
+  """A run of 6 steps, and the same cut off after 4, then resumed."""
+  folder = tmp_path_factory.mktemp('runs')
+  training.train(small.config(cache), folder / 'whole')
+  shutil.copytree(folder / 'whole', folder / 'cut')
+  shutil.rmtree(folder / 'cut' / 'checkpoints' / '6')
+  with (folder / 'cut' / 'metrics.jsonl').open('a') as file:
+    file.write('{"step": 7, "pri')
+  for picture in (folder / 'cut' / 'figures').glob('*'):
+    picture.unlink()
+  training.train(small.config(cache), folder / 'cut')
+  return folder
+
+
+def rows(workdir):
+  lines = (workdir / records.METRICS).read_text().splitlines()
+  return [json.loads(line) for line in lines]
+
+
+def test_a_run_writes_all_that_the_readme_says(finished):
+  workdir = finished / 'whole'
+  for name in (
+    'config.json',
+    'metrics.jsonl',
+    'timing.jsonl',
+    'report.html',
+    'checkpoints/6',
+    'figures/reconstructions.png',
+    'figures/samples.png',
+    'figures/interpolation.png',
+    'figures/samples_00000003.png',
+  ):
+    assert (workdir / name).exists(), name
+  assert list((workdir / 'tensorboard').glob('events*'))
+  assert [row['step'] for row in rows(workdir)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(finished):
+  # 8 of 20 images a step: the cut at step 4 is in the second epoch.
+  (_, whole), (_, cut) = (
+    checkpoints.load(finished / name) for name in ('whole', 'cut')
+  )
+  data = jax.random.key_data
+  whole['key'], cut['key'] = data(whole['key']), data(cut['key'])
+  jax.tree.map(np.testing.assert_array_equal, whole, cut)
+  for name in (records.METRICS, 'figures/reconstructions.png'):
+    one, two = (
+      hashlib.sha256((finished / run / name).read_bytes()).hexdigest()
+      for run in ('whole', 'cut')
+    )
+    assert one == two, name
+
+
+def test_finished_run_only_rebuilds_its_report(finished, cache):
+  workdir = finished / 'whole'
+  before = (workdir / records.METRICS).read_bytes()
+  (workdir / 'report.html').unlink()
+  report = training.train(small.config(cache), workdir)
+  assert report.exists()
+  assert (workdir / records.METRICS).read_bytes() == before
+
+
+def test_workdir_of_another_config_is_refused_with_the_difference(
+  finished, cache
+):
+  changed = small.config(cache, gamma=0.5)
+  before = (finished / 'whole' / 'config.json').read_bytes()
+  with pytest.raises(
+    ValueError, match=r'config\.gamma: 0\.02 there, 0\.5 here'
+  ):
+    training.train(changed, finished / 'whole')
+  assert (finished / 'whole' / 'config.json').read_bytes() == before
+
+
+def test_config_that_was_written_is_read_back_the_same(tmp_path):
+  config = celeba.get_config()
+  records.write_config(tmp_path, config)
+  assert records.read_config(tmp_path).to_dict() == config.to_dict()
+
+
+def test_loaded_model_encodes_decodes_reconstructs_and_samples(finished):
+  model = vaegan_jax.load(finished / 'whole')
+  draw = np.random.default_rng(0)
+  pixels = draw.integers(0, 256, (3, 16, 16, 3), np.uint8)
+  codes = model.encode(pixels)
+  assert codes.shape == (3, 5)
+  assert codes.dtype == np.float32
+  np.testing.assert_array_equal(model.decode(codes), model.reconstruct(pixels))
+  samples = model.sample(70, seed=3)
+  assert samples.shape == (70, 16, 16, 3)
+  assert samples.dtype == np.uint8
+  np.testing.assert_array_equal(samples[:5], model.sample(5, seed=3))
+  assert (samples[:5] != model.sample(5, seed=4)).any()
+
+
+@pytest.mark.parametrize(
+  ('given', 'error', 'message'),
+  [
+    ([np.zeros((16, 16, 3), np.uint8)], TypeError, 'stack a list'),
+    (np.zeros((1, 16, 16, 3), np.float32), TypeError, 'expected uint8'),
+    (np.zeros((1, 32, 32, 3), np.uint8), ValueError, '16, 16, 3'),
+    (np.zeros((16, 16, 3), np.uint8), ValueError, '16, 16, 3'),
+    (np.zeros((0, 16, 16, 3), np.uint8), ValueError, 'at least one'),
+  ],
+)
+def test_images_of_another_kind_are_refused(finished, given, error, message):
+  with pytest.raises(error, match=message):
+    vaegan_jax.load(finished / 'whole').encode(given)
+
+
+def test_folder_without_a_run_is_refused(tmp_path):
+  with pytest.raises(FileNotFoundError, match='not the folder of a run'):
+    vaegan_jax.load(tmp_path)
+
+
+def test_loss_that_is_not_finite_stops_the_run_by_name(tmp_path, cache):
+  # A learning rate beyond reason overflows within a step or two.
+  config = small.config(
+    cache, optimizer__learning_rate=1e38, optimizer__final_learning_rate=1e38
+  )
+  with pytest.raises(training.Diverged, match=r'\w+ is (nan|inf) at step \d'):
+    training.train(config, tmp_path / 'run')
+  assert not list((tmp_path / 'run' / 'checkpoints').glob('[0-9]*'))
+  assert all(
+    np.isfinite(list(row.values())).all() for row in rows(tmp_path / 'run')
+  )
+
+
+def launch(*flags):
+  return subprocess.run(
+    [sys.executable, '-m', 'experiments.train', *flags],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+
+
+@pytest.mark.parametrize(
+  ('flag', 'messages'),
+  [
+    ('--config.gama=1', ['gama', 'gamma']),
+    ('--config.data.pth=x', ['pth', 'path']),
+    ('--config.steps=many', ['steps', 'many']),
+    ('--config.steps=0', ['config.steps = 0']),
+  ],
+)
+def test_launcher_refuses_wrong_flags_before_it_writes(
+  tmp_path, flag, messages
+):
+  result = launch(
+    '--config=experiments/configs/demo.py', f'--workdir={tmp_path}/run', flag
+  )
+  assert result.returncode != 0
+  assert all(message in result.stderr for message in messages)
+  assert not (tmp_path / 'run').exists()
