@@ -84,11 +84,24 @@ def transpose(
   )
 
 
-def _weight_gradient(x: Array, y: Array, size: int, stride: int) -> Array:
-  """Gives the kernel's cotangent for a large map x and a small map y."""
-  form = functools.partial(_lax_weight_gradient, size=size, stride=stride)
+def weight_gradient(
+  x: Float[Array, 'batch height width large'],
+  y: Float[Array, 'batch small_height small_width small'],
+  *,
+  size: int,
+  stride: int,
+) -> Float[Array, 'size size large small']:
+  """Gives the kernel's cotangent for a large map and a small one.
+
+  Args:
+    x: what `convolve` took, or the cotangent of what `transpose` gave.
+    y: the cotangent of what `convolve` gave, or what `transpose` took.
+    size: of the kernel, in each direction.
+    stride: 1 or 2.
+  """
+  form = functools.partial(lax_weight_gradient, size=size, stride=stride)
   return lax.platform_dependent(
-    x, y, cpu=_cpu_weight_gradient(x, y, size, stride), default=form
+    x, y, cpu=_cpu_form(x, y, size, stride), default=form
   )
 
 
@@ -100,7 +113,7 @@ def _convolve_backward(stride, saved, cotangent):
   x, kernel = saved
   return (
     transpose(cotangent, kernel, stride),
-    _weight_gradient(x, cotangent, kernel.shape[0], stride),
+    weight_gradient(x, cotangent, size=kernel.shape[0], stride=stride),
   )
 
 
@@ -112,7 +125,7 @@ def _transpose_backward(stride, saved, cotangent):
   y, kernel = saved
   return (
     convolve(cotangent, kernel, stride),
-    _weight_gradient(cotangent, y, kernel.shape[0], stride),
+    weight_gradient(cotangent, y, size=kernel.shape[0], stride=stride),
   )
 
 
@@ -148,9 +161,14 @@ def _lax_transpose(y: Array, kernel: Array, *, stride: int) -> Array:
   return pull(y)[0]
 
 
-def _lax_weight_gradient(
-  x: Array, y: Array, *, size: int, stride: int
-) -> Array:
+def lax_weight_gradient(
+  x: Float[Array, 'batch height width large'],
+  y: Float[Array, 'batch small_height small_width small'],
+  *,
+  size: int,
+  stride: int,
+) -> Float[Array, 'size size large small']:
+  """Gives what `weight_gradient` gives, by XLA's own convolution."""
   shape = (size, size, x.shape[-1], y.shape[-1])
   pull = jax.linear_transpose(
     lambda kernel: _lax_convolve(x, kernel, stride),
@@ -222,7 +240,7 @@ def _phases_apart(y: Array, kernel: Array, taps: list[np.ndarray]) -> Array:
 # The weight gradient by products over patches.
 
 
-def _cpu_weight_gradient(
+def _cpu_form(
   x: Array, y: Array, size: int, stride: int
 ) -> Callable[[Array, Array], Array]:
   if stride == 1 and y.shape[-1] < x.shape[-1]:
@@ -232,7 +250,7 @@ def _cpu_weight_gradient(
   form = (
     _patches_weight_gradient
     if x.shape[-1] <= _CHANNELS_PATCHES
-    else _lax_weight_gradient
+    else lax_weight_gradient
   )
   return functools.partial(form, size=size, stride=stride)
 

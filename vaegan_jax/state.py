@@ -23,7 +23,7 @@ class NetworkState(struct.PyTreeNode):
     params: what its optimizer changes.
     statistics: the running statistics of its batch normalisations.
     optimizer: the state of its own optax transformation.
-    updates: how often it was updated, int32 []; less than the step where the equilibrium
+    updates: how often it was updated, int32 []; less where the equilibrium
       rule skipped it.
     average: exponential average of its 'params' and 'batch_stats', or None.
   """

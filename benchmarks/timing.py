@@ -1,0 +1,35 @@
+"""Times functions in alternation, so that a noisy machine is noisy for all."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+
+def alternate(
+  functions: Mapping[str, Callable[[], None]], *, rounds: int
+) -> dict[str, list[float]]:
+  """Calls each function in turn, round after round, after one warm-up call.
+
+  Args:
+    functions: each does its work and waits until it is done.
+    rounds: timed calls of each.
+
+  Returns:
+    the seconds of each call by name.
+  """
+  for function in functions.values():
+    function()
+  seconds: dict[str, list[float]] = {name: [] for name in functions}
+  for _ in range(rounds):
+    for name, function in functions.items():
+      start = time.perf_counter()
+      function()
+      seconds[name].append(time.perf_counter() - start)
+  return seconds
+
+
+def median(seconds: list[float]) -> float:
+  """Gives the median, which a few disturbed calls do not move."""
+  return statistics.median(seconds)

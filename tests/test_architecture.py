@@ -1,0 +1,75 @@
+"""The plan of the house: imports go down, nothing forbidden comes in."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+FLOORS = {
+  'convolution': 0,
+  'networks': 1,
+  'losses': 1,
+  'state': 1,
+  'optimizers': 1,
+  'data': 1,
+  'algorithm': 2,
+  'parallel': 2,
+  'checkpoints': 2,
+  'records': 2,
+  'step': 3,
+  'settings': 4,
+  'inference': 5,
+  'report': 5,
+  'training': 6,
+}
+FILES = sorted((ROOT / 'vaegan_jax').rglob('*.py'))
+
+
+def room(path):
+  return path.relative_to(ROOT / 'vaegan_jax').with_suffix('').parts[0]
+
+
+def imported_rooms(path):
+  for node in ast.walk(ast.parse(path.read_text())):
+    if isinstance(node, ast.ImportFrom) and node.module:
+      parts = node.module.split('.')
+      if parts == ['vaegan_jax']:
+        yield from (alias.name for alias in node.names)
+      elif parts[0] == 'vaegan_jax':
+        yield parts[1]
+      elif parts[0] == 'experiments':
+        yield 'experiments'
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda p: p.stem)
+def test_imports_go_down(path):
+  if path == ROOT / 'vaegan_jax' / '__init__.py':
+    return
+  here = FLOORS[room(path)]
+  for other in imported_rooms(path):
+    assert other in FLOORS, f'{other} stands in no room'
+    # Within a floor only a package's own files import each other, and the
+    # state knows the networks.
+    same = other == room(path) or (room(path), other) == ('state', 'networks')
+    same |= (room(path), other) == ('report', 'inference')
+    assert FLOORS[other] < here or same, f'{path.name} imports {other}'
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda p: p.stem)
+def test_no_file_is_long(path):
+  assert len(path.read_text().splitlines()) <= 320
+
+
+def test_neither_tensorflow_nor_slow_imports_come_with_the_library():
+  program = (
+    'import sys, vaegan_jax, vaegan_jax.training;'
+    'print([m for m in ("tensorflow", "tensorflow_datasets", "torch")'
+    ' if m in sys.modules])'
+  )
+  result = subprocess.run(
+    [sys.executable, '-c', program], capture_output=True, text=True, check=True
+  )
+  assert result.stdout.strip() == '[]'
