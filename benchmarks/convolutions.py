@@ -31,6 +31,10 @@ LAYERS = {
 }
 
 
+def _run(function, *arrays) -> None:
+  jax.block_until_ready(function(*arrays))
+
+
 def main(argv: list[str]) -> None:
   """Prints a row for each layer."""
   del argv
@@ -44,10 +48,12 @@ def main(argv: list[str]) -> None:
       'xla': convolution.lax_weight_gradient,
       'ours': convolution.weight_gradient,
     }
-    calls = {}
-    for form, function in forms.items():
-      compiled = jax.jit(functools.partial(function, size=5, stride=2))
-      calls[form] = lambda f=compiled: jax.block_until_ready(f(x, y))
+    calls = {
+      form: functools.partial(
+        _run, jax.jit(functools.partial(f, size=5, stride=2)), x, y
+      )
+      for form, f in forms.items()
+    }
     seconds = timing.alternate(calls, rounds=_ROUNDS.value)
     xla, ours = (1e3 * timing.median(seconds[form]) for form in forms)
     work = 2 * 25 * large * small * (size // 2) ** 2 * batch / 1e9
