@@ -19,10 +19,10 @@ $(INSTALLED): requirements.txt setup.cfg pyproject.toml
 	touch $@
 
 test: $(INSTALLED)  ## the fast tests: what every change must pass
-	$(BIN)/python -m pytest -n 2 -m 'not slow and not shared'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not shared'
 
 test-all: $(INSTALLED)  ## also the slow ones, and those on real data
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

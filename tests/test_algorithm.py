@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests import reference
-from vaegan_jax import algorithm, networks, optimizers, state
+from vaegan_jax import algorithm, networks, optimizers, state, streams
 
 BATCH, LATENT, SHAPE = 6, 7, (16, 24, 3)
 PAPER = algorithm.Objective(gamma=1e-2)
@@ -171,7 +171,7 @@ def test_joint_statistics_are_those_of_all_streams_together():
   nets, variables = model()
   _, noise = data()
   codes = jnp.concatenate([noise.posterior, noise.z_p])
-  both = algorithm.run(
+  both = streams.run(
     nets.decoder,
     variables['decoder'],
     {'a': noise.posterior, 'b': noise.z_p},
@@ -187,9 +187,9 @@ def test_streams_apart_do_not_feel_each_other():
   _, noise = data()
 
   def x_tilde(z_p):
-    streams = {'x_tilde': noise.posterior, 'x_p': z_p}
-    return algorithm.run(
-      nets.decoder, variables['decoder'], streams, joint=False
+    codes = {'x_tilde': noise.posterior, 'x_p': z_p}
+    return streams.run(
+      nets.decoder, variables['decoder'], codes, joint=False
     ).outputs['x_tilde']
 
   np.testing.assert_array_equal(x_tilde(noise.z_p), x_tilde(5 * noise.z_p))

@@ -123,6 +123,7 @@ def test_odd_maps_are_refused():
     convolution.convolve(x[:, :7], weights, 2)
 
 
+@pytest.mark.usefixtures('unchecked')
 def test_other_kernels_and_strides_are_refused():
   x, weights, _ = make(5, 2, (3, 8))
   with pytest.raises(ValueError, match='odd square'):

@@ -127,6 +127,7 @@ def test_loaded_model_encodes_decodes_reconstructs_and_samples(finished):
     (np.zeros((0, 16, 16, 3), np.uint8), ValueError, 'at least one'),
   ],
 )
+@pytest.mark.usefixtures('unchecked')
 def test_images_of_another_kind_are_refused(finished, given, error, message):
   with pytest.raises(error, match=message):
     vaegan_jax.load(finished / 'whole').encode(given)

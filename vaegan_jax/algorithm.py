@@ -37,11 +37,8 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vaegan_jax import losses
+from vaegan_jax import losses, streams
 from vaegan_jax import networks as nets
-
-Streams = Mapping[str, Any]
-Variables = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,12 +68,12 @@ class Objective:
     """Names the streams of L_GAN."""
     return ('x', 'x_tilde', 'x_p') if self.reconstructions else ('x', 'x_p')
 
-  def discrimination(self, logits: Streams) -> Float[Array, '']:
+  def discrimination(self, logits: streams.Streams) -> Float[Array, '']:
     """Computes what Dis descends, in nats, summed over the batch."""
     generated = jnp.stack(self._generated(logits))
     return self.real_weight * self.real(logits) + generated.sum()
 
-  def generation(self, logits: Streams) -> Float[Array, '']:
+  def generation(self, logits: streams.Streams) -> Float[Array, '']:
     """Computes what L_GAN makes Dec descend, in nats, summed over the batch."""
     if not self.non_saturating:
       return -self.discrimination(logits)
@@ -85,15 +82,15 @@ class Objective:
     ]
     return jnp.stack(fooled).sum()
 
-  def real(self, logits: Streams) -> Float[Array, '']:
+  def real(self, logits: streams.Streams) -> Float[Array, '']:
     """Sums -log Dis(x) over the batch."""
     return losses.real(logits['x'], epsilon=self.epsilon).sum()
 
-  def generated(self, logits: Streams) -> Float[Array, '']:
+  def generated(self, logits: streams.Streams) -> Float[Array, '']:
     """Sums -log(1 - Dis) over the batch, the mean of the generated streams."""
     return jnp.stack(self._generated(logits)).mean()
 
-  def _generated(self, logits: Streams) -> list[Array]:
+  def _generated(self, logits: streams.Streams) -> list[Array]:
     return [
       losses.generated(logits[s], epsilon=self.epsilon).sum()
       for s in self.judged()[1:]
@@ -151,9 +148,65 @@ def sample(mean: Array, log_var: Array, *, noise: Array) -> Array:
   return mean + jnp.exp(log_var / 2) * noise
 
 
+class Forward(NamedTuple):
+  """One forward pass: each network's part, kept with its pullback.
+
+  Attributes:
+    encoder: x -> mean and log variance.
+    pull_z: a cotangent of z -> one of mean and log variance.
+    decoder: z, z_p -> x_tilde, x_p.
+    lower: x, x_tilde, x_p -> Dis_l.
+    upper: Dis_l of the judged streams -> logits.
+  """
+
+  encoder: streams.Pass
+  pull_z: Callable[[Array], tuple[Any]]
+  decoder: streams.Pass
+  lower: streams.Pass
+  upper: streams.Pass
+
+
+def forward(
+  networks: nets.Networks,
+  variables: Mapping[str, streams.Variables],
+  images: Float[Array, 'batch height width colours'],
+  *,
+  noise: Noise,
+  objective: Objective,
+) -> Forward:
+  """Runs the three networks; the arguments are those of `descend`."""
+  joint = objective.joint_normalisation
+  dis, dis_variables = networks.discriminator, variables['discriminator']
+  encoder = streams.run(networks.encoder, variables['encoder'], {'x': images})
+  z, pull_z = jax.vjp(
+    lambda p: sample(*p, noise=noise.posterior), encoder.outputs['x']
+  )
+  decoder = streams.run(
+    networks.decoder,
+    variables['decoder'],
+    {'x_tilde': z, 'x_p': noise.z_p},
+    joint=joint,
+  )
+  lower = streams.run(
+    dis,
+    dis_variables,
+    {'x': images, **decoder.outputs},
+    joint=joint,
+    method=dis.features,
+  )
+  upper = streams.run(
+    dis,
+    {**dis_variables, 'batch_stats': lower.statistics},
+    {s: lower.outputs[s] for s in objective.judged()},
+    joint=joint,
+    method=dis.judge,
+  )
+  return Forward(encoder, pull_z, decoder, lower, upper)
+
+
 def descend(
   networks: nets.Networks,
-  variables: Mapping[str, Variables],
+  variables: Mapping[str, streams.Variables],
   images: Float[Array, 'batch height width colours'],
   *,
   noise: Noise,
@@ -169,69 +222,48 @@ def descend(
     noise: the draws of this step.
     objective: what is minimised.
   """
-  joint = objective.joint_normalisation
-  batch = len(images)
-
-  # Forward. Each pass keeps its pullback.
-  encoder = run(networks.encoder, variables['encoder'], {'x': images})
-  posterior = encoder.outputs['x']
-  z, pull_z = jax.vjp(lambda p: sample(*p, noise=noise.posterior), posterior)
-  codes = {'x_tilde': z, 'x_p': noise.z_p}
-  decoder = run(networks.decoder, variables['decoder'], codes, joint=joint)
-  dis = networks.discriminator
-  lower = run(
-    dis,
-    variables['discriminator'],
-    {'x': images, **decoder.outputs},
-    joint=joint,
-    method=dis.features,
-  )
-  features = lower.outputs
-  upper = run(
-    dis,
-    {**variables['discriminator'], 'batch_stats': lower.statistics},
-    {s: features[s] for s in objective.judged()},
-    joint=joint,
-    method=dis.judge,
+  encoder, pull_z, decoder, lower, upper = forward(
+    networks, variables, images, noise=noise, objective=objective
   )
   logits = upper.outputs
-
-  # Losses, and what they send back.
-  prior, prior_at_posterior = jax.value_and_grad(_prior)(posterior)
+  prior, prior_at_posterior = jax.value_and_grad(_prior)(encoder.outputs['x'])
   llike, llike_at_features = jax.value_and_grad(_llike)(
-    {s: features[s] for s in ('x', 'x_tilde')}
+    {s: lower.outputs[s] for s in ('x', 'x_tilde')}
   )
 
   # Dis descends the discrimination.
-  at_logits = jax.grad(objective.discrimination)(logits)
-  upper_gradient, at_features = upper.pull(at_logits)
+  upper_gradient, at_features = upper.pull(
+    jax.grad(objective.discrimination)(logits)
+  )
   lower_gradient, at_images = lower.pull(at_features)
-  dis_gradient = _add(upper_gradient, lower_gradient)
 
-  # L_GAN and L_llike reach the generated images through Dis, and leave it be.
+  # L_GAN and L_llike reach what Dec made through Dis, and leave Dis be.
   if objective.non_saturating:
     _, at_features = upper.pull(jax.grad(objective.generation)(logits))
     _, gan_at_images = lower.pull(at_features)
   else:
-    gan_at_images = _scale(-1, at_images)
+    gan_at_images = streams.scale(-1, at_images)
   _, llike_at_images = lower.pull(llike_at_features)
   gan_at_images, llike_at_images = (
-    {s: at[s] for s in codes if s in at}
+    {s: at[s] for s in decoder.outputs if s in at}
     for at in (gan_at_images, llike_at_images)
   )
 
   # Dec descends gamma * L_llike + the generation.
   decoder_gradient, _ = decoder.pull(
-    _sum(_scale(objective.gamma, llike_at_images), gan_at_images)
+    streams.add_streams(
+      streams.scale(objective.gamma, llike_at_images), gan_at_images
+    )
   )
 
   # Enc descends L_prior + L_llike, the latter through Dec and z.
   _, llike_at_codes = decoder.pull(llike_at_images)
   (llike_at_posterior,) = pull_z(llike_at_codes['x_tilde'])
   encoder_gradient, _ = encoder.pull(
-    {'x': _add(prior_at_posterior, llike_at_posterior)}
+    {'x': streams.add(prior_at_posterior, llike_at_posterior)}
   )
 
+  batch = len(images)
   return Descent(
     Terms(
       prior=prior / batch,
@@ -243,7 +275,7 @@ def descend(
     gradients={
       'encoder': encoder_gradient,
       'decoder': decoder_gradient,
-      'discriminator': dis_gradient,
+      'discriminator': streams.add(upper_gradient, lower_gradient),
     },
     statistics={
       'encoder': encoder.statistics,
@@ -257,117 +289,5 @@ def _prior(posterior: tuple[Array, Array]) -> Array:
   return losses.prior(*posterior).sum()
 
 
-def _llike(features: Streams) -> Array:
+def _llike(features: streams.Streams) -> Array:
   return losses.llike(features['x'], features['x_tilde']).sum()
-
-
-class Pass(NamedTuple):
-  """A network run on streams.
-
-  Attributes:
-    outputs: of each stream.
-    pull: cotangents of some streams' outputs (the others' are zero) -> the
-      cotangents of the parameters, and those of the streams they reach.
-    statistics: the new 'batch_stats'.
-  """
-
-  outputs: dict[str, Any]
-  pull: Callable[[Streams], tuple[Any, dict[str, Any]]]
-  statistics: Any
-
-
-def run(
-  network: Any,
-  variables: Variables,
-  streams: Streams,
-  *,
-  joint: bool = True,
-  method: Callable | None = None,
-) -> Pass:
-  """Runs a network on streams: as one batch, or one after the other.
-
-  Jointly, one batch normalisation couples all streams. Apart, each has its
-  own, the new running statistics are the average over streams, and a pullback
-  costs nothing for streams without a cotangent.
-  """
-
-  def apply(params, x):
-    output, state = network.apply(
-      {**variables, 'params': params},
-      x,
-      train=True,
-      method=method,
-      mutable=['batch_stats'],
-    )
-    return output, state['batch_stats']
-
-  def one(x):
-    return jax.vjp(apply, variables['params'], x, has_aux=True)
-
-  if joint:
-    return _run_joint(one, streams)
-  return _run_apart(one, streams)
-
-
-def _run_joint(one: Callable, streams: Streams) -> Pass:
-  names = tuple(streams)
-  output, pull, statistics = one(_interleave(tuple(streams.values())))
-  outputs = dict(zip(names, _separate(output, len(names)), strict=True))
-
-  def pull_streams(cotangents):
-    full = tuple(
-      cotangents[s]
-      if s in cotangents
-      else jax.tree.map(jnp.zeros_like, outputs[s])
-      for s in names
-    )
-    params, inputs = pull(_interleave(full))
-    return params, dict(zip(names, _separate(inputs, len(names)), strict=True))
-
-  return Pass(outputs, pull_streams, statistics)
-
-
-def _run_apart(one: Callable, streams: Streams) -> Pass:
-  outputs, pulls, statistics = {}, {}, []
-  for name, x in streams.items():
-    outputs[name], pulls[name], new = one(x)
-    statistics.append(new)
-
-  def pull_streams(cotangents):
-    pulled = {s: pulls[s](cotangent) for s, cotangent in cotangents.items()}
-    params = _add(*(params for params, _ in pulled.values()))
-    return params, {s: x for s, (_, x) in pulled.items()}
-
-  mean = _scale(1 / len(streams), _add(*statistics))
-  return Pass(outputs, pull_streams, mean)
-
-
-def _interleave(trees: tuple[Any, ...]) -> Any:
-  """Joins batches image by image, so that each device keeps its own rows."""
-  return jax.tree.map(
-    lambda *xs: jnp.stack(xs, 1).reshape(-1, *xs[0].shape[1:]), *trees
-  )
-
-
-def _separate(tree: Any, streams: int) -> list[Any]:
-  """Undoes `_interleave`."""
-  return [
-    jax.tree.map(
-      lambda x, i=i: x.reshape(-1, streams, *x.shape[1:])[:, i], tree
-    )
-    for i in range(streams)
-  ]
-
-
-def _add(*trees: Any) -> Any:
-  return jax.tree.map(lambda *xs: sum(xs[1:], xs[0]), *trees)
-
-
-def _scale(factor: float, tree: Any) -> Any:
-  return jax.tree.map(lambda x: factor * x, tree)
-
-
-def _sum(*streams: Streams) -> dict[str, Any]:
-  """Adds cotangents stream by stream; one that is absent counts as zero."""
-  names = {s: None for each in streams for s in each}
-  return {s: sum(each[s] for each in streams if s in each) for s in names}

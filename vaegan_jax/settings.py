@@ -36,9 +36,12 @@ _RANGES = {
   'average_decay': (0, 1),
   'latent_size': (1, None),
   'encoder.hidden': (1, None),
+  'encoder.learning_rate_scale': (0, None),
   'encoder.weight_decay': (0, None),
+  'decoder.learning_rate_scale': (0, None),
   'decoder.weight_decay': (0, None),
   'discriminator.hidden': (1, None),
+  'discriminator.learning_rate_scale': (0, None),
   'discriminator.weight_decay': (0, None),
   'optimizer.decay': (0, 1),
   'optimizer.momentum': (0, 1),
@@ -133,11 +136,11 @@ def equilibrium(config: Config) -> steps.Equilibrium | None:
   return steps.Equilibrium(config.equilibrium_centre, config.equilibrium_margin)
 
 
-def schedule(config: Config) -> optimizers.Schedule:
-  """Gives the learning rate as a function of the step."""
+def schedule(config: Config, *, scale: float = 1.0) -> optimizers.Schedule:
+  """Gives the learning rate, times a scale, as a function of the step."""
   return optimizers.schedule(
-    config.optimizer.learning_rate,
-    config.optimizer.final_learning_rate,
+    scale * config.optimizer.learning_rate,
+    scale * config.optimizer.final_learning_rate,
     steps=config.steps,
     power=config.optimizer.power,
     epoch=config.optimizer.epoch,
@@ -146,9 +149,9 @@ def schedule(config: Config) -> optimizers.Schedule:
 
 def make_optimizers(config: Config) -> dict[str, Any]:
   """Makes an optimizer for each network."""
-  rate = schedule(config)
 
   def one(name: str):
+    rate = schedule(config, scale=config[name].learning_rate_scale)
     weight_decay = config[name].weight_decay
     decay, momentum = config.optimizer.decay, config.optimizer.momentum
     if config.optimizer.name == 'adam':

@@ -43,6 +43,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.encoder = ml_collections.ConfigDict()
   config.encoder.channels = (64, 128, 256)  # strided convolutions (P)
   config.encoder.hidden = 1024  # units of the dense layer (C); 2048 (P)
+  config.encoder.learning_rate_scale = 1.0  # of config.optimizer.learning_rate
   config.encoder.weight_decay = 1e-5  # gradient 2 * this * W of kernels (C)
   config.decoder = ml_collections.ConfigDict()
   config.decoder.channels = (
@@ -51,11 +52,13 @@ def get_config() -> ml_collections.ConfigDict:
     128,
     32,
   )  # dense maps, strided layers (P)
+  config.decoder.learning_rate_scale = 1.0
   config.decoder.weight_decay = 1e-5
   config.discriminator = ml_collections.ConfigDict()
   config.discriminator.channels = (32, 128, 256, 256)  # the first: stride 1 (P)
   config.discriminator.hidden = 512  # units of the dense layer (P)
   config.discriminator.layer = 3  # Dis_l: raw output of this strided one (C)
+  config.discriminator.learning_rate_scale = 1.0
   # The code's objective of Dis is 0.17 of ours, its weight decay 1e-5.
   config.discriminator.weight_decay = 1e-5 / 0.17
 

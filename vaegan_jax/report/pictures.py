@@ -55,7 +55,7 @@ def final(
 
 def interpolation(
   model: inference.Model, held_out: Pixels, *, rows: int = 4
-) -> Pixels:
+) -> UInt8[np.ndarray, 'walk height width channels']:
   """Walks in straight lines between the mean codes of pairs of images.
 
   Each row begins and ends with a reconstruction.

@@ -1,0 +1,131 @@
+"""A network run on several streams of inputs, with a pullback for each.
+
+The networks of a VAE/GAN see more than one kind of input: Dec decodes z and
+z_p, Dis judges x, x_tilde and x_p. Whether they share one batch normalisation
+is a choice, made here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+Streams = Mapping[str, Any]
+Variables = Mapping[str, Any]
+
+
+class Pass(NamedTuple):
+  """A network run on streams.
+
+  Attributes:
+    outputs: of each stream.
+    pull: cotangents of some streams' outputs (the others' are zero) -> the
+      cotangents of the parameters, and those of the streams they reach.
+    statistics: the new 'batch_stats'.
+  """
+
+  outputs: dict[str, Any]
+  pull: Callable[[Streams], tuple[Any, dict[str, Any]]]
+  statistics: Any
+
+
+def run(
+  network: Any,
+  variables: Variables,
+  streams: Streams,
+  *,
+  joint: bool = True,
+  method: Callable | None = None,
+) -> Pass:
+  """Runs a network on streams: as one batch, or one after the other.
+
+  Jointly, one batch normalisation couples all streams. Apart, each has its
+  own, the new running statistics are the average over streams, and a pullback
+  costs nothing for streams without a cotangent.
+  """
+
+  def apply(params, x):
+    output, state = network.apply(
+      {**variables, 'params': params},
+      x,
+      train=True,
+      method=method,
+      mutable=['batch_stats'],
+    )
+    return output, state['batch_stats']
+
+  def one(x):
+    return jax.vjp(apply, variables['params'], x, has_aux=True)
+
+  if joint:
+    return _run_joint(one, streams)
+  return _run_apart(one, streams)
+
+
+def _run_joint(one: Callable, streams: Streams) -> Pass:
+  names = tuple(streams)
+  output, pull, statistics = one(_interleave(tuple(streams.values())))
+  outputs = dict(zip(names, _separate(output, len(names)), strict=True))
+
+  def pull_streams(cotangents):
+    full = tuple(
+      cotangents[s]
+      if s in cotangents
+      else jax.tree.map(jnp.zeros_like, outputs[s])
+      for s in names
+    )
+    params, inputs = pull(_interleave(full))
+    return params, dict(zip(names, _separate(inputs, len(names)), strict=True))
+
+  return Pass(outputs, pull_streams, statistics)
+
+
+def _run_apart(one: Callable, streams: Streams) -> Pass:
+  outputs, pulls, statistics = {}, {}, []
+  for name, x in streams.items():
+    outputs[name], pulls[name], new = one(x)
+    statistics.append(new)
+
+  def pull_streams(cotangents):
+    pulled = {s: pulls[s](cotangent) for s, cotangent in cotangents.items()}
+    params = add(*(params for params, _ in pulled.values()))
+    return params, {s: x for s, (_, x) in pulled.items()}
+
+  mean = scale(1 / len(streams), add(*statistics))
+  return Pass(outputs, pull_streams, mean)
+
+
+def _interleave(trees: tuple[Any, ...]) -> Any:
+  """Joins batches image by image, so that each device keeps its own rows."""
+  return jax.tree.map(
+    lambda *xs: jnp.stack(xs, 1).reshape(-1, *xs[0].shape[1:]), *trees
+  )
+
+
+def _separate(tree: Any, streams: int) -> list[Any]:
+  """Undoes `_interleave`."""
+  return [
+    jax.tree.map(
+      lambda x, i=i: x.reshape(-1, streams, *x.shape[1:])[:, i], tree
+    )
+    for i in range(streams)
+  ]
+
+
+def add(*trees: Any) -> Any:
+  """Adds trees of arrays, leaf by leaf."""
+  return jax.tree.map(lambda *xs: sum(xs[1:], xs[0]), *trees)
+
+
+def scale(factor: float, tree: Any) -> Any:
+  """Multiplies a tree of arrays by a number."""
+  return jax.tree.map(lambda x: factor * x, tree)
+
+
+def add_streams(*streams: Streams) -> dict[str, Any]:
+  """Adds cotangents stream by stream; one that is absent counts as zero."""
+  names = {s: None for each in streams for s in each}
+  return {s: sum(each[s] for each in streams if s in each) for s in names}
