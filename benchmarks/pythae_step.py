@@ -10,8 +10,6 @@ three backward passes, three optimizers. "As shipped": float32, NCHW.
 
 from __future__ import annotations
 
-import jax
-import numpy as np
 import torch
 from absl import app, flags
 from pythae.models import VAEGAN, VAEGANConfig
@@ -19,10 +17,7 @@ from pythae.models.base.base_utils import ModelOutput
 from pythae.models.nn import BaseDecoder, BaseDiscriminator, BaseEncoder
 from torch import nn
 
-from benchmarks import timing
-from experiments.configs import celeba
-from vaegan_jax import settings, training
-from vaegan_jax.data import batches
+from benchmarks import step, timing
 
 _BATCH = flags.DEFINE_integer('batch', 16, 'Images a step.', lower_bound=2)
 _ROUNDS = flags.DEFINE_integer('rounds', 5, 'Timed steps.', lower_bound=1)
@@ -161,32 +156,12 @@ def pythae_step(batch: int):
   return step
 
 
-def our_step(batch: int):
-  """Makes a function that does one step of ours, the reference's settings."""
-  config = settings.change(
-    celeba.get_config(),
-    {'batch_size': batch, 'data.source': 'faces', 'data.jitter': False},
-  )
-  run = training.prepare(config)
-  pixels = np.random.default_rng(0).integers(
-    0, 256, (batch, 64, 64, 3), np.uint8
-  )
-  data = batches.Batch(jax.device_put(pixels, run.compiled.sharded), None)
-  state = [run.state]
-
-  def step():
-    state[0], metrics = run.compiled.step(state[0], data)
-    jax.block_until_ready((state, metrics))
-
-  return step
-
-
 def main(argv: list[str]) -> None:
   """Prints medians and their ratio."""
   del argv
   batch = _BATCH.value
   seconds = timing.alternate(
-    {'vaegan_jax': our_step(batch), 'pythae': pythae_step(batch)},
+    {'vaegan_jax': step.our_step(64, batch), 'pythae': pythae_step(batch)},
     rounds=_ROUNDS.value,
   )
   for name, times in seconds.items():

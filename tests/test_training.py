@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,8 @@ import vaegan_jax
 from experiments.configs import celeba
 from tests import small
 from vaegan_jax import checkpoints, records, training
+
+ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture(scope='module')
@@ -157,6 +161,7 @@ def launch(*flags):
     capture_output=True,
     text=True,
     check=False,
+    cwd=ROOT,
   )
 
 
@@ -178,3 +183,19 @@ def test_launcher_refuses_wrong_flags_before_it_writes(
   assert result.returncode != 0
   assert all(message in result.stderr for message in messages)
   assert not (tmp_path / 'run').exists()
+
+
+def test_the_readmes_example_runs(finished):
+  readme = (ROOT / 'README.md').read_text()
+  example = readme.split('```python\n')[1].split('```')[0]
+  names = {}
+  exec(example.replace('runs/demo', str(finished / 'whole')), names)
+  assert names['again'].shape == (8, 16, 16, 3)
+
+
+def test_all_files_that_the_readme_links_exist():
+  readme = (ROOT / 'README.md').read_text()
+  links = re.findall(r'\]\(((?!http)[^)]+)\)', readme)
+  assert links
+  for link in links:
+    assert (ROOT / link).exists(), link

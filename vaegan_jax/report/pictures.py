@@ -40,27 +40,34 @@ def final(
   model: inference.Model, held_out: Pixels, *, workdir: pathlib.Path
 ) -> None:
   """Draws what the report opens with."""
-  drawn = {
+  drawn: dict[str, np.ndarray] = {
     'reconstructions': figures.reconstructions(
       held_out, model.reconstruct(held_out), columns=COLUMNS
     ),
     'samples': figures.grid(model.sample(5 * COLUMNS), columns=COLUMNS),
-    'interpolation': figures.grid(
-      interpolation(model, held_out), columns=COLUMNS
-    ),
   }
+  pairs = min(4, len(held_out) // 2)
+  if pairs:
+    drawn['interpolation'] = figures.grid(
+      interpolation(model, held_out[: 2 * pairs]), columns=COLUMNS
+    )
   for name, image in drawn.items():
     figures.save(workdir / _FOLDER / f'{name}.png', image)
 
 
 def interpolation(
-  model: inference.Model, held_out: Pixels, *, rows: int = 4
+  model: inference.Model, ends: Pixels
 ) -> UInt8[np.ndarray, 'walk height width channels']:
   """Walks in straight lines between the mean codes of pairs of images.
 
-  Each row begins and ends with a reconstruction.
+  Args:
+    model: with an encoder and a decoder.
+    ends: an even number of images: where each walk begins and ends.
+
+  Returns:
+    COLUMNS images for each pair; the first and last are reconstructions.
   """
-  ends = model.encode(held_out[: 2 * rows]).reshape(-1, 2, model.latent_size)
+  pairs = model.encode(ends).reshape(-1, 2, model.latent_size)
   share = np.linspace(0, 1, COLUMNS, dtype=np.float32)[:, None]
-  codes = ends[:, :1] * (1 - share) + ends[:, 1:] * share
+  codes = pairs[:, :1] * (1 - share) + pairs[:, 1:] * share
   return model.decode(codes.reshape(-1, model.latent_size))
