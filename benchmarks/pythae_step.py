@@ -17,7 +17,7 @@ from pythae.models.base.base_utils import ModelOutput
 from pythae.models.nn import BaseDecoder, BaseDiscriminator, BaseEncoder
 from torch import nn
 
-from benchmarks import step, timing
+from benchmarks import ours, timing
 
 _BATCH = flags.DEFINE_integer('batch', 16, 'Images a step.', lower_bound=2)
 _ROUNDS = flags.DEFINE_integer('rounds', 5, 'Timed steps.', lower_bound=1)
@@ -161,7 +161,7 @@ def main(argv: list[str]) -> None:
   del argv
   batch = _BATCH.value
   seconds = timing.alternate(
-    {'vaegan_jax': step.our_step(64, batch), 'pythae': pythae_step(batch)},
+    {'vaegan_jax': ours.our_step(64, batch), 'pythae': pythae_step(batch)},
     rounds=_ROUNDS.value,
   )
   for name, times in seconds.items():

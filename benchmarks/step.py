@@ -14,43 +14,14 @@ import pathlib
 import sys
 
 import jax
-import numpy as np
 from absl import app, flags
 
-from benchmarks import timing
-from experiments.configs import celeba
-from vaegan_jax import settings, training
-from vaegan_jax.data import batches
+from benchmarks import ours, timing
 
 _BATCHES = flags.DEFINE_list('batches', ['16', '64'], 'Images a step.')
 _SIZES = flags.DEFINE_list('sizes', ['64'], 'Pixels a side.')
 _ROUNDS = flags.DEFINE_integer('rounds', 5, 'Timed steps.', lower_bound=1)
 _OUTPUT = flags.DEFINE_string('output', '', 'A JSON file to write.')
-
-
-def our_step(size: int, batch: int):
-  """Makes a function that does one step of the reference, and waits."""
-  config = settings.change(
-    celeba.get_config(),
-    {
-      'batch_size': batch,
-      'data.size': (size, size),
-      'data.source': 'faces',
-      'data.jitter': False,
-    },
-  )
-  run = training.prepare(config)
-  pixels = np.random.default_rng(0).integers(
-    0, 256, (batch, size, size, 3), np.uint8
-  )
-  data = batches.Batch(jax.device_put(pixels, run.compiled.sharded), None)
-  state = [run.state]
-
-  def step():
-    state[0], metrics = run.compiled.step(state[0], data)
-    jax.block_until_ready((state, metrics))
-
-  return step
 
 
 def main(argv: list[str]) -> None:
@@ -61,7 +32,7 @@ def main(argv: list[str]) -> None:
     for batch in map(int, _BATCHES.value):
       name = f'{size}x{size}, batch {batch}'
       seconds = timing.alternate(
-        {name: our_step(size, batch)}, rounds=_ROUNDS.value
+        {name: ours.our_step(size, batch)}, rounds=_ROUNDS.value
       )[name]
       median = timing.median(seconds)
       rows.append(

@@ -7,6 +7,7 @@ CHANGES = {
   'steps': 6,
   'batch_size': 8,
   'latent_size': 5,
+  'average_decay': 0.75,
   'width': 1.0,
   'encoder.channels': (4, 4, 4),
   'encoder.hidden': 8,

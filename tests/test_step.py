@@ -109,7 +109,7 @@ def test_average_of_the_decoder_is_exponential():
   end, _ = run(start, batch)
   old, new = start.networks['decoder'], end.networks['decoder']
   expected = jax.tree.map(
-    lambda a, b: 0.99 * a + 0.01 * b, old.average, new.variables()
+    lambda a, b: 0.75 * a + 0.25 * b, old.average, new.variables()
   )
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7),
