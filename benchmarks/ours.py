@@ -28,7 +28,7 @@ def our_step(size: int, batch: int) -> Callable[[], None]:
     0, 256, (batch, size, size, 3), np.uint8
   )
   data = batches.Batch(jax.device_put(pixels, run.compiled.sharded), None)
-  state = [run.state]
+  state = [run.initialise()]
 
   def step():
     state[0], metrics = run.compiled.step(state[0], data)

@@ -23,7 +23,7 @@ pixels = draw.integers(0, 256, (3, 8, 16, 16, 3), np.uint8)
 def trajectory(how, count, **changes):
   config = small.config(compile=how, data__flips=True, **changes)
   run = training.prepare(config, devices=jax.devices()[:count])
-  state, rows = run.state, []
+  state, rows = run.initialise(), []
   for batch in pixels:
     batch = batches.Batch(jax.device_put(batch, run.compiled.sharded), None)
     state, metrics = run.compiled.step(state, batch)

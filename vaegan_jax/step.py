@@ -83,48 +83,62 @@ def make(
   """
 
   def step(state, batch, *, axis=None):
-    rows = len(batch.pixels) * (jax.lax.axis_size(axis) if axis else 1)
-    key = jax.random.fold_in(state.key, state.step)
-    image_key, noise_key = jax.random.split(key)
-    keys, noise = parallel.local_rows(
-      (
-        jax.random.split(image_key, rows),
-        algorithm.draw(noise_key, rows, networks.encoder.latent),
-      ),
-      axis=axis,
+    descent = _descend(
+      networks, state, batch, objective=objective, augment=augment, axis=axis
     )
-    descent = algorithm.descend(
-      networks.over(axis),
-      {name: network.variables() for name, network in state.networks.items()},
-      augment(batch.pixels, keys),
-      noise=noise,
-      objective=objective,
-    )
-    terms = parallel.mean(descent.terms, axis=axis)
-    gradients = parallel.total(descent.gradients, axis=axis)
     allowed = (
-      _everything() if equilibrium is None else equilibrium.allowed(terms)
+      _everything()
+      if equilibrium is None
+      else equilibrium.allowed(descent.terms)
     )
-
     moved: dict[str, Any] = {}
+    metrics = dataclasses.asdict(descent.terms)
     for name, network in state.networks.items():
-      updated = _update(
-        network, gradients[name], optimizers[name], step=state.step
-      )
+      gradients = descent.gradients[name]
+      updated = _update(network, gradients, optimizers[name], step=state.step)
+      kept = _choose(allowed[name], updated, network)
       moved[name] = _average(
-        _choose(allowed[name], updated, network).replace(
-          statistics=descent.statistics[name]
-        ),
-        average_decay,
+        kept.replace(statistics=descent.statistics[name]), average_decay
       )
-    metrics = dataclasses.asdict(terms)
-    for name in moved:
-      metrics[f'{name}/gradient_norm'] = optax.tree.norm(gradients[name])
+      metrics[f'{name}/gradient_norm'] = optax.tree.norm(gradients)
       metrics[f'{name}/updated'] = allowed[name].astype(jnp.float32)
-      metrics[f'{name}/updates'] = moved[name].updates
+      metrics[f'{name}/updates'] = kept.updates
     return state.replace(step=state.step + 1, networks=moved), metrics
 
   return step
+
+
+def _descend(
+  networks: nets.Networks,
+  state: states.TrainState,
+  batch: Any,
+  *,
+  objective: algorithm.Objective,
+  augment: Augment,
+  axis: str | None,
+) -> algorithm.Descent:
+  """Evaluates Algorithm 1 for the whole batch, wherever its rows are."""
+  rows = len(batch.pixels) * (jax.lax.axis_size(axis) if axis else 1)
+  key = jax.random.fold_in(state.key, state.step)
+  image_key, noise_key = jax.random.split(key)
+  keys, noise = parallel.local_rows(
+    (
+      jax.random.split(image_key, rows),
+      algorithm.draw(noise_key, rows, networks.encoder.latent),
+    ),
+    axis=axis,
+  )
+  descent = algorithm.descend(
+    networks.over(axis),
+    {name: network.variables() for name, network in state.networks.items()},
+    augment(batch.pixels, keys),
+    noise=noise,
+    objective=objective,
+  )
+  return descent._replace(
+    terms=parallel.mean(descent.terms, axis=axis),
+    gradients=parallel.total(descent.gradients, axis=axis),
+  )
 
 
 def _everything() -> dict[str, Bool[Array, '']]:

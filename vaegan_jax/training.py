@@ -39,18 +39,18 @@ class Run(NamedTuple):
   Attributes:
     networks: the modules.
     compiled: the step, and where its arguments belong.
-    state: before the first step.
+    initialise: makes the state before the first step, on the devices.
   """
 
   networks: nets.Networks
   compiled: parallel.Compiled
-  state: states.TrainState
+  initialise: Callable[[], states.TrainState]
 
 
 def prepare(
   config: settings.Config, *, devices: Sequence[jax.Device] | None = None
 ) -> Run:
-  """Makes the step and the initial state of a config.
+  """Makes the step of a config, and what makes its initial state.
 
   Raises:
     ValueError: for settings that cannot work, before anything is compiled.
@@ -80,8 +80,11 @@ def prepare(
       averaged=config.average_decay > 0,
     )
 
-  state = jax.jit(initialise, out_shardings=compiled.replicated)()
-  return Run(networks, compiled, state)
+  return Run(
+    networks,
+    compiled,
+    jax.jit(initialise, out_shardings=compiled.replicated),
+  )
 
 
 def train(
@@ -106,53 +109,68 @@ def train(
     Diverged: if a term is not finite; the checkpoints are from before.
   """
   workdir = pathlib.Path(workdir)
-  settings.check(config)
+  run = prepare(config, devices=devices)
   source = settings.source(config)
-  directory = settings.cache_directory(config)
   records.write_config(workdir, config)
+  directory = settings.cache_directory(config)
   dataset = cache.load(source, split='train', directory=directory)
   held_out = cache.load(source, split='test', directory=directory)
   examples = np.asarray(held_out.images[: 3 * pictures.COLUMNS])
 
-  run = prepare(config, devices=devices)
   saved = checkpoints.Checkpoints(workdir, keep=config.keep)
-  state = run.state if saved.latest() is None else saved.restore(run.state)
-
-  def picture(state: states.TrainState) -> None:
-    pictures.strips(_model(run, state), examples, workdir=workdir)
-
+  state = run.initialise()
+  if saved.latest() is not None:
+    state = saved.restore(state)
   if int(state.step) < config.steps:
-    _LOGGER.info(
-      'Step %d of %d. The first step is compiled, which takes half a minute.',
-      int(state.step),
-      config.steps,
-    )
-    feed = batches.Batches(
-      dataset,
-      seed=config.seed,
-      batch_size=config.batch_size,
-      sharding=run.compiled.sharded,
-      resident=config.data.resident,
-    )
-    observer = _Observer(config, workdir, step=int(state.step))
-    try:
-      state = _loop(
-        config,
-        run,
-        state,
-        feed=feed,
-        observer=observer,
-        saved=saved,
-        picture=picture,
-      )
-    finally:
-      feed.close()
-      observer.close()
+    state = _continue(config, run, state, dataset, examples, saved, workdir)
   else:
     _LOGGER.info('%s is finished: only its report is made anew.', workdir)
   saved.close()
   pictures.final(_model(run, state), examples, workdir=workdir)
   return page.write(workdir)
+
+
+def _continue(
+  config: settings.Config,
+  run: Run,
+  state: states.TrainState,
+  dataset: cache.Dataset,
+  examples: np.ndarray,
+  saved: checkpoints.Checkpoints,
+  workdir: pathlib.Path,
+) -> states.TrainState:
+  """Opens what the loop needs, and closes it however the loop ends."""
+  start = int(state.step)
+  _LOGGER.info(
+    'Step %d of %d. The first one is compiled, which takes half a minute.',
+    start,
+    config.steps,
+  )
+  feed = batches.Batches(
+    dataset,
+    seed=config.seed,
+    batch_size=config.batch_size,
+    sharding=run.compiled.sharded,
+    resident=config.data.resident,
+  )
+  observer = _Observer(config, workdir, step=start)
+
+  def picture(state: states.TrainState) -> None:
+    pictures.strips(_model(run, state), examples, workdir=workdir)
+
+  try:
+    return _loop(
+      config,
+      run,
+      state,
+      feed=feed,
+      observer=observer,
+      saved=saved,
+      picture=picture,
+    )
+  finally:
+    feed.close()
+    observer.close()
 
 
 def _loop(
