@@ -49,6 +49,16 @@ def test_undecided_discriminator_costs_log_2_either_way():
   np.testing.assert_allclose(losses.generated(zero)[0], math.log(2), rtol=1e-6)
 
 
+def test_a_positive_logit_means_real():
+  logits = jnp.array([math.log(3)])  # Dis = 3/4
+  np.testing.assert_allclose(
+    losses.real(logits)[0], -math.log(3 / 4), rtol=1e-6
+  )
+  np.testing.assert_allclose(
+    losses.generated(logits)[0], -math.log(1 / 4), rtol=1e-6
+  )
+
+
 def test_epsilon_stands_inside_the_logarithm():
   logits = jnp.array([0.0])
   expected = -math.log(0.5 + 1e-3)

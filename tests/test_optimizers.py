@@ -39,7 +39,7 @@ def test_weight_decay_is_a_gradient_of_kernels_but_not_of_heads_or_norms():
     'normalise_1': {'batch_norm': {'scale': jnp.array([0.0])}},
   }
   optimizer = optimizers.rmsprop(constant(1.0), weight_decay=0.5)
-  updates, _ = optimizer.update(
+  updates, state = optimizer.update(
     zero, optimizer.init(params), params, step=jnp.array(0)
   )
   # The gradient 2 * 0.5 * 3 = 3, normalised: -3 / (sqrt(0.1) * 3).
@@ -48,6 +48,12 @@ def test_weight_decay_is_a_gradient_of_kernels_but_not_of_heads_or_norms():
   )
   assert updates['mean']['kernel'] == updates['mean']['bias'] == 0
   assert updates['normalise_1']['batch_norm']['scale'] == 0
+  # RMSProp hides the size of a first gradient; a second one of 3 + 3 shows it.
+  three = zero | {'dense': {'kernel': jnp.array([3.0])}}
+  updates, _ = optimizer.update(three, state, params, step=jnp.array(1))
+  np.testing.assert_allclose(
+    updates['dense']['kernel'], -6 / np.sqrt(0.09 * 9 + 0.1 * 36), rtol=1e-5
+  )
 
 
 def test_learning_rate_is_the_authors_in_each_epoch():
