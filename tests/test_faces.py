@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vaegan_jax.data import faces
+from vaegan_jax.data import cache, faces
 from vaegan_jax.data.cartoon import canvas, drawing, traits
 
 SIZE = (40, 32)  # not square, so that no test needs a second compilation
@@ -154,7 +154,7 @@ def test_attributes_and_visibility_are_those_of_the_pictures(source, plain):
 
 
 def test_splits_seeds_and_indices_share_no_face(source):
-  drawn = [source.read(split, 0, 50) for split in faces.SPLITS]
+  drawn = [source.read(split, 0, 50) for split in cache.SPLITS]
   drawn.append(faces.draw_many(1, range(50), size=SIZE).pixels)
   assert len({face.tobytes() for part in drawn for face in part}) == 200
 
@@ -162,7 +162,7 @@ def test_splits_seeds_and_indices_share_no_face(source):
 def test_splits_own_ranges_of_indices_that_cannot_meet():
   with pytest.raises(ValueError, match='give from 0 to'):
     faces.Faces(size=SIZE, test=faces.SPLIT_ROOM + 1)
-  assert len(faces.SPLITS) * faces.SPLIT_ROOM < 2**31
+  assert len(cache.SPLITS) * faces.SPLIT_ROOM < 2**31
 
 
 def test_flipping_twice_restores_a_face_without_kin(source):

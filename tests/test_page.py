@@ -141,7 +141,7 @@ def test_what_is_missing_is_left_out_with_a_note(tmp_path):
 def test_half_a_last_row_is_passed_over(tmp_path):
   path = tmp_path / 'metrics.jsonl'
   path.write_text('{"step": 1}\n{"step": 2}\n{"st')
-  assert page.read_rows(path) == [{'step': 1}, {'step': 2}]
+  assert records.read_rows(path) == [{'step': 1}, {'step': 2}]
 
 
 def test_everything_from_the_config_is_escaped(tmp_path):

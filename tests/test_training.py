@@ -1,7 +1,6 @@
 """A run from its config to its report: resumed, refused, stopped, loaded."""
 
 import hashlib
-import json
 import pathlib
 import re
 import shutil
@@ -41,8 +40,7 @@ def finished(tmp_path_factory, cache):
 
 
 def rows(workdir):
-  lines = (workdir / records.METRICS).read_text().splitlines()
-  return [json.loads(line) for line in lines]
+  return records.read_rows(workdir / records.METRICS)
 
 
 def test_a_run_writes_all_that_the_readme_says(finished):

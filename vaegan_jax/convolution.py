@@ -6,8 +6,8 @@ derivatives, to any order. Nothing here is approximate: every form computes the
 sums that `lax` computes, in another order.
 
 Forms are chosen per platform. Accelerators get XLA's own convolutions, which
-their libraries know. On the CPU three of XLA's loops fall off a cliff, by 2 to
-16 times in float32 on two cores, and are written differently:
+their libraries know. On the CPU three of XLA's loops fall off a cliff, some by
+six times (docs/performance.md), and are written differently:
 - the transpose, whose zero-dilated input XLA multiplies as it stands: as phases
   (outputs of equal position modulo the stride), each an undilated convolution;
 - the weight gradient of layers with few channels: as matrix products over

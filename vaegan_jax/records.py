@@ -90,6 +90,19 @@ def read_config(workdir: pathlib.Path) -> Config:
   return config.lock()
 
 
+def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
+  """Reads JSON lines up to the first that is not whole; none if no file."""
+  rows: list[dict[str, Any]] = []
+  if not path.exists():
+    return rows
+  for line in path.read_text().splitlines():
+    try:
+      rows.append(json.loads(line))
+    except json.JSONDecodeError:  # a kill may leave half a row
+      break
+  return rows
+
+
 class Records:
   """Owns the files that grow with a run.
 
@@ -161,18 +174,10 @@ def _append(file: Any, row: Mapping[str, Any]) -> None:
 
 
 def _drop_rows(path: pathlib.Path, *, after: int) -> None:
-  """Keeps the whole rows up to a step: a kill may leave half a row."""
-  if not path.exists():
-    return
-  kept = []
-  for line in path.read_text().splitlines():
-    try:
-      row = json.loads(line)
-    except json.JSONDecodeError:
-      break
-    if row['step'] <= after:
-      kept.append(line + '\n')
-  _write(path, ''.join(kept))
+  """Keeps the whole rows up to a step."""
+  if path.exists():
+    kept = [row for row in read_rows(path) if row['step'] <= after]
+    _write(path, ''.join(json.dumps(row) + '\n' for row in kept))
 
 
 def _write(path: pathlib.Path, text: str) -> None:

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
+from vaegan_jax.data import cache
 from vaegan_jax.data.cartoon import drawing, traits
 
 ATTRIBUTES: tuple[str, ...] = traits.ATTRIBUTES
 # Raise it whenever a face, its attributes or their visibility change: caches
 # made before are then made anew.
 DRAWING_VERSION = 1
-SPLITS = ('train', 'validation', 'test')
 SPLIT_ROOM = 10_000_000  # indices set aside for each split
 
 
@@ -131,7 +131,7 @@ class Faces:
       raise ValueError(
         f'seed {self.seed} is not within 0 and 2^32 - 1: give one that is'
       )
-    for split in SPLITS:
+    for split in cache.SPLITS:
       if not 0 <= self.length(split) <= SPLIT_ROOM:
         raise ValueError(
           f'{split} = {self.length(split)} faces: give from 0 to {SPLIT_ROOM}'
@@ -145,7 +145,7 @@ class Faces:
       'size': list(self.size),
       'seed': self.seed,
       'correlated': self.correlated,
-      **{split: self.length(split) for split in SPLITS},
+      **{split: self.length(split) for split in cache.SPLITS},
     }
 
   def length(self, split: str) -> int:
@@ -154,8 +154,8 @@ class Faces:
     Raises:
       ValueError: no such split.
     """
-    if split not in SPLITS:
-      raise ValueError(f'no split {split!r}: expected one of {SPLITS}')
+    if split not in cache.SPLITS:
+      raise ValueError(f'no split {split!r}: expected one of {cache.SPLITS}')
     return int(getattr(self, split))
 
   def attributes(self, split: str) -> Bool[np.ndarray, 'images attributes']:
@@ -192,7 +192,7 @@ class Faces:
         f'faces {places.min()} to {places.max()} of split {split!r} asked for: '
         f'it has those from 0 to {length - 1}'
       )
-    return places + SPLITS.index(split) * SPLIT_ROOM
+    return places + cache.SPLITS.index(split) * SPLIT_ROOM
 
   def _draw(
     self,

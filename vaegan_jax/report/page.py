@@ -6,7 +6,6 @@ can be mailed, archived, or opened where it lies.
 
 from __future__ import annotations
 
-import json
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -36,8 +35,8 @@ def write(workdir: pathlib.Path) -> pathlib.Path:
     FileNotFoundError: the folder holds no run.
   """
   settings = records.flatten(records.read_config(workdir).to_dict())
-  rows = read_rows(workdir / records.METRICS)
-  timing = read_rows(workdir / records.TIMING)
+  rows = records.read_rows(workdir / records.METRICS)
+  timing = records.read_rows(workdir / records.TIMING)
   folder = workdir / _FIGURES
   draw(folder, rows, band=_band(settings))
   path = workdir / _NAME
@@ -69,19 +68,6 @@ def draw(
   if rows:
     for name, picture in curves.draw(rows, band=band).items():
       figures.save(folder / f'{name}.png', picture)
-
-
-def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
-  """Reads JSON lines up to the first that is not whole; none if no file."""
-  rows: list[dict[str, Any]] = []
-  if not path.exists():
-    return rows
-  for line in path.read_text().splitlines():
-    try:
-      rows.append(json.loads(line))
-    except json.JSONDecodeError:  # a kill may leave half a row
-      break
-  return rows
 
 
 def render(
