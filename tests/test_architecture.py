@@ -24,6 +24,7 @@ FLOORS = {
   'settings': 4,
   'inference': 5,
   'report': 5,
+  'evaluation': 6,
   'training': 6,
 }
 FILES = sorted((ROOT / 'vaegan_jax').rglob('*.py'))

@@ -1,0 +1,1 @@
+"""Measures of a trained model: how good its images are, what it learned."""
