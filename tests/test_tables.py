@@ -39,3 +39,23 @@ def test_rows_that_are_not_numbers_are_refused_by_the_files_name(row):
   cells = [['b', '1'], row]
   with pytest.raises(ValueError, match=r'list\.csv'):
     tables.numbers(cells, columns=1, path=pathlib.Path('list.csv'))
+
+
+def test_cells_between_tabs_may_hold_blanks(tmp_path):
+  path = write(tmp_path / 'x.txt', '#\tBig Nose\n\nAbba Eban\t1\t-2\r\n')
+  expected = [['#', 'Big Nose'], ['Abba Eban', '1', '-2']]
+  assert list(tables.rows(path, tabs=True)) == expected
+
+
+def test_names_are_looked_up_in_their_order_and_missing_ones_counted():
+  table = {name: [name, str(i)] for i, name in enumerate('abcdef')}
+  settings = {'columns': 1, 'path': pathlib.Path('x.txt'), 'remedy': 'mend it'}
+  values = tables.lookup(table, ['f', 'a'], **settings)
+  np.testing.assert_array_equal(values, [[5], [0]])
+  with pytest.raises(ValueError, match=r'x\.txt lacks 1 of 2 .*\(z\); mend it'):
+    tables.lookup(table, ['a', 'z'], **settings)
+
+
+def test_at_most_three_of_many_names_are_said():
+  assert tables.some(list('abc'), 9) == '3 of 9 images (a, b, c)'
+  assert tables.some(list('abcd'), 9) == '4 of 9 images (a, b, c, ...)'

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import itertools
 import pathlib
 from typing import Any
@@ -64,8 +63,8 @@ class CelebA:
       'train_on_validation': self.train_on_validation,
       'resizing': resizing.VERSION,
       'images': cache.files_digest(self._sizes),
-      'partition': _digest(self._partition_list),
-      'attributes': None if attributes is None else _digest(attributes),
+      'partition': cache.file_digest(self._partition_list),
+      'attributes': attributes and cache.file_digest(attributes),
     }
 
   def length(self, split: str) -> int:
@@ -82,18 +81,12 @@ class CelebA:
     """
     if self._attribute_list is None:
       return None
-    rows = self._attribute_rows(self._attribute_list)
-    names = self._names(split)
-    missing = [name for name in names if name not in rows]
-    if missing:
-      raise ValueError(
-        f'{self._attribute_list} lacks {_some(missing, len(names))}; fetch it '
-        'again, or remove it to go without attributes'
-      )
-    values = tables.numbers(
-      [rows[name] for name in names],
+    values = tables.lookup(
+      self._attribute_rows(self._attribute_list),
+      self._names(split),
       columns=len(self.attribute_names),
       path=self._attribute_list,
+      remedy='fetch it again, or remove it to go without attributes',
     )
     return (values > 0).astype(np.int8)
 
@@ -149,7 +142,7 @@ class CelebA:
     missing = [name for name in self._partition if name not in sizes]
     if missing:
       raise FileNotFoundError(
-        f'{self.path} lacks {_some(missing, len(self._partition))} that '
+        f'{self.path} lacks {tables.some(missing, len(self._partition))} that '
         f'{self._partition_list.name} lists; fetch the images again, or remove '
         'their rows to go on with the others'
       )
@@ -199,11 +192,3 @@ def _attribute_header(path: pathlib.Path) -> tuple[str, ...]:
   """Finds the names: after a count in the .txt, first in Kaggle's .csv."""
   first, second = itertools.islice(tables.rows(path), 2)
   return tuple(second if len(first) == 1 else first[1:])
-
-
-def _digest(path: pathlib.Path) -> str:
-  return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _some(names: list[str], total: int) -> str:
-  return f'{len(names)} of {total} images ({", ".join(names[:3])}, ...)'

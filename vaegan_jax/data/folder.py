@@ -96,17 +96,13 @@ class Folder:
     if not self.attribute_names:
       return None
     rows = {row[0]: row for row in tables.rows(self._list)}
-    names = self._names[split]
-    missing = [name for name in names if name not in rows]
-    if missing:
-      raise ValueError(
-        f'{self._list} lacks {_some(missing, len(names))}; its first column '
-        f'must be the path relative to {self.path}, with / between folders'
-      )
-    return tables.numbers(
-      [rows[name] for name in names],
+    return tables.lookup(
+      rows,
+      self._names[split],
       columns=len(self.attribute_names),
       path=self._list,
+      remedy=f'its first column must be the path relative to {self.path}, '
+      'with / between folders',
     )
 
   def read(
@@ -170,7 +166,7 @@ class Folder:
       broken = [name for name, w in zip(names, whole, strict=True) if not w]
     if not broken:
       return set()
-    what = f'{_some(broken, len(names))} in {self.path} cannot be decoded'
+    what = f'{tables.some(broken, len(names))} in {self.path} cannot be decoded'
     if len(broken) > _TOLERATED * len(names) and not self.skip_broken:
       raise ValueError(
         f'{what}; mend or remove them, or set skip_broken to go on without'
@@ -213,7 +209,3 @@ def _split_by_hash(name: str) -> str | None:
   digest = hashlib.sha256(name.encode()).digest()
   share = int.from_bytes(digest[:8], 'big') / 2**64
   return next(s for s, (low, high) in _BOUNDS.items() if low <= share < high)
-
-
-def _some(names: list[str], total: int) -> str:
-  return f'{len(names)} of {total} images ({", ".join(names[:3])})'

@@ -4,19 +4,64 @@ from __future__ import annotations
 
 import csv
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float32
 
+# How many names an error says of those that it counts.
+_NAMED = 3
 
-def rows(path: pathlib.Path) -> Iterator[list[str]]:
-  """Yields the cells of each line: by commas in a .csv, by blanks otherwise."""
+
+def rows(path: pathlib.Path, *, tabs: bool = False) -> Iterator[list[str]]:
+  """Yields the cells of each line: by commas in a .csv, by blanks otherwise.
+
+  Args:
+    path: of the list.
+    tabs: cells end at tabs alone, so that they may hold blanks.
+  """
   with path.open(encoding='utf-8-sig', newline='') as lines:
-    cells = (
-      csv.reader(lines) if path.suffix == '.csv' else map(str.split, lines)
-    )
+    cells: Iterable[list[str]]
+    if tabs:
+      cells = (line.strip('\r\n').split('\t') for line in lines if line.strip())
+    elif path.suffix == '.csv':
+      cells = csv.reader(lines)
+    else:
+      cells = map(str.split, lines)
     yield from (row for row in cells if row)
+
+
+def lookup(
+  table: Mapping[str, Sequence[str]],
+  names: Sequence[str],
+  *,
+  columns: int,
+  path: pathlib.Path,
+  remedy: str,
+) -> Float32[np.ndarray, 'names columns']:
+  """Finds the numbers of each image.
+
+  Args:
+    table: an image's name -> its row, which begins with the name.
+    names: of the images wanted.
+    columns: numbers a row.
+    path: of the list, for errors.
+    remedy: what to do if it leaves images out, for the error.
+
+  Raises:
+    ValueError: it does, or what `numbers` raises.
+  """
+  missing = [name for name in names if name not in table]
+  if missing:
+    raise ValueError(f'{path} lacks {some(missing, len(names))}; {remedy}')
+  return numbers([table[name] for name in names], columns=columns, path=path)
+
+
+def some(names: Sequence[str], total: int) -> str:
+  """Counts images and names the first: '5 of 8 images (a, b, c, ...)'."""
+  more = ', ...' if len(names) > _NAMED else ''
+  first = ', '.join(names[:_NAMED])
+  return f'{len(names)} of {total} images ({first}{more})'
 
 
 def numbers(
