@@ -6,24 +6,17 @@ width, channels], which `save` writes. The curves are in `curves.py`.
 
 from __future__ import annotations
 
-import math
 import os
 import pathlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-# Pictures of several sizes meet in one call: '_' binds no name.
-Pixels = UInt8[np.ndarray, 'images _height _width channels']
-Picture = UInt8[np.ndarray, '_height _width channels']
+from vaegan_jax.report import layout
 
-# Sides of a tile below which images are enlarged, in pixels of the picture.
-VISIBLE = 96
-GAP = 4
-PAPER = 255
-INK = 60
+Pixels = layout.Pixels
+Picture = layout.Picture
 
 
 def grid(pixels: Pixels, *, columns: int, scale: int | None = None) -> Picture:
@@ -33,12 +26,12 @@ def grid(pixels: Pixels, *, columns: int, scale: int | None = None) -> Picture:
     pixels: at least one image of 1 or 3 channels, 0..255.
     columns: images a row; fewer images than that make a narrower picture.
     scale: pixels of the picture a pixel; None: the smallest that makes a tile
-      at least VISIBLE wide and high, so that a 32x32 face can be seen.
+      at least layout.VISIBLE wide and high, so that a 32x32 face can be seen.
 
   Raises:
     ValueError: no image, or a number of columns or a scale below 1.
   """
-  return _lay(_enlarge(pixels, scale), columns=columns, gap=(GAP, GAP))
+  return layout.lay(layout.enlarge(pixels, scale), columns=columns)
 
 
 def reconstructions(
@@ -64,10 +57,12 @@ def reconstructions(
       f'originals of shape {originals.shape} and reconstructions of shape '
       f'{reconstructed.shape}: each original needs one of its own size'
     )
-  above, below = (_enlarge(p, scale) for p in (originals, reconstructed))
-  seam = np.full((len(above), GAP // 2, *above.shape[2:]), PAPER, np.uint8)
+  above, below = (layout.enlarge(p, scale) for p in (originals, reconstructed))
+  seam = np.full(
+    (len(above), layout.GAP // 2, *above.shape[2:]), layout.PAPER, np.uint8
+  )
   pairs = np.concatenate([above, seam, below], axis=1)
-  return _lay(pairs, columns=columns, gap=(4 * GAP, GAP))
+  return layout.lay(pairs, columns=columns, gap=(4 * layout.GAP, layout.GAP))
 
 
 def development(steps_and_strips: Sequence[tuple[int, Picture]]) -> Picture:
@@ -87,12 +82,14 @@ def development(steps_and_strips: Sequence[tuple[int, Picture]]) -> Picture:
     )
   texts = [f'{step:,}' for step, _ in steps_and_strips]
   texts[0] = f'step {texts[0]}'
-  labels = _labels(texts, like=steps_and_strips[0][1])
+  pictures = [strip for _, strip in steps_and_strips]
+  labels = layout.labels(
+    texts, like=pictures, size=layout.text_size(len(pictures[0]))
+  )
   rows = [
-    np.concatenate([label, strip], axis=1)
-    for label, (_, strip) in zip(labels, steps_and_strips, strict=True)
+    layout.beside(pair, gap=0) for pair in zip(labels, pictures, strict=True)
   ]
-  return _lay(np.stack(rows), columns=1, gap=(GAP, 0))
+  return layout.below(rows, gap=layout.GAP)
 
 
 def strips(
@@ -164,52 +161,3 @@ def load(path: pathlib.Path) -> Picture:
 def _image(picture: Picture) -> Image.Image:
   grey = picture.shape[-1] == 1
   return Image.fromarray(picture[..., 0] if grey else picture)
-
-
-def _enlarge(pixels: Pixels, scale: int | None) -> Pixels:
-  """Repeats pixels: whole factors keep them square and sharp."""
-  images, height, width, channels = pixels.shape
-  if not images or channels not in (1, 3):
-    raise ValueError(
-      f'pixels of shape {pixels.shape}: expected at least one image, and 1 or '
-      '3 channels'
-    )
-  if scale is None:
-    scale = math.ceil(VISIBLE / min(height, width))
-  if scale < 1:
-    raise ValueError(f'scale = {scale}: give a whole number from 1')
-  return pixels.repeat(scale, axis=1).repeat(scale, axis=2)
-
-
-def _lay(tiles: Pixels, *, columns: int, gap: tuple[int, int]) -> Picture:
-  """Lays tiles out with a gap (vertical, horizontal) between them."""
-  if columns < 1:
-    raise ValueError(f'columns = {columns}: give a whole number from 1')
-  images, height, width, channels = tiles.shape
-  columns = min(columns, images)
-  rows = math.ceil(images / columns)
-  down, right = height + gap[0], width + gap[1]
-  picture = np.full(
-    (rows * down - gap[0], columns * right - gap[1], channels), PAPER, np.uint8
-  )
-  for i, tile in enumerate(tiles):
-    top, left = i // columns * down, i % columns * right
-    picture[top : top + height, left : left + width] = tile
-  return picture
-
-
-def _labels(texts: Sequence[str], *, like: Picture) -> Sequence[Picture]:
-  """Writes each text on a piece of paper as high as a strip."""
-  height, _, channels = like.shape
-  # Readable where a page shows the picture smaller than it is.
-  size = min(max(height // 6, 14), height)
-  font = ImageFont.load_default(size)
-  width = math.ceil(max(font.getlength(text) for text in texts)) + size
-  labels = []
-  for text in texts:
-    paper = Image.new('L', (width, height), PAPER)
-    ImageDraw.Draw(paper).text(
-      (width - size / 2, height / 2), text, fill=INK, font=font, anchor='rm'
-    )
-    labels.append(np.asarray(paper)[..., None].repeat(channels, axis=-1))
-  return labels

@@ -1,0 +1,127 @@
+import re
+
+import numpy as np
+import pytest
+
+from vaegan_jax.report import paper_figures
+
+
+def images(*levels):
+  """8x8 images, each of one level."""
+  column = np.array(levels, np.uint8)[:, None, None, None]
+  return np.broadcast_to(column, (len(levels), 8, 8, 3)).copy()
+
+
+def tiles(row):
+  """Levels of the tiles that a row of a picture crosses, left to right."""
+  levels = row[:, 0]
+  runs = np.split(levels, np.flatnonzero(np.diff(levels)) + 1)
+  return [int(run[0]) for run in runs if len(run) >= 8 and run[0] != 255]
+
+
+def body(picture):
+  """What is below the headings: rows that hold pixels of level 1 to 50."""
+  rows = ((picture > 0) & (picture <= 50)).all(-1).any(1)
+  return picture[np.flatnonzero(rows)]
+
+
+def test_each_block_stands_in_its_order_with_its_own_label():
+  picture = paper_figures.labelled_rows(
+    {'GAN': images(1, 2, 3, 4, 5), 'VAE/GAN': images(6, 7)},
+    columns=3,
+    scale=1,
+  )
+  assert tiles(picture[0]) == [1, 2, 3]
+  assert tiles(picture[8 + 4]) == [4, 5]
+  assert tiles(picture[-8]) == [6, 7]
+  left = picture[:, : picture.shape[1] - 3 * 8 - 2 * 4]
+  assert (left[:20] < 128).any()  # one label a block, nothing else
+  assert (left[-8:] < 128).any()
+
+
+def test_rows_to_be_compared_stand_closer_than_blocks():
+  one, two = images(1, 2, 3), images(1, 2, 3, 4)
+  heights = [
+    len(paper_figures.labelled_rows({'a': x, 'b': x}, columns=3, scale=1))
+    for x in (one, two)
+  ]
+  assert heights == [8 + 4 + 8, 20 + 16 + 20]
+
+
+def test_a_row_is_one_image_under_each_of_the_attributes():
+  picture = paper_figures.attribute_columns(
+    images(1, 2),
+    images(11, 12),
+    changed={'Bald': images(21, 22), 'Wearing_Lipstick': images(31, 32)},
+    scale=1,
+  )
+  rows = body(picture)
+  assert tiles(rows[0]) == [1, 11, 21, 31]
+  assert tiles(rows[-1]) == [2, 12, 22, 32]
+  inked = np.flatnonzero(rows[0, :, 0] <= 50)
+  assert np.diff(inked).max() == 17  # before the first attribute
+
+
+def test_a_row_is_one_query_and_each_models_samples_of_it():
+  made = images(*range(11, 17)).reshape(2, 3, 8, 8, 3)
+  picture = paper_figures.query_rows(
+    images(1, 2), {'VAE': made, 'GAN': made[:, :1] + 10}, scale=1
+  )
+  rows = body(picture)
+  assert tiles(rows[0]) == [1, 11, 12, 13, 21]
+  assert tiles(rows[-1]) == [2, 14, 15, 16, 24]
+
+
+def test_small_faces_are_enlarged():
+  picture = paper_figures.labelled_rows({'x': images(1)}, columns=1)
+  assert len(picture) == 96
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+def test_grey_and_coloured_images_are_drawn(channels):
+  x = images(1, 2)[..., :channels]
+  made = {'a': x}
+  pictures = [
+    paper_figures.labelled_rows(made, columns=2),
+    paper_figures.attribute_columns(x, x, changed=made),
+    paper_figures.query_rows(x, {'a': x[:, None]}),
+  ]
+  assert {picture.shape[-1] for picture in pictures} == {channels}
+
+
+@pytest.mark.parametrize(
+  ('call', 'remedy'),
+  [
+    (lambda x: paper_figures.labelled_rows({}, columns=2), 'at least one'),
+    (
+      lambda x: paper_figures.labelled_rows({'a': x, 'b': x[:, 1:]}, columns=2),
+      'images of one size',
+    ),
+    (
+      lambda x: paper_figures.labelled_rows({'a': x[:0]}, columns=2),
+      'at least one image',
+    ),
+    (
+      lambda x: paper_figures.attribute_columns(x, x, changed={}),
+      '0 attributes',
+    ),
+    (
+      lambda x: paper_figures.attribute_columns(
+        x, x, changed={'Bald': x[:, 1:]}
+      ),
+      'for each input',
+    ),
+    (lambda x: paper_figures.query_rows(x, {}), 'at least one model'),
+    (
+      lambda x: paper_figures.query_rows(x, {'GAN': x[None]}),
+      "2 queries, and (queries, samples) of {'GAN': (1, 2)}",
+    ),
+    (
+      lambda x: paper_figures.query_rows(x, {'GAN': x[:, None, 1:]}),
+      'images of one size',
+    ),
+  ],
+)
+def test_what_cannot_be_drawn_is_refused_with_a_remedy(call, remedy):
+  with pytest.raises(ValueError, match=re.escape(remedy)):
+    call(images(1, 2))
