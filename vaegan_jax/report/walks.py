@@ -1,0 +1,215 @@
+"""Walks in latent space, as moving pictures that never end.
+
+A walk is a closed curve of codes; decoded, each of its points is a frame.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from PIL import Image
+
+from vaegan_jax import inference
+from vaegan_jax.report import layout
+
+Walks = UInt8[np.ndarray, 'frames walkers _height _width channels']
+
+# How often a random walk turns: enough to meet several faces, few enough to
+# see one become another.
+_HARMONICS = 3
+
+# Colours of a GIF, and pixels from which they are chosen.
+_COLOURS = 256
+_SAMPLED = 2**18
+
+
+def random_walk(
+  model: inference.Model, *, walkers: int, frames: int, seed: int = 0
+) -> Walks:
+  """Decodes smooth closed walks of which every point is a draw of the prior.
+
+  Args:
+    model: with a decoder.
+    walkers: walks beside each other, independent.
+    frames: a round.
+    seed: another seed, other walks; the first are the same for any number.
+  """
+  draws = model.prior(2 * _HARMONICS * walkers, seed=seed)
+  waves = draws.reshape(walkers, 2 * _HARMONICS, model.latent_size)
+  return _decode(model, loop(waves.swapaxes(0, 1), frames=frames))
+
+
+def tour(
+  model: inference.Model,
+  held_out: UInt8[np.ndarray, 'images height width channels'],
+  *,
+  walkers: int,
+  frames: int,
+) -> Walks:
+  """Decodes closed walks from the code of one image to that of the next.
+
+  Args:
+    model: with an encoder and a decoder.
+    held_out: of the first walker, then of the next, as many of each.
+    walkers: walks beside each other.
+    frames: from one image to the next.
+
+  Raises:
+    ValueError: the images cannot be shared out, two or more to each.
+  """
+  if len(held_out) % walkers or len(held_out) < 2 * walkers:
+    raise ValueError(
+      f'{len(held_out)} images for {walkers} walkers: expected two or more '
+      'images for each, as many for one as for another'
+    )
+  codes = model.encode(held_out)
+  stops = codes.reshape(walkers, -1, model.latent_size).swapaxes(0, 1)
+  return _decode(model, visit(stops, frames=frames))
+
+
+def loop(
+  waves: Float32[np.ndarray, 'waves walkers latent'], *, frames: int
+) -> Float32[np.ndarray, 'frames walkers latent']:
+  """Adds up waves to closed curves of codes.
+
+  z(t) = sum_k (a_k cos(2 pi k t) + b_k sin(2 pi k t)) / sqrt(K), t in [0, 1).
+  If a and b are draws of N(0, I), then so is each z(t), and its length stays
+  near sqrt(latent), where the decoder has learnt; straight lines between draws
+  would cut through the middle, where no code ever was.
+
+  Args:
+    waves: a_1 to a_K, then b_1 to b_K.
+    frames: points of a curve, evenly spread over t.
+  """
+  count = len(waves) // 2
+  angles = np.outer(np.arange(frames) / frames, np.arange(1, count + 1))
+  angles = 2 * np.pi * angles
+  basis = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
+  curves = np.tensordot(basis / np.sqrt(count), waves, axes=1)
+  return curves.astype(np.float32)
+
+
+def visit(
+  stops: Float32[np.ndarray, 'stops walkers latent'], *, frames: int
+) -> Float32[np.ndarray, 'steps walkers latent']:
+  """Leads from each stop to the next and back to the first, slow at each.
+
+  Args:
+    stops: codes.
+    frames: from one stop to the next.
+
+  Returns:
+    stops * frames codes; each stop is met once.
+  """
+  share = (1 - np.cos(np.pi * np.arange(frames) / frames)) / 2
+  ends = np.roll(stops, -1, axis=0)
+  legs = [
+    between(start, end, share=share.astype(np.float32))
+    for start, end in zip(stops, ends, strict=True)
+  ]
+  return np.concatenate(legs)
+
+
+def between(
+  start: Float32[np.ndarray, 'walkers latent'],
+  end: Float32[np.ndarray, 'walkers latent'],
+  *,
+  share: Float32[np.ndarray, ' frames'],
+) -> Float32[np.ndarray, 'frames walkers latent']:
+  """Interpolates along a great circle, and the lengths in proportion.
+
+  Source: White, Sampling generative networks, 2016 (slerp).
+  """
+  (a, length_a), (b, length_b) = _polar(start), _polar(end)
+  cosine = np.clip((a * b).sum(-1, keepdims=True), -1, 1)
+  angle = np.maximum(np.arccos(cosine), 1e-4)  # 0 would leave no direction
+  t = share[:, None, None]
+  direction, _ = _polar(np.sin((1 - t) * angle) * a + np.sin(t * angle) * b)
+  codes = direction * ((1 - t) * length_a + t * length_b)
+  return codes.astype(np.float32)
+
+
+def save(
+  path: pathlib.Path,
+  walks: Walks,
+  *,
+  columns: int,
+  seconds: float,
+  scale: int | None = None,
+) -> None:
+  """Writes walks as a GIF that plays for ever: whole, or not at all.
+
+  All frames share one palette, chosen from all of them, and none is dithered:
+  colours that change from frame to frame flicker.
+
+  Args:
+    path: folders that are missing are made.
+    walks: frames of walkers, which are laid out in rows.
+    columns: walkers a row.
+    seconds: a round.
+    scale: as in `layout.enlarge`.
+
+  Raises:
+    ValueError: a frame would take less than 0.02 s, which browsers slow down.
+  """
+  duration = 10 * round(100 * seconds / len(walks))  # GIFs count in 10 ms
+  if duration < 20:
+    raise ValueError(
+      f'{len(walks)} frames in {seconds} s: expected 0.02 s or more a frame; '
+      'ask for fewer frames or more seconds'
+    )
+  sheets = [
+    layout.lay(layout.enlarge(frame, scale), columns=columns) for frame in walks
+  ]
+  palette = _palette(walks)
+  first, *others = [_quantised(sheet, palette) for sheet in sheets]
+  path.parent.mkdir(parents=True, exist_ok=True)
+  temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+  try:
+    first.save(
+      temporary,
+      format='GIF',
+      save_all=True,
+      append_images=others,
+      duration=duration,
+      loop=0,
+    )
+    temporary.replace(path)
+  finally:
+    temporary.unlink(missing_ok=True)
+
+
+def _polar(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """Splits codes into directions and lengths."""
+  lengths = np.linalg.norm(codes.astype(np.float64), axis=-1, keepdims=True)
+  return codes / np.maximum(lengths, 1e-12), lengths
+
+
+def _decode(
+  model: inference.Model, codes: Float32[np.ndarray, 'frames walkers latent']
+) -> Walks:
+  frames, walkers, latent = codes.shape
+  pixels = model.decode(codes.reshape(-1, latent))
+  return pixels.reshape(frames, walkers, *pixels.shape[1:])
+
+
+def _palette(walks: Walks) -> Image.Image:
+  """Chooses the colours, white among them, from some of all pixels."""
+  colours = np.broadcast_to(walks, (*walks.shape[:-1], 3)).reshape(-1, 3)
+  sampled = colours[:: max(1, len(colours) // _SAMPLED)]
+  strip = Image.fromarray(np.ascontiguousarray(sampled[None]))
+  chosen = strip.quantize(
+    _COLOURS - 1, method=Image.Quantize.MEDIANCUT, kmeans=2
+  ).getpalette()
+  palette = Image.new('P', (1, 1))
+  palette.putpalette([*(chosen or []), *[layout.PAPER] * 3])
+  return palette
+
+
+def _quantised(sheet: layout.Picture, palette: Image.Image) -> Image.Image:
+  coloured = np.broadcast_to(sheet, (*sheet.shape[:2], 3))
+  image = Image.fromarray(np.ascontiguousarray(coloured))
+  return image.quantize(palette=palette, dither=Image.Dither.NONE)
