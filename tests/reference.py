@@ -9,8 +9,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-NAMES = ('encoder', 'decoder', 'discriminator')
-
 
 def convolve(x, kernel, stride):
   return lax.conv_general_dilated(
@@ -40,20 +38,26 @@ def normalise(x, layer):
   return jnp.maximum(x * layer['scale'] + layer['bias'], 0)
 
 
-def encode(p, x):
+def join(x, attributes):
+  x = x.reshape(len(x), -1)
+  return x if attributes is None else jnp.concatenate([x, attributes], 1)
+
+
+def encode(p, x, attributes=None):
   for i in (1, 2, 3):
     x = convolve(x, p[f'convolution_{i}']['kernel'], 2)
     x = normalise(x, p[f'normalise_{i}'])
-  x = normalise(
-    x.reshape(len(x), -1) @ p['dense']['kernel'], p['normalise_dense']
-  )
+  x = join(x, attributes) @ p['dense']['kernel']
+  x = normalise(x, p['normalise_dense'])
   return tuple(
     x @ p[head]['kernel'] + p[head]['bias'] for head in ('mean', 'log_var')
   )
 
 
-def decode(p, z, shape):
-  x = normalise(z @ p['dense']['kernel'], p['normalise_dense'])
+def decode(p, z, shape, attributes=None):
+  x = normalise(
+    join(z, attributes) @ p['dense']['kernel'], p['normalise_dense']
+  )
   x = x.reshape(len(z), shape[0] // 8, shape[1] // 8, -1)
   for i in (1, 2, 3):
     x = backward_convolve(x, p[f'convolution_{i}']['kernel'])
@@ -61,7 +65,7 @@ def decode(p, z, shape):
   return jnp.tanh(convolve(x, p['colours']['kernel'], 1) + p['colours']['bias'])
 
 
-def discriminate(p, x, layer):
+def discriminate(p, x, layer, attributes=None):
   """Gives Dis_l and the probability of being real."""
   x = convolve(x, p['convolutions_0']['kernel'], 1)
   x = x + p['convolutions_0']['bias']
@@ -70,73 +74,94 @@ def discriminate(p, x, layer):
   for i in (1, 2, 3):
     features[i] = x = convolve(x, p[f'convolutions_{i}']['kernel'], 2)
     x = normalise(x, p[f'normalisations_{i - 1}'])
-  x = normalise(
-    x.reshape(len(x), -1) @ p['dense']['kernel'], p['normalise_dense']
-  )
+  x = join(x, attributes) @ p['dense']['kernel']
+  x = normalise(x, p['normalise_dense'])
   logit = x @ p['logit']['kernel'] + p['logit']['bias']
   return features[layer], 1 / (1 + jnp.exp(-logit[:, 0]))
 
 
-def terms(params, images, noise, z_p, *, layer, objective):
-  """L_prior, L_llike, what Dis descends, what L_GAN makes Dec descend."""
-  batch = len(images)
-  mean, log_var = encode(params['encoder'], images)
-  z = mean + jnp.exp(log_var / 2) * noise
-  shape = images.shape[1:]
-  if objective.joint_normalisation:
-    generated = decode(params['decoder'], jnp.concatenate([z, z_p]), shape)
-    x_tilde, x_p = generated[:batch], generated[batch:]
-    everything = jnp.concatenate([images, x_tilde, x_p])
-    features, _ = discriminate(params['discriminator'], everything, layer)
-    features_x, features_x_tilde = features[:batch], features[batch : 2 * batch]
-    if objective.reconstructions:
-      _, p = discriminate(params['discriminator'], everything, layer)
-      dis_x, dis_x_tilde, dis_x_p = (
-        p[:batch],
-        p[batch : 2 * batch],
-        p[2 * batch :],
-      )
-    else:
-      raise NotImplementedError
-  else:
-    x_tilde = decode(params['decoder'], z, shape)
-    x_p = decode(params['decoder'], z_p, shape)
-    features_x, dis_x = discriminate(params['discriminator'], images, layer)
-    features_x_tilde, dis_x_tilde = discriminate(
-      params['discriminator'], x_tilde, layer
+def frozen_features(p, statistics, x, layer):
+  """Dis_l by the running statistics, which normalise nothing but these."""
+  x = convolve(x, p['convolutions_0']['kernel'], 1)
+  x = x + p['convolutions_0']['bias']
+  for i in range(1, layer + 1):
+    if i > 1:
+      running = statistics[f'normalisations_{i - 2}']['batch_norm']
+      layer_p = p[f'normalisations_{i - 2}']['batch_norm']
+      x = (x - running['mean']) / jnp.sqrt(running['var'] + 1e-6)
+      x = x * layer_p['scale'] + layer_p['bias']
+    x = convolve(jnp.maximum(x, 0), p[f'convolutions_{i}']['kernel'], 2)
+  return x
+
+
+def terms(params, images, noise, z_p, *, layer, objective, given=None, a=None):
+  """The losses of any of the models, summed over the batch.
+
+  `a` are the attributes, `given` the running statistics of a frozen Dis.
+  """
+  model, e = objective.model, objective.epsilon
+  batch, shape = len(images), images.shape[1:]
+  streams, out = {}, {}
+  if model.llike:
+    mean, log_var = encode(params['encoder'], images, a)
+    streams['x_tilde'] = mean + jnp.exp(log_var / 2) * noise
+    out['prior'] = 0.5 * (mean**2 + jnp.exp(log_var) - 1 - log_var).sum()
+  if model.adversarial:
+    streams['x_p'] = z_p
+
+  def apply(function, inputs):
+    """Runs a network on streams jointly or apart; a stream for each."""
+    if not objective.joint_normalisation:
+      return {s: function(x, a) for s, x in inputs.items()}
+    repeated = None if a is None else jnp.concatenate([a] * len(inputs))
+    joined = function(jnp.concatenate(list(inputs.values())), repeated)
+    parts = [
+      jax.tree.map(lambda y, i=i: y[i * batch : (i + 1) * batch], joined)
+      for i in range(len(inputs))
+    ]
+    return dict(zip(inputs, parts, strict=True))
+
+  made = apply(lambda z, b: decode(params['decoder'], z, shape, b), streams)
+  compared = {'x': images, **made}
+  if model.llike == 'dis_l' and not model.adversarial:
+    dis = params['discriminator']
+    compared = {
+      s: frozen_features(dis, given, x, layer) for s, x in compared.items()
+    }
+  if model.adversarial:
+    dis = params['discriminator']
+    judged = apply(lambda x, b: discriminate(dis, x, layer, b), compared)
+    compared = {s: features for s, (features, _) in judged.items()}
+    p = {s: probability for s, (_, probability) in judged.items()}
+    generated = list(streams) if objective.reconstructions else ['x_p']
+    out['discrimination'] = -objective.real_weight * jnp.log(p['x'] + e).sum()
+    out['discrimination'] -= sum(jnp.log(1 - p[s] + e).sum() for s in generated)
+    out['generation'] = (
+      -sum(jnp.log(p[s] + e).sum() for s in generated)
+      if objective.non_saturating
+      else -out['discrimination']
     )
-    _, dis_x_p = discriminate(params['discriminator'], x_p, layer)
-  e = objective.epsilon
-  prior = 0.5 * (mean**2 + jnp.exp(log_var) - 1 - log_var).sum()
-  llike = 0.5 * ((features_x - features_x_tilde) ** 2).sum()
-  discrimination = -objective.real_weight * jnp.log(dis_x + e).sum()
-  discrimination -= jnp.log(1 - dis_x_p + e).sum()
-  fooled = -jnp.log(dis_x_p + e).sum()
-  if objective.reconstructions:
-    discrimination -= jnp.log(1 - dis_x_tilde + e).sum()
-    fooled -= jnp.log(dis_x_tilde + e).sum()
-  return {
-    'prior': prior,
-    'llike': llike,
-    'discrimination': discrimination,
-    'generation': fooled if objective.non_saturating else -discrimination,
-  }
+  if model.llike:
+    difference = compared['x'] - compared['x_tilde']
+    out['llike'] = 0.5 * (difference**2).sum()
+  return out
 
 
-def gradients(params, images, noise, z_p, *, layer, objective):
-  """Algorithm 1: three objectives, three gradients."""
+def gradients(params, images, noise, z_p, *, objective, **keywords):
+  """Algorithm 1: as many gradients as objectives, each by itself."""
 
   def objectives(**changed):
     t = terms(
-      params | changed, images, noise, z_p, layer=layer, objective=objective
+      params | changed, images, noise, z_p, objective=objective, **keywords
     )
+    gamma = objective.gamma if objective.model.adversarial else 1
     return {
-      'encoder': t['prior'] + t['llike'],
-      'decoder': objective.gamma * t['llike'] + t['generation'],
-      'discriminator': t['discrimination'],
+      'encoder': t.get('prior', 0) + t.get('llike', 0),
+      'decoder': gamma * t.get('llike', 0) + t.get('generation', 0),
+      'discriminator': t.get('discrimination', 0),
     }
 
   return {
     name: jax.grad(lambda p, n=name: objectives(**{n: p})[n])(params[name])
-    for name in NAMES
+    for name in objective.model.learned
   }

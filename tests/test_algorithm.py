@@ -10,6 +10,7 @@ import pytest
 
 from tests import reference
 from vaegan_jax import algorithm, networks, optimizers, state, streams
+from vaegan_jax.algorithm import MODELS
 
 BATCH, LATENT, SHAPE = 6, 7, (16, 24, 3)
 PAPER = algorithm.Objective(gamma=1e-2)
@@ -22,11 +23,15 @@ OBJECTIVES = {
   'two_terms': dataclasses.replace(
     PAPER, joint_normalisation=False, reconstructions=False
   ),
+  'vae': dataclasses.replace(PAPER, model=MODELS['vae']),
+  'vae_dis': dataclasses.replace(PAPER, model=MODELS['vae_dis']),
+  'gan': dataclasses.replace(PAPER, model=MODELS['gan']),
 }
+ATTRIBUTES = 4
 
 
 @functools.cache
-def model(layer=3):
+def model(layer=3, attributes=0):
   nets = networks.build(
     SHAPE,
     latent=LATENT,
@@ -36,18 +41,37 @@ def model(layer=3):
     discriminator=(3, 4, 5, 6),
     discriminator_hidden=8,
     layer=layer,
+    attributes=attributes,
   )
   rate = optimizers.schedule(1.0, 1.0, steps=1, power=1.0, epoch=1)
   made = jax.jit(
     lambda: state.initialise(
       nets,
-      {name: optimizers.rmsprop(rate) for name in state.NAMES},
+      {name: optimizers.rmsprop(rate) for name in networks.NAMES},
       key=jax.random.key(1),
     )
   )()
   variables = {n: s.variables() for n, s in made.networks.items()}
+  draw = np.random.default_rng(2)
+  # Running statistics as a trained network may have them.
+  statistics = jax.tree.map(
+    lambda x: draw.uniform(0.5, 1.5, x.shape).astype(np.float32),
+    {n: v['batch_stats'] for n, v in variables.items()},
+  )
   # Weights large enough that no gradient is lost in rounding.
-  return nets, jax.tree.map(lambda x: 3 * x, variables)
+  return nets, {
+    n: {
+      'params': jax.tree.map(lambda x: 3 * x, v['params']),
+      'batch_stats': statistics[n],
+    }
+    for n, v in variables.items()
+  }
+
+
+def condition(attributes):
+  if not attributes:
+    return None
+  return np.random.default_rng(4).normal(size=(BATCH, attributes))
 
 
 def data():
@@ -58,29 +82,44 @@ def data():
 
 
 @functools.cache
-def ours(name='paper', layer=3, **changes):
-  nets, variables = model(layer)
+def ours(name='paper', layer=3, attributes=0, **changes):
+  nets, variables = model(layer, attributes)
   objective = dataclasses.replace(OBJECTIVES[name], **changes)
   images, noise = data()
+  a = condition(attributes)
   return jax.jit(
     lambda v: algorithm.descend(
-      nets, v, images, noise=noise, objective=objective
+      nets,
+      v,
+      images,
+      noise=noise,
+      objective=objective,
+      attributes=None if a is None else jnp.asarray(a, jnp.float32),
     )
   )(variables)
 
 
 @functools.cache
-def plain(name='paper', layer=3):
-  _, variables = model(layer)
+def plain(name='paper', layer=3, attributes=0):
+  _, variables = model(layer, attributes)
   images, noise = data()
+  a = condition(attributes)
   with jax.enable_x64(True):
-    params = {
-      n: jax.tree.map(lambda x: np.asarray(x, np.float64), v['params'])
-      for n, v in variables.items()
-    }
-    arrays = [np.asarray(a, np.float64) for a in (images, *noise)]
+    params, statistics = (
+      {
+        n: jax.tree.map(lambda x: np.asarray(x, np.float64), v[part])
+        for n, v in variables.items()
+      }
+      for part in ('params', 'batch_stats')
+    )
+    arrays = [np.asarray(x, np.float64) for x in (images, *noise)]
     run = functools.partial(jax.jit, static_argnames=('layer', 'objective'))
-    keywords = {'layer': layer, 'objective': OBJECTIVES[name]}
+    keywords = {
+      'layer': layer,
+      'objective': OBJECTIVES[name],
+      'given': statistics['discriminator'],
+      'a': None if a is None else jnp.asarray(a),
+    }
     return (
       run(reference.terms)(params, *arrays, **keywords),
       run(reference.gradients)(params, *arrays, **keywords),
@@ -96,17 +135,45 @@ def distance(actual, expected):
   return np.linalg.norm(a - b) / np.linalg.norm(b)
 
 
-@pytest.mark.parametrize('network', reference.NAMES)
 @pytest.mark.parametrize('name', OBJECTIVES)
-def test_gradient_is_that_of_three_separate_differentiations(name, network):
-  actual = ours(name).gradients[network]
-  expected = plain(name)[1][network]
-  assert distance(actual, expected) < 1e-4
+def test_gradients_are_those_of_separate_differentiations(name):
+  actual, (_, expected) = ours(name).gradients, plain(name)
+  assert set(actual) == set(OBJECTIVES[name].model.learned)
+  for network, gradient in actual.items():
+    assert distance(gradient, expected[network]) < 1e-4, network
+
+
+@pytest.mark.parametrize('name', ['paper', 'demo'])
+def test_gradients_of_conditional_networks_are_right(name):
+  actual = ours(name, attributes=ATTRIBUTES).gradients
+  expected = plain(name, attributes=ATTRIBUTES)[1]
+  for network, gradient in actual.items():
+    assert distance(gradient, expected[network]) < 1e-4, network
+
+
+def test_every_network_hears_of_the_attributes():
+  gradients = ours('paper', attributes=ATTRIBUTES).gradients
+  for network in networks.NAMES:
+    # The attributes come last at the input of the dense layer.
+    rows = gradients[network]['dense']['kernel'][-ATTRIBUTES:]
+    assert (np.abs(rows).max(axis=1) > 0).all(), network
+
+
+def test_a_frozen_discriminator_has_no_gradient_and_keeps_its_statistics():
+  descent = ours('vae_dis')
+  assert set(descent.gradients) == {'encoder', 'decoder'}
+  assert set(descent.statistics) == {'encoder', 'decoder'}
+
+
+@pytest.mark.parametrize('name', ['vae', 'vae_dis'])
+def test_without_l_gan_gamma_does_nothing(name):
+  one, other = ours(name).gradients, ours(name, gamma=1e6).gradients
+  jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
 @pytest.mark.parametrize('layer', [0, 2])
 def test_gradients_are_right_for_every_layer_l(layer):
-  for network in reference.NAMES:
+  for network in networks.NAMES:
     actual = ours('paper', layer).gradients[network]
     assert distance(actual, plain('paper', layer)[1][network]) < 1e-4
 
@@ -114,10 +181,19 @@ def test_gradients_are_right_for_every_layer_l(layer):
 @pytest.mark.parametrize('name', OBJECTIVES)
 def test_terms_are_those_of_the_reference_per_image(name):
   actual, (expected, _) = ours(name).terms, plain(name)
-  for term in ('prior', 'llike', 'generation'):
+  for term in {'prior', 'llike', 'generation'} & actual.present().keys():
     np.testing.assert_allclose(
       getattr(actual, term), expected[term] / BATCH, rtol=1e-4
     )
+
+
+@pytest.mark.parametrize('name', OBJECTIVES)
+def test_a_model_has_the_terms_of_its_parts_and_no_others(name):
+  model = OBJECTIVES[name].model
+  expected = {'prior', 'llike'} if model.llike else set()
+  if model.adversarial:
+    expected |= {'real', 'generated', 'generation'}
+  assert set(ours(name).terms.present()) == expected
 
 
 def test_l_gan_gives_the_encoder_exactly_nothing():

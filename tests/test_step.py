@@ -88,7 +88,7 @@ def test_every_network_has_a_finite_gradient_and_moves():
   run, start, batch = prepared()
   end, metrics = run(start, batch)
   assert end.step == 1
-  for name in state.NAMES:
+  for name in networks.NAMES:
     assert np.isfinite(metrics[f'{name}/gradient_norm'])
     kernels = [
       (a != b).any()
@@ -160,7 +160,7 @@ def paper_flops():
 def test_step_computes_little_more_than_the_least():
   nets = networks.build((64, 64, 3))
   rate = optimizers.schedule(1, 1, steps=1, power=1, epoch=1)
-  made = {n: optimizers.rmsprop(rate) for n in state.NAMES}
+  made = {n: optimizers.rmsprop(rate) for n in networks.NAMES}
   start = jax.jit(lambda: state.initialise(nets, made, key=jax.random.key(0)))()
   function = step.make(
     nets,

@@ -1,5 +1,7 @@
 """Algorithm 1 of the paper: one forward pass, and what each network descends.
 
+Of the VAE/GAN, that is:
+
     z       = mean + exp(log_var / 2) * noise       mean, log_var = Enc(x)
     x_tilde = Dec(z),    x_p = Dec(z_p)             z_p ~ N(0, I)
     L_prior = KL(q(z|x) || N(0, I))
@@ -12,7 +14,9 @@
 
 Three rules live in the order of pullbacks below, and nowhere else: L_GAN never
 reaches Enc, L_llike never reaches Dis, gamma acts in Dec's update only. As all
-three updates come from one forward pass, no activation is computed twice.
+updates come from one forward pass, no activation is computed twice.
+
+The paper's other models lack some of these lines; MODELS says which.
 
 Glossary: paper -> code
     x, x_tilde, x_p     streams 'x', 'x_tilde', 'x_p' of images in [-1, 1]
@@ -29,7 +33,7 @@ Dis_l, and Dec's x_tilde apart for L_llike.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -41,12 +45,53 @@ from vaegan_jax import losses, streams
 from vaegan_jax import networks as nets
 
 
+class Model(NamedTuple):
+  """Which parts of the VAE/GAN one of the paper's models has.
+
+  Attributes:
+    title: as the paper writes it.
+    learned: the networks that descend something.
+    llike: where L_llike compares x with x_tilde, in 'pixels' or in 'dis_l';
+      None: there is no x_tilde, as there is no encoder.
+    adversarial: whether there is L_GAN, and with it x_p.
+    given: a network taken from another run, which stays as it is.
+  """
+
+  title: str
+  learned: tuple[str, ...]
+  llike: str | None
+  adversarial: bool
+  given: str | None = None
+
+  def networks(self) -> tuple[str, ...]:
+    """Names the networks of this model."""
+    return self.learned + ((self.given,) if self.given else ())
+
+  def judged(self) -> tuple[str, ...]:
+    """Names the streams that may take part in L_GAN."""
+    if not self.adversarial:
+      return ()
+    return ('x', 'x_tilde', 'x_p') if self.llike else ('x', 'x_p')
+
+
+MODELS = {
+  'vae': Model('VAE', ('encoder', 'decoder'), 'pixels', False),
+  'vae_dis': Model(
+    'VAE_Dis_l', ('encoder', 'decoder'), 'dis_l', False, 'discriminator'
+  ),
+  'gan': Model('GAN', ('decoder', 'discriminator'), None, True),
+  'vaegan': Model('VAE/GAN', nets.NAMES, 'dis_l', True),
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Objective:
   """Says what is minimised.
 
   Attributes:
-    gamma: weight of L_llike against L_GAN, in the decoder's objective alone.
+    model: one of MODELS.
+    gamma: weight of L_llike against L_GAN, in the decoder's objective alone,
+      and only where there is L_GAN.
     real_weight: weight of -log Dis(x) in the discrimination; 1 in the paper.
     reconstructions: whether L_GAN has a term for x_tilde.
     epsilon: added inside the logarithms of L_GAN.
@@ -57,6 +102,7 @@ class Objective:
       normalisation, as in the authors' code, or each has its own.
   """
 
+  model: Model = MODELS['vaegan']
   gamma: float = 1e-5
   real_weight: float = 1.0
   reconstructions: bool = True
@@ -66,7 +112,16 @@ class Objective:
 
   def judged(self) -> tuple[str, ...]:
     """Names the streams of L_GAN."""
-    return ('x', 'x_tilde', 'x_p') if self.reconstructions else ('x', 'x_p')
+    judged = self.model.judged()
+    return (
+      judged
+      if self.reconstructions
+      else tuple(s for s in judged if s != 'x_tilde')
+    )
+
+  def weight(self) -> float:
+    """Gives the weight of L_llike in the decoder's objective."""
+    return self.gamma if self.model.adversarial else 1.0
 
   def discrimination(self, logits: streams.Streams) -> Float[Array, '']:
     """Computes what Dis descends, in nats, summed over the batch."""
@@ -101,19 +156,27 @@ class Objective:
 class Terms:
   """The losses of one batch, in nats an image, the mean of the batch.
 
+  None stands for what a model does not have.
+
   Attributes:
     prior: L_prior, summed over the latent axis.
-    llike: L_llike without its constant, summed over the features of Dis_l.
+    llike: L_llike without its constant, summed over pixels and colours, or
+      over the features of Dis_l.
     real: -log Dis(x).
     generated: -log(1 - Dis), the mean over x_tilde and x_p.
     generation: what L_GAN makes Dec descend.
   """
 
-  prior: Float[Array, '']
-  llike: Float[Array, '']
-  real: Float[Array, '']
-  generated: Float[Array, '']
-  generation: Float[Array, '']
+  prior: Float[Array, ''] | None = None
+  llike: Float[Array, ''] | None = None
+  real: Float[Array, ''] | None = None
+  generated: Float[Array, ''] | None = None
+  generation: Float[Array, ''] | None = None
+
+  def present(self) -> dict[str, Array]:
+    """Gives the terms that the model has, by name."""
+    named = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+    return {name: term for name, term in named.items() if term is not None}
 
 
 class Descent(NamedTuple):
@@ -121,9 +184,9 @@ class Descent(NamedTuple):
 
   Attributes:
     terms: the losses.
-    gradients: of each network's objective, summed over the batch as in the
-      authors' code, by its parameters.
-    statistics: each network's new 'batch_stats'.
+    gradients: of the objective of each network that learns, summed over the
+      batch as in the authors' code, by its parameters.
+    statistics: the new 'batch_stats' of each network that learns.
   """
 
   terms: Terms
@@ -151,57 +214,21 @@ def sample(mean: Array, log_var: Array, *, noise: Array) -> Array:
 class Forward(NamedTuple):
   """One forward pass: each network's part, kept with its pullback.
 
+  Each is a streams.Pass; None stands for what a model does not have.
+
   Attributes:
     encoder: x -> mean and log variance.
     pull_z: a cotangent of z -> one of mean and log variance.
     decoder: z, z_p -> x_tilde, x_p.
-    lower: x, x_tilde, x_p -> Dis_l.
+    lower: x, x_tilde, x_p -> Dis_l, or unchanged where pixels are compared.
     upper: Dis_l of the judged streams -> logits.
   """
 
-  encoder: streams.Pass
-  pull_z: Callable[[Array], tuple[Any]]
+  encoder: Any
+  pull_z: Any
   decoder: streams.Pass
   lower: streams.Pass
-  upper: streams.Pass
-
-
-def forward(
-  networks: nets.Networks,
-  variables: Mapping[str, streams.Variables],
-  images: Float[Array, 'batch height width colours'],
-  *,
-  noise: Noise,
-  objective: Objective,
-) -> Forward:
-  """Runs the three networks; the arguments are those of `descend`."""
-  joint = objective.joint_normalisation
-  dis, dis_variables = networks.discriminator, variables['discriminator']
-  encoder = streams.run(networks.encoder, variables['encoder'], {'x': images})
-  z, pull_z = jax.vjp(
-    lambda p: sample(*p, noise=noise.posterior), encoder.outputs['x']
-  )
-  decoder = streams.run(
-    networks.decoder,
-    variables['decoder'],
-    {'x_tilde': z, 'x_p': noise.z_p},
-    joint=joint,
-  )
-  lower = streams.run(
-    dis,
-    dis_variables,
-    {'x': images, **decoder.outputs},
-    joint=joint,
-    method=dis.features,
-  )
-  upper = streams.run(
-    dis,
-    {**dis_variables, 'batch_stats': lower.statistics},
-    {s: lower.outputs[s] for s in objective.judged()},
-    joint=joint,
-    method=dis.judge,
-  )
-  return Forward(encoder, pull_z, decoder, lower, upper)
+  upper: Any
 
 
 def descend(
@@ -211,78 +238,162 @@ def descend(
   *,
   noise: Noise,
   objective: Objective,
+  attributes: Float[Array, 'batch attributes'] | None = None,
 ) -> Descent:
   """Computes every network's gradient from one forward pass.
 
   Args:
-    networks: the three modules.
-    variables: for each of 'encoder', 'decoder', 'discriminator' its 'params'
-      and 'batch_stats'.
+    networks: the modules of the objective's model.
+    variables: the 'params' and 'batch_stats' of each of them.
     images: x, in [-1, 1].
     noise: the draws of this step.
     objective: what is minimised.
+    attributes: of the images, for conditional networks.
   """
-  encoder, pull_z, decoder, lower, upper = forward(
-    networks, variables, images, noise=noise, objective=objective
+  forward = run(
+    networks,
+    variables,
+    images,
+    noise=noise,
+    objective=objective,
+    attributes=attributes,
   )
-  logits = upper.outputs
-  prior, prior_at_posterior = jax.value_and_grad(_prior)(encoder.outputs['x'])
-  llike, llike_at_features = jax.value_and_grad(_llike)(
-    {s: lower.outputs[s] for s in ('x', 'x_tilde')}
+  terms: dict[str, Array] = {}
+  gradients: dict[str, Any] = {}
+  at_images = []
+  if objective.model.adversarial:
+    gan, gradients['discriminator'], gan_at_images = _judge(forward, objective)
+    terms |= gan
+    at_images.append(gan_at_images)
+  if objective.model.llike:
+    vae, gradients['encoder'], llike_at_images = _infer(forward)
+    terms |= vae
+    at_images.append(streams.scale(objective.weight(), llike_at_images))
+  # Dec descends gamma * L_llike + the generation.
+  gradients['decoder'], _ = forward.decoder.pull(
+    streams.add_streams(*at_images)
+  )
+  passes = {
+    'encoder': forward.encoder,
+    'decoder': forward.decoder,
+    'discriminator': forward.upper,
+  }
+  return Descent(
+    Terms(**streams.scale(1 / len(images), terms)),
+    gradients,
+    {name: passes[name].statistics for name in gradients},
   )
 
-  # Dis descends the discrimination.
-  upper_gradient, at_features = upper.pull(
+
+def run(
+  networks: nets.Networks,
+  variables: Mapping[str, streams.Variables],
+  images: Float[Array, 'batch height width colours'],
+  *,
+  noise: Noise,
+  objective: Objective,
+  attributes: Float[Array, 'batch attributes'] | None = None,
+) -> Forward:
+  """Runs the networks forward; the arguments are those of `descend`."""
+  model, joint = objective.model, objective.joint_normalisation
+  encoder = pull_z = upper = None
+  codes = {}
+  if model.llike:
+    encoder = streams.run(
+      networks.encoder,
+      variables['encoder'],
+      {'x': images},
+      attributes=attributes,
+    )
+    codes['x_tilde'], pull_z = jax.vjp(
+      lambda posterior: sample(*posterior, noise=noise.posterior),
+      encoder.outputs['x'],
+    )
+  if model.adversarial:
+    codes['x_p'] = noise.z_p
+  decoder = streams.run(
+    networks.decoder,
+    variables['decoder'],
+    codes,
+    attributes=attributes,
+    joint=joint,
+  )
+  compared = {'x': images, **decoder.outputs}
+  if model.llike == 'pixels':
+    return Forward(encoder, pull_z, decoder, streams.unchanged(compared), None)
+  dis, dis_variables = networks.discriminator, variables['discriminator']
+  frozen = model.given == 'discriminator'
+  lower = streams.run(
+    dis,
+    dis_variables,
+    compared,
+    joint=joint and not frozen,
+    train=not frozen,
+    method=dis.features,
+  )
+  if model.adversarial:
+    upper = streams.run(
+      dis,
+      {**dis_variables, 'batch_stats': lower.statistics},
+      {s: lower.outputs[s] for s in objective.judged()},
+      attributes=attributes,
+      joint=joint,
+      method=dis.judge,
+    )
+  return Forward(encoder, pull_z, decoder, lower, upper)
+
+
+def _judge(
+  forward: Forward, objective: Objective
+) -> tuple[dict[str, Array], Any, streams.Streams]:
+  """Computes L_GAN: its terms, Dis's gradient, and what reaches Dec's images.
+
+  Dis descends the discrimination. The generation reaches what Dec made through
+  Dis, and leaves Dis be.
+  """
+  logits = forward.upper.outputs
+  upper_gradient, at_features = forward.upper.pull(
     jax.grad(objective.discrimination)(logits)
   )
-  lower_gradient, at_images = lower.pull(at_features)
-
-  # L_GAN and L_llike reach what Dec made through Dis, and leave Dis be.
+  lower_gradient, at_images = forward.lower.pull(at_features)
   if objective.non_saturating:
-    _, at_features = upper.pull(jax.grad(objective.generation)(logits))
-    _, gan_at_images = lower.pull(at_features)
+    _, at_features = forward.upper.pull(jax.grad(objective.generation)(logits))
+    _, at_images = forward.lower.pull(at_features)
   else:
-    gan_at_images = streams.scale(-1, at_images)
-  _, llike_at_images = lower.pull(llike_at_features)
-  gan_at_images, llike_at_images = (
-    {s: at[s] for s in decoder.outputs if s in at}
-    for at in (gan_at_images, llike_at_images)
-  )
+    at_images = streams.scale(-1, at_images)
+  terms = {
+    'real': objective.real(logits),
+    'generated': objective.generated(logits),
+    'generation': objective.generation(logits),
+  }
+  gradient = streams.add(upper_gradient, lower_gradient)
+  return terms, gradient, _made(forward, at_images)
 
-  # Dec descends gamma * L_llike + the generation.
-  decoder_gradient, _ = decoder.pull(
-    streams.add_streams(
-      streams.scale(objective.gamma, llike_at_images), gan_at_images
-    )
-  )
 
-  # Enc descends L_prior + L_llike, the latter through Dec and z.
-  _, llike_at_codes = decoder.pull(llike_at_images)
-  (llike_at_posterior,) = pull_z(llike_at_codes['x_tilde'])
-  encoder_gradient, _ = encoder.pull(
+def _infer(forward: Forward) -> tuple[dict[str, Array], Any, streams.Streams]:
+  """Computes L_prior and L_llike, Enc's gradient, and what reaches x_tilde.
+
+  Enc descends L_prior + L_llike, the latter through Dec and z. L_llike leaves
+  Dis be.
+  """
+  posterior = forward.encoder.outputs['x']
+  prior, prior_at_posterior = jax.value_and_grad(_prior)(posterior)
+  llike, llike_at_features = jax.value_and_grad(_llike)(
+    {s: forward.lower.outputs[s] for s in ('x', 'x_tilde')}
+  )
+  _, at_inputs = forward.lower.pull(llike_at_features)
+  at_images = _made(forward, at_inputs)
+  _, at_codes = forward.decoder.pull(at_images)
+  (llike_at_posterior,) = forward.pull_z(at_codes['x_tilde'])
+  gradient, _ = forward.encoder.pull(
     {'x': streams.add(prior_at_posterior, llike_at_posterior)}
   )
+  return {'prior': prior, 'llike': llike}, gradient, at_images
 
-  batch = len(images)
-  return Descent(
-    Terms(
-      prior=prior / batch,
-      llike=llike / batch,
-      real=objective.real(logits) / batch,
-      generated=objective.generated(logits) / batch,
-      generation=objective.generation(logits) / batch,
-    ),
-    gradients={
-      'encoder': encoder_gradient,
-      'decoder': decoder_gradient,
-      'discriminator': streams.add(upper_gradient, lower_gradient),
-    },
-    statistics={
-      'encoder': encoder.statistics,
-      'decoder': decoder.statistics,
-      'discriminator': upper.statistics,
-    },
-  )
+
+def _made(forward: Forward, at_images: streams.Streams) -> streams.Streams:
+  """Keeps the cotangents of the images that Dec made."""
+  return {s: at_images[s] for s in forward.decoder.outputs if s in at_images}
 
 
 def _prior(posterior: tuple[Array, Array]) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float32, UInt8
+from jaxtyping import Array, Float32, Shaped, UInt8
 
 from vaegan_jax import checkpoints, records, settings
 from vaegan_jax import networks as nets
@@ -22,15 +22,21 @@ _BATCH = 64
 
 Pixels = UInt8[np.ndarray, 'batch height width colours']
 Codes = Float32[np.ndarray, 'batch latent']
+Attributes = Shaped[np.ndarray, 'batch attributes']
 
 
 class Model:
   """Networks with the variables to evaluate them with.
 
+  A conditional model takes `attributes` with everything it is given, a row an
+  image or code in the order of `attribute_names`; another model takes none.
+
   Attributes:
     step: the training step they come from.
     image_shape: height, width, colours.
     latent_size: numbers in a code.
+    encodes: whether there is an encoder; a GAN has none.
+    attribute_names: of what the model is conditional on; () if it is not.
   """
 
   def __init__(
@@ -39,34 +45,50 @@ class Model:
     variables: Mapping[str, Mapping[str, Any]],
     *,
     step: int = 0,
+    attribute_names: tuple[str, ...] = (),
   ):
     self.step = step
     self.image_shape = networks.decoder.shape
-    self.latent_size = networks.encoder.latent
+    self.latent_size = networks.latent
+    self.encodes = networks.encoder is not None
+    self.attribute_names = attribute_names
     self._variables = variables
     self._networks = networks
 
-  def posterior(self, images: Pixels) -> tuple[Codes, Codes]:
+  def posterior(
+    self, images: Pixels, attributes: Attributes | None = None
+  ) -> tuple[Codes, Codes]:
     """Computes the mean and log variance of q(z|x).
 
     Args:
       images: pixels, 0..255.
+      attributes: of the images, for a conditional model.
 
     Raises:
-      TypeError, ValueError: if they are not of this model's kind.
+      TypeError, ValueError: if they are not of this model's kind, or the model
+        is a GAN.
     """
+    if not self.encodes:
+      raise ValueError(
+        'this model is a GAN and has no encoder: it samples, and decodes '
+        'codes; take a vae, vae_dis or vaegan to encode or reconstruct'
+      )
     _check(images, np.uint8, self.image_shape, 'images')
     return _in_batches(
       functools.partial(_encode, self._networks.encoder),
       self._variables['encoder'],
-      images,
+      (images, *self._condition(attributes, len(images))),
     )
 
-  def encode(self, images: Pixels) -> Codes:
+  def encode(
+    self, images: Pixels, attributes: Attributes | None = None
+  ) -> Codes:
     """Computes the mean code of each image, which has no noise."""
-    return self.posterior(images)[0]
+    return self.posterior(images, attributes)[0]
 
-  def decode(self, codes: Codes) -> Pixels:
+  def decode(
+    self, codes: Codes, attributes: Attributes | None = None
+  ) -> Pixels:
     """Makes an image of each code.
 
     Raises:
@@ -76,16 +98,20 @@ class Model:
     return _in_batches(
       functools.partial(_decode, self._networks.decoder),
       self._variables['decoder'],
-      codes,
+      (codes, *self._condition(attributes, len(codes))),
     )
 
-  def reconstruct(self, images: Pixels) -> Pixels:
+  def reconstruct(
+    self, images: Pixels, attributes: Attributes | None = None
+  ) -> Pixels:
     """Makes x_tilde: encodes images to their mean codes, and decodes these."""
-    return self.decode(self.encode(images))
+    return self.decode(self.encode(images, attributes), attributes)
 
-  def sample(self, n: int, *, seed: int = 0) -> Pixels:
+  def sample(
+    self, n: int, attributes: Attributes | None = None, *, seed: int = 0
+  ) -> Pixels:
     """Makes n images x_p from codes drawn from the prior N(0, I)."""
-    return self.decode(self.prior(n, seed=seed))
+    return self.decode(self.prior(n, seed=seed), attributes)
 
   def prior(self, n: int, *, seed: int = 0) -> Codes:
     """Draws n codes from the prior; the first are the same for any n."""
@@ -96,6 +122,31 @@ class Model:
       jax.random.key(seed), np.arange(n)
     )
     return np.asarray(draw(keys))
+
+  def _condition(
+    self, attributes: Attributes | None, count: int
+  ) -> tuple[np.ndarray, ...]:
+    """Checks the attributes, and gives them as arguments of a network."""
+    names = self.attribute_names
+    if attributes is None and not names:
+      return ()
+    if attributes is None:
+      raise ValueError(
+        f'this model is conditional on {len(names)} attributes '
+        f'({", ".join(names[:3])}, ...): give `attributes`, a row of them for '
+        f'each of the {count} images'
+      )
+    if not names:
+      raise ValueError(
+        'this model is not conditional: call it without `attributes`, or '
+        'train one with --config.conditional=all'
+      )
+    if attributes.shape != (count, len(names)):
+      raise ValueError(
+        f'attributes have the shape {attributes.shape}: this model takes '
+        f'({count}, {len(names)}) here, the columns {", ".join(names)}'
+      )
+    return (np.asarray(attributes, np.float32),)
 
 
 def load(workdir: str | os.PathLike) -> Model:
@@ -108,27 +159,37 @@ def load(workdir: str | os.PathLike) -> Model:
     FileNotFoundError: if it holds no run, or no checkpoint yet.
   """
   workdir = pathlib.Path(workdir)
-  networks = settings.networks(records.read_config(workdir))
+  config = records.read_config(workdir)
+  networks = settings.networks(config)
   step, state = checkpoints.load(workdir)
   variables = {
     name: states.NetworkState(**network).evaluated()
     for name, network in state['networks'].items()
   }
-  return Model(networks, variables, step=step)
+  return Model(
+    networks,
+    variables,
+    step=step,
+    attribute_names=settings.conditional(config),
+  )
 
 
 # Modules are hashable, so models of equal networks share what is compiled.
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _encode(encoder: nets.Encoder, variables: Any, pixels: Array) -> Any:
+def _encode(
+  encoder: nets.Encoder, variables: Any, pixels: Array, *condition: Array
+) -> Any:
   images = augmentation.to_images(pixels)
-  return encoder.apply(variables, images, train=False)
+  return encoder.apply(variables, images, *condition, train=False)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _decode(decoder: nets.Decoder, variables: Any, codes: Array) -> Array:
-  images: Any = decoder.apply(variables, codes, train=False)
+def _decode(
+  decoder: nets.Decoder, variables: Any, codes: Array, *condition: Array
+) -> Array:
+  images: Any = decoder.apply(variables, codes, *condition, train=False)
   return augmentation.to_pixels(images)
 
 
@@ -153,15 +214,18 @@ def _check(given: Any, dtype: type, shape: tuple[int, ...], what: str) -> None:
 
 
 def _in_batches(
-  function: Callable, variables: Mapping[str, Any], inputs: np.ndarray
+  function: Callable,
+  variables: Mapping[str, Any],
+  inputs: tuple[np.ndarray, ...],
 ) -> Any:
   """Calls a function on batches of one size, so that it is compiled once."""
+  count = len(inputs[0])
   results = []
-  for start in range(0, len(inputs), _BATCH):
-    part = np.asarray(inputs[start : start + _BATCH])
-    padded = np.concatenate([part, np.repeat(part[-1:], _BATCH - len(part), 0)])
-    result = function(variables, padded)
-    results.append(result)
-  return jax.tree.map(
-    lambda *parts: np.concatenate(parts)[: len(inputs)], *results
-  )
+  for start in range(0, count, _BATCH):
+    padded = []
+    for array in inputs:
+      part = np.asarray(array[start : start + _BATCH])
+      rest = np.repeat(part[-1:], _BATCH - len(part), 0)
+      padded.append(np.concatenate([part, rest]))
+    results.append(function(variables, *padded))
+  return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)

@@ -11,6 +11,12 @@ Source: table 1 of the paper; architectures.py of the authors' code (commit
 1906387) for what the table leaves open: no bias before batch normalisation,
 weights uniform within 1/sqrt(3 fan_in), momentum 0.9, epsilon 1e-6 after
 convolutions and 1e-5 after dense layers.
+
+Conditional networks take a vector of attributes as well: it joins the code at
+Dec's input, and the maps at the input of the dense layer that lies on top of
+the convolutions of Enc and of Dis. (The paper says "the top dense layer"; were
+it Dis's last, its logit would be a sum of a function of the image and one of
+the attributes, which cannot tell whether they belong together.)
 Deviation: maps are padded by (1, 2) instead of (2, 2), which shifts the grid
 by a pixel; running statistics average variances instead of inverse standard
 deviations; the scale of a normalisation starts at 1.
@@ -19,7 +25,7 @@ deviations; the scale of a normalisation starts at 1.
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -27,6 +33,7 @@ from jaxtyping import Array, Float
 
 from vaegan_jax import convolution
 
+NAMES = ('encoder', 'decoder', 'discriminator')
 KERNEL = 5
 
 # Uniform within 1 / sqrt(3 fan_in), the authors' AutoFiller. A kernel is
@@ -103,14 +110,18 @@ class Encoder(nn.Module):
 
   @nn.compact
   def __call__(
-    self, images: Float[Array, 'batch height width colours'], *, train: bool
+    self,
+    images: Float[Array, 'batch height width colours'],
+    attributes: Float[Array, 'batch attributes'] | None = None,
+    *,
+    train: bool,
   ) -> tuple[Float[Array, 'batch latent'], Float[Array, 'batch latent']]:
     """Computes mean and log variance."""
     x = images
     for i, channels in enumerate(self.channels, 1):
       x = Convolution(channels, name=f'convolution_{i}')(x)
       x = Normalise(self.axis, name=f'normalise_{i}')(x, train=train)
-    x = x.reshape(len(x), -1)
+    x = _join(x, attributes)
     x = _Dense(self.hidden, use_bias=False, name='dense')(x)
     x = Normalise(self.axis, name='normalise_dense')(x, train=train)
     mean = _Dense(self.latent, name='mean')(x)
@@ -133,12 +144,17 @@ class Decoder(nn.Module):
 
   @nn.compact
   def __call__(
-    self, codes: Float[Array, 'batch latent'], *, train: bool
+    self,
+    codes: Float[Array, 'batch latent'],
+    attributes: Float[Array, 'batch attributes'] | None = None,
+    *,
+    train: bool,
   ) -> Float[Array, 'batch height width colours']:
     """Computes images."""
     first, *rest = self.channels
     height, width = (n >> len(rest) for n in self.shape[:2])
-    x = _Dense(height * width * first, use_bias=False, name='dense')(codes)
+    x = _join(codes, attributes)
+    x = _Dense(height * width * first, use_bias=False, name='dense')(x)
     # Over each unit of the dense layer, as in the authors' code, not per map.
     x = Normalise(self.axis, name='normalise_dense')(x, train=train)
     x = x.reshape(-1, height, width, first)
@@ -183,10 +199,15 @@ class Discriminator(nn.Module):
     self.logit = _Dense(1)
 
   def __call__(
-    self, images: Float[Array, 'batch height width colours'], *, train: bool
+    self,
+    images: Float[Array, 'batch height width colours'],
+    attributes: Float[Array, 'batch attributes'] | None = None,
+    *,
+    train: bool,
   ) -> Float[Array, ' batch']:
     """Computes the logit of being real."""
-    return self.judge(self.features(images, train=train), train=train)
+    features = self.features(images, train=train)
+    return self.judge(features, attributes, train=train)
 
   def features(
     self, images: Float[Array, 'batch height width colours'], *, train: bool
@@ -198,14 +219,18 @@ class Discriminator(nn.Module):
     return x
 
   def judge(
-    self, features: Float[Array, 'batch h w channels'], *, train: bool
+    self,
+    features: Float[Array, 'batch h w channels'],
+    attributes: Float[Array, 'batch attributes'] | None = None,
+    *,
+    train: bool,
   ) -> Float[Array, ' batch']:
     """Computes the logit from Dis_l; positive means real."""
     x = features
     for i in range(self.layer, len(self.channels) - 1):
       x = self.convolutions[i + 1](self._activate(x, i, train))
     x = self._activate(x, len(self.channels) - 1, train)
-    x = self.dense(x.reshape(len(x), -1))
+    x = self.dense(_join(x, attributes))
     x = self.normalise_dense(x, train=train)
     return self.logit(x)[:, 0]
 
@@ -216,20 +241,40 @@ class Discriminator(nn.Module):
     return self.normalisations[layer - 1](x, train=train)
 
 
-class Networks(NamedTuple):
-  """The three networks of a model; their variables live in a TrainState."""
+def _join(x: Array, attributes: Array | None) -> Array:
+  """Flattens each item, and appends its attributes where there are any."""
+  x = x.reshape(len(x), -1)
+  if attributes is None:
+    return x
+  return jnp.concatenate([x, attributes.astype(x.dtype)], axis=1)
 
-  encoder: Encoder
+
+class Networks(NamedTuple):
+  """The networks of a model; their variables live in a TrainState.
+
+  Attributes:
+    encoder: an Encoder; None for a GAN.
+    decoder: of every model; a GAN's is its generator.
+    discriminator: a Discriminator; None for a VAE.
+    latent: the size of a code.
+    attributes: how many numbers the networks are conditional on; 0: none.
+  """
+
+  encoder: Any
   decoder: Decoder
-  discriminator: Discriminator
+  discriminator: Any
+  latent: int
+  attributes: int = 0
+
+  def present(self) -> dict[str, Any]:
+    """Gives the networks that this model has, by name."""
+    named = {name: getattr(self, name) for name in NAMES}
+    return {name: network for name, network in named.items() if network}
 
   def over(self, axis: str | None) -> Networks:
     """Gives networks that normalise the batch spread over a mapped axis."""
-    return Networks(
-      self.encoder.clone(axis=axis),
-      self.decoder.clone(axis=axis),
-      self.discriminator.clone(axis=axis),
-    )
+    clones = {n: net.clone(axis=axis) for n, net in self.present().items()}
+    return self._replace(**clones)
 
 
 def build(
@@ -243,8 +288,10 @@ def build(
   discriminator: tuple[int, ...] = (32, 128, 256, 256),
   discriminator_hidden: int = 512,
   layer: int = 3,
+  names: tuple[str, ...] = NAMES,
+  attributes: int = 0,
 ) -> Networks:
-  """Builds the three networks for images of a shape.
+  """Builds the networks of a model for images of a shape.
 
   Args:
     shape: height, width, colours (1 or 3).
@@ -256,6 +303,8 @@ def build(
     discriminator: channels of its first and of its strided convolutions.
     discriminator_hidden: units of its dense layer.
     layer: which strided convolution of the discriminator gives Dis_l.
+    names: of the networks that the model has.
+    attributes: how many numbers the networks are conditional on; 0: none.
 
   Raises:
     ValueError: if the layers do not fit the shape or each other.
@@ -287,8 +336,14 @@ def build(
   (encoder_hidden, discriminator_hidden) = scaled(
     (encoder_hidden, discriminator_hidden)
   )
-  return Networks(
-    Encoder(latent, scaled(encoder), encoder_hidden),
-    Decoder(shape, scaled(decoder)),
-    Discriminator(scaled(discriminator), discriminator_hidden, layer),
-  )
+  built: dict[str, Any] = {
+    'encoder': Encoder(latent, scaled(encoder), encoder_hidden),
+    'decoder': Decoder(shape, scaled(decoder)),
+    'discriminator': Discriminator(
+      scaled(discriminator), discriminator_hidden, layer
+    ),
+  }
+  wanted: dict[str, Any] = {
+    name: built[name] if name in names else None for name in NAMES
+  }
+  return Networks(**wanted, latent=latent, attributes=attributes)

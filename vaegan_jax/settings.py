@@ -6,6 +6,7 @@ Below training and the launchers no code sees a config.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import pathlib
 from collections.abc import Mapping
@@ -13,13 +14,13 @@ from typing import Any, TypeAlias
 
 import ml_collections
 
-from vaegan_jax import algorithm, optimizers, records, state
+from vaegan_jax import algorithm, optimizers, records
 from vaegan_jax import networks as nets
 from vaegan_jax import step as steps
 from vaegan_jax.data import cache
 
-MODELS = ('vaegan',)
-SOURCES = ('faces', 'celeba', 'folder', 'tfds:NAME')
+SOURCES = ('faces', 'celeba', 'lfw', 'folder', 'tfds:NAME')
+ALL = 'all'
 
 Config: TypeAlias = ml_collections.ConfigDict
 
@@ -29,7 +30,7 @@ _RANGES = {
   'batch_size': (2, None),
   'seed': (0, 2**32 - 1),
   'gamma': (0, None),
-  'real_weight': (0, None),
+  'real_share': (0, 0.999),
   'log_epsilon': (0, 1),
   'equilibrium_centre': (0, None),
   'equilibrium_margin': (0, None),
@@ -53,7 +54,7 @@ _RANGES = {
   'keep': (1, None),
 }
 _CHOICES = {
-  'model': MODELS,
+  'model': tuple(algorithm.MODELS),
   'compile': ('jit', 'pmap'),
   'optimizer.name': ('rmsprop', 'adam'),
 }
@@ -95,13 +96,58 @@ def check(config: Config) -> None:
         f'config.{name} = {flat[name]!r}: expected one of '
         f'{", ".join(choices)}{_hint(str(flat[name]), choices)}'
       )
-  networks(config)
+  _check_similarity(config)
+  networks(change(config, {'conditional': ''}))
   make_optimizers(config)
   _source_kind(config)
 
 
+def resolve(config: Config, source: cache.Source) -> Config:
+  """Puts the names of the data's attributes where a config says 'all'.
+
+  Raises:
+    ValueError: for a conditional model on data without attributes, or
+      attributes that the data lack.
+  """
+  if not config.conditional:
+    return config
+  if not source.attribute_names:
+    raise ValueError(
+      f'config.conditional = {config.conditional!r}: {source.name} has no '
+      "attributes here; set it to '' or take labelled data"
+    )
+  if config.conditional == ALL:
+    return change(config, {'conditional': ','.join(source.attribute_names)})
+  for name in conditional(config):
+    if name not in source.attribute_names:
+      raise ValueError(
+        f'config.conditional names {name!r}: {source.name} has no such '
+        f'attribute{_hint(name, source.attribute_names)}'
+      )
+  return config
+
+
+def model(config: Config) -> algorithm.Model:
+  """Gives which of the paper's models a config asks for."""
+  return algorithm.MODELS[config.model]
+
+
+def conditional(config: Config) -> tuple[str, ...]:
+  """Names the attributes that a resolved config's model is conditional on.
+
+  Raises:
+    ValueError: if they stand as 'all' yet.
+  """
+  if config.conditional == ALL:
+    raise ValueError(
+      f'config.conditional = {ALL!r}: which those are depends on the data; '
+      'resolve the config with its source first'
+    )
+  return tuple(config.conditional.split(',')) if config.conditional else ()
+
+
 def networks(config: Config) -> nets.Networks:
-  """Builds the networks that a config asks for."""
+  """Builds the networks that a resolved config asks for."""
   height, width = size(config)
   channels = 3 if _is_coloured(config) else config.data.channels
   return nets.build(
@@ -114,24 +160,32 @@ def networks(config: Config) -> nets.Networks:
     discriminator=tuple(config.discriminator.channels),
     discriminator_hidden=config.discriminator.hidden,
     layer=config.discriminator.layer,
+    names=model(config).networks(),
+    attributes=len(conditional(config)),
   )
 
 
 def objective(config: Config) -> algorithm.Objective:
   """Gives what a config says is minimised."""
-  return algorithm.Objective(
+  objective = algorithm.Objective(
+    model(config),
     gamma=config.gamma,
-    real_weight=config.real_weight,
     reconstructions=config.reconstructions_judged,
     epsilon=config.log_epsilon,
     non_saturating=config.non_saturating,
     joint_normalisation=config.joint_normalisation,
   )
+  # The generated streams have the rest in equal parts; each has weight 1.
+  generated = len(objective.judged()[1:])
+  share = config.real_share
+  return dataclasses.replace(
+    objective, real_weight=generated * share / (1 - share)
+  )
 
 
 def equilibrium(config: Config) -> steps.Equilibrium | None:
   """Gives the rule that skips networks, or None."""
-  if not config.equilibrium:
+  if not (config.equilibrium and model(config).adversarial):
     return None
   return steps.Equilibrium(config.equilibrium_centre, config.equilibrium_margin)
 
@@ -148,7 +202,7 @@ def schedule(config: Config, *, scale: float = 1.0) -> optimizers.Schedule:
 
 
 def make_optimizers(config: Config) -> dict[str, Any]:
-  """Makes an optimizer for each network."""
+  """Makes an optimizer for each network that learns."""
 
   def one(name: str):
     rate = schedule(config, scale=config[name].learning_rate_scale)
@@ -165,7 +219,7 @@ def make_optimizers(config: Config) -> dict[str, Any]:
       )
     return optimizers.rmsprop(rate, decay=decay, weight_decay=weight_decay)
 
-  return {name: one(name) for name in state.NAMES}
+  return {name: one(name) for name in model(config).learned}
 
 
 def size(config: Config) -> tuple[int, int]:
@@ -206,6 +260,10 @@ def source(config: Config) -> cache.Source:
       height_width,
       train_on_validation=config.data.train_on_validation,
     )
+  if kind == 'lfw':
+    from vaegan_jax.data import lfw
+
+    return lfw.LFW(path, height_width)
   if kind == 'folder':
     from vaegan_jax.data import folder
 
@@ -226,8 +284,23 @@ def cache_directory(config: Config) -> pathlib.Path | None:
   return pathlib.Path(where).expanduser() if where else None
 
 
+def _check_similarity(config: Config) -> None:
+  """Checks that a model that takes a network from another run names one."""
+  given = model(config).given
+  if given and not config.similarity:
+    raise ValueError(
+      f"config.similarity is empty: '{config.model}' takes its {given} from a "
+      'trained run; name its folder with --config.similarity=DIR'
+    )
+  if config.similarity and not given:
+    raise ValueError(
+      f"config.similarity = {config.similarity!r}: '{config.model}' takes no "
+      "network from another run; set it to '', or config.model to vae_dis"
+    )
+
+
 def _is_coloured(config: Config) -> bool:
-  return config.data.source in ('faces', 'celeba')
+  return config.data.source in ('faces', 'celeba', 'lfw')
 
 
 def _source_kind(config: Config) -> tuple[str, str]:
@@ -241,7 +314,7 @@ def _source_kind(config: Config) -> tuple[str, str]:
       f'config.data.source = {config.data.source!r}: expected one of '
       f'{", ".join(SOURCES)}{_hint(kind, kinds)}'
     )
-  if kind in ('celeba', 'folder') and not config.data.path:
+  if kind in ('celeba', 'lfw', 'folder') and not config.data.path:
     raise ValueError(
       f"config.data.path is empty: say where the images of '{kind}' are, with "
       '--config.data.path=PATH'

@@ -13,8 +13,6 @@ from jaxtyping import PRNGKeyArray
 
 from vaegan_jax import networks as nets
 
-NAMES = ('encoder', 'decoder', 'discriminator')
-
 
 class NetworkState(struct.PyTreeNode):
   """One network. Transformations fill it with more than arrays: Any.
@@ -22,7 +20,8 @@ class NetworkState(struct.PyTreeNode):
   Attributes:
     params: what its optimizer changes.
     statistics: the running statistics of its batch normalisations.
-    optimizer: the state of its own optax transformation.
+    optimizer: the state of its own optax transformation; () of a network that
+      does not learn.
     updates: how often it was updated, int32 []; less where the equilibrium
       rule skipped it.
     average: exponential average of its 'params' and 'batch_stats', or None.
@@ -63,40 +62,55 @@ def initialise(
   *,
   key: PRNGKeyArray,
   averaged: bool = False,
+  given: Mapping[str, Any] | None = None,
 ) -> TrainState:
   """Makes the state before the first step.
 
   Args:
     networks: the modules.
-    optimizers: an optax transformation for each network's name.
+    optimizers: an optax transformation for the name of each that learns.
     key: decides the initial parameters and every later draw.
     averaged: whether an exponential average of the decoder is kept.
+    given: the 'params' and 'batch_stats' of networks that do not learn.
   """
   initial, run = jax.random.split(key)
-  shape = networks.decoder.shape
+  condition = (
+    (jnp.zeros((1, networks.attributes)),) if networks.attributes else ()
+  )
+  images = jnp.zeros((1, *networks.decoder.shape))
   examples = {
-    'encoder': jnp.zeros((1, *shape)),
-    'decoder': jnp.zeros((1, networks.encoder.latent)),
-    'discriminator': jnp.zeros((1, *shape)),
+    'encoder': images,
+    'decoder': jnp.zeros((1, networks.latent)),
+    'discriminator': images,
   }
 
   def one(name: str, key: PRNGKeyArray) -> NetworkState:
-    network = getattr(networks, name)
-    variables = network.init(key, examples[name], train=False)
-    return NetworkState(
-      params=variables['params'],
-      statistics=variables['batch_stats'],
-      optimizer=optimizers[name].init(variables['params']),
-      updates=jnp.zeros((), jnp.int32),
+    if given and name in given:
+      return _state(given[name], ())
+    network = networks.present()[name]
+    variables = network.init(key, examples[name], *condition, train=False)
+    optimizer = optimizers[name].init(variables['params'])
+    state = _state(variables, optimizer)
+    if averaged and name == 'decoder':
       # A copy: the step takes the memory of its state, piece by piece.
-      average=jax.tree.map(jnp.copy, variables)
-      if averaged and name == 'decoder'
-      else None,
-    )
+      state = state.replace(average=jax.tree.map(jnp.copy, variables))
+    return state
 
-  keys = jax.random.split(initial, len(NAMES))
+  # A network begins alike whichever others there are.
+  keys = dict(
+    zip(nets.NAMES, jax.random.split(initial, len(nets.NAMES)), strict=True)
+  )
   return TrainState(
     step=jnp.zeros((), jnp.int32),
     key=run,
-    networks={n: one(n, k) for n, k in zip(NAMES, keys, strict=True)},
+    networks={name: one(name, keys[name]) for name in networks.present()},
+  )
+
+
+def _state(variables: Mapping[str, Any], optimizer: Any) -> NetworkState:
+  return NetworkState(
+    params=variables['params'],
+    statistics=variables['batch_stats'],
+    optimizer=optimizer,
+    updates=jnp.zeros((), jnp.int32),
   )

@@ -44,7 +44,8 @@ class Equilibrium:
 
   def allowed(self, terms: algorithm.Terms) -> dict[str, Bool[Array, '']]:
     """Says which networks may be updated after a batch."""
-    costs = jnp.stack([terms.real, terms.generated])
+    present = terms.present()
+    costs = jnp.stack([present['real'], present['generated']])
     discriminator = costs.min() >= self.centre - self.margin
     decoder = costs.max() <= self.centre + self.margin
     neither = ~(discriminator | decoder)
@@ -67,41 +68,38 @@ def make(
   """Makes the step of a run.
 
   Args:
-    networks: the three modules.
-    optimizers: an optax transformation for each network, whose update takes
-      the run's `step`.
+    networks: the modules.
+    optimizers: an optax transformation for each network that learns, whose
+      update takes the run's `step`.
     objective: what is minimised.
     augment: makes images of pixels.
     equilibrium: when networks are skipped; None: never.
     average_decay: of the exponential average of the decoder, if it has one.
 
   Returns:
-    (state, batch, *, axis) -> (state, metrics). The batch has `pixels`. The
-    metrics are scalars: the terms in nats an image, and for each network
-    'gradient_norm' (of its objective summed over the batch, before weight
-    decay), 'updated' (1 or 0) and 'updates' (how often so far).
+    (state, batch, *, axis) -> (state, metrics). The batch has `pixels`, and
+    `attributes` for conditional networks. The metrics are scalars: the terms
+    in nats an image, and for each network that learns 'gradient_norm' (of its
+    objective summed over the batch, before weight decay), 'updated' (1 or 0)
+    and 'updates' (how often so far).
   """
 
   def step(state, batch, *, axis=None):
     descent = _descend(
       networks, state, batch, objective=objective, augment=augment, axis=axis
     )
-    allowed = (
-      _everything()
-      if equilibrium is None
-      else equilibrium.allowed(descent.terms)
-    )
-    moved: dict[str, Any] = {}
-    metrics = dataclasses.asdict(descent.terms)
-    for name, network in state.networks.items():
-      gradients = descent.gradients[name]
+    moved = dict(state.networks)
+    metrics = descent.terms.present()
+    for name, gradients in descent.gradients.items():
+      network = state.networks[name]
       updated = _update(network, gradients, optimizers[name], step=state.step)
-      kept = _choose(allowed[name], updated, network)
+      allowed = _allowed(name, descent.terms, equilibrium)
+      kept = _choose(allowed, updated, network)
       moved[name] = _average(
         kept.replace(statistics=descent.statistics[name]), average_decay
       )
       metrics[f'{name}/gradient_norm'] = optax.tree.norm(gradients)
-      metrics[f'{name}/updated'] = allowed[name].astype(jnp.float32)
+      metrics[f'{name}/updated'] = allowed.astype(jnp.float32)
       metrics[f'{name}/updates'] = kept.updates
     return state.replace(step=state.step + 1, networks=moved), metrics
 
@@ -124,7 +122,7 @@ def _descend(
   keys, noise = parallel.local_rows(
     (
       jax.random.split(image_key, rows),
-      algorithm.draw(noise_key, rows, networks.encoder.latent),
+      algorithm.draw(noise_key, rows, networks.latent),
     ),
     axis=axis,
   )
@@ -134,6 +132,7 @@ def _descend(
     augment(batch.pixels, keys),
     noise=noise,
     objective=objective,
+    attributes=batch.attributes if networks.attributes else None,
   )
   return descent._replace(
     terms=parallel.mean(descent.terms, axis=axis),
@@ -141,8 +140,12 @@ def _descend(
   )
 
 
-def _everything() -> dict[str, Bool[Array, '']]:
-  return {name: jnp.array(True) for name in states.NAMES}
+def _allowed(
+  name: str, terms: algorithm.Terms, equilibrium: Equilibrium | None
+) -> Bool[Array, '']:
+  if equilibrium is None:
+    return jnp.array(True)
+  return equilibrium.allowed(terms)[name]
 
 
 def _update(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 Streams = Mapping[str, Any]
 Variables = Mapping[str, Any]
@@ -37,7 +38,9 @@ def run(
   variables: Variables,
   streams: Streams,
   *,
+  attributes: Array | None = None,
   joint: bool = True,
+  train: bool = True,
   method: Callable | None = None,
 ) -> Pass:
   """Runs a network on streams: as one batch, or one after the other.
@@ -45,19 +48,33 @@ def run(
   Jointly, one batch normalisation couples all streams. Apart, each has its
   own, the new running statistics are the average over streams, and a pullback
   costs nothing for streams without a cotangent.
+
+  Args:
+    network: a module.
+    variables: its 'params' and 'batch_stats'.
+    streams: the inputs by name, all of one batch size.
+    attributes: what a conditional network gets beside each stream.
+    joint: whether the streams are one batch.
+    train: whether a batch is normalised by its own statistics.
+    method: of the module; its `__call__` by default.
   """
 
-  def apply(params, x):
-    output, state = network.apply(
-      {**variables, 'params': params},
-      x,
-      train=True,
-      method=method,
-      mutable=['batch_stats'],
+  def one(x, count=1):
+    condition = (
+      () if attributes is None else (_interleave((attributes,) * count),)
     )
-    return output, state['batch_stats']
 
-  def one(x):
+    def apply(params, x):
+      output, state = network.apply(
+        {**variables, 'params': params},
+        x,
+        *condition,
+        train=train,
+        method=method,
+        mutable=['batch_stats'],
+      )
+      return output, state['batch_stats']
+
     return jax.vjp(apply, variables['params'], x, has_aux=True)
 
   if joint:
@@ -65,9 +82,15 @@ def run(
   return _run_apart(one, streams)
 
 
+def unchanged(streams: Streams) -> Pass:
+  """Runs no network: the outputs are the inputs, and so are cotangents."""
+  return Pass(dict(streams), lambda at: ((), dict(at)), ())
+
+
 def _run_joint(one: Callable, streams: Streams) -> Pass:
   names = tuple(streams)
-  output, pull, statistics = one(_interleave(tuple(streams.values())))
+  joined = _interleave(tuple(streams.values()))
+  output, pull, statistics = one(joined, len(names))
   outputs = dict(zip(names, _separate(output, len(names)), strict=True))
 
   def pull_streams(cotangents):

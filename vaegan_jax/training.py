@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from jaxtyping import Array
 
 from vaegan_jax import (
@@ -57,6 +57,7 @@ def prepare(
   """
   settings.check(config)
   networks = settings.networks(config)
+  given = _given(config, networks)
   optimizers = settings.make_optimizers(config)
   step = steps.make(
     networks,
@@ -72,19 +73,42 @@ def prepare(
     step, batch_size=config.batch_size, devices=devices, how=config.compile
   )
 
-  def initialise():
+  def initialise(given):
     return states.initialise(
       networks,
       optimizers,
       key=jax.random.key(config.seed),
       averaged=config.average_decay > 0,
+      given=given,
     )
 
   return Run(
     networks,
     compiled,
-    jax.jit(initialise, out_shardings=compiled.replicated),
+    functools.partial(
+      jax.jit(initialise, out_shardings=compiled.replicated), given
+    ),
   )
+
+
+def _given(config: settings.Config, networks: nets.Networks) -> dict[str, Any]:
+  """Loads the network that a model takes from another run, if it takes one."""
+  name = settings.model(config).given
+  if name is None:
+    return {}
+  other = records.read_config(pathlib.Path(config.similarity))
+  ours, theirs = (
+    n.present().get(name) for n in (networks, settings.networks(other))
+  )
+  if ours != theirs or settings.size(config) != settings.size(other):
+    raise ValueError(
+      f'the {name} of config.similarity = {config.similarity} is {theirs} for '
+      f'images of {settings.size(other)}, and this run wants {ours} for images '
+      f'of {settings.size(config)}: give both runs the same config.{name}, '
+      'config.width and config.data.size'
+    )
+  _, state = checkpoints.load(pathlib.Path(config.similarity))
+  return {name: states.NetworkState(**state['networks'][name]).evaluated()}
 
 
 def train(
@@ -109,13 +133,19 @@ def train(
     Diverged: if a term is not finite; the checkpoints are from before.
   """
   workdir = pathlib.Path(workdir)
-  run = prepare(config, devices=devices)
+  settings.check(config)
   source = settings.source(config)
+  config = settings.resolve(config, source)
+  run = prepare(config, devices=devices)
   records.write_config(workdir, config)
   directory = settings.cache_directory(config)
-  dataset = cache.load(source, split='train', directory=directory)
-  held_out = cache.load(source, split='test', directory=directory)
-  examples = np.asarray(held_out.images[: 3 * pictures.COLUMNS])
+  dataset, held_out = (
+    cache.load(source, split=split, directory=directory).attributed(
+      settings.conditional(config)
+    )
+    for split in ('train', 'test')
+  )
+  examples = held_out.first(3 * pictures.COLUMNS)
 
   saved = checkpoints.Checkpoints(workdir, keep=config.keep)
   state = run.initialise()
@@ -126,7 +156,7 @@ def train(
   else:
     _LOGGER.info('%s is finished: only its report is made anew.', workdir)
   saved.close()
-  pictures.final(_model(run, state), examples, workdir=workdir)
+  pictures.final(_model(config, run, state), examples, workdir=workdir)
   return page.write(workdir)
 
 
@@ -135,7 +165,7 @@ def _continue(
   run: Run,
   state: states.TrainState,
   dataset: cache.Dataset,
-  examples: np.ndarray,
+  examples: cache.Dataset,
   saved: checkpoints.Checkpoints,
   workdir: pathlib.Path,
 ) -> states.TrainState:
@@ -156,7 +186,7 @@ def _continue(
   observer = _Observer(config, workdir, step=start)
 
   def picture(state: states.TrainState) -> None:
-    pictures.strips(_model(run, state), examples, workdir=workdir)
+    pictures.strips(_model(config, run, state), examples, workdir=workdir)
 
   try:
     return _loop(
@@ -251,6 +281,12 @@ def _due(step: int, every: int, last: int) -> bool:
   return step % every == 0 or step == last
 
 
-def _model(run: Run, state: states.TrainState) -> inference.Model:
-  variables = {name: n.evaluated() for name, n in state.networks.items()}
-  return inference.Model(run.networks, variables, step=int(state.step))
+def _model(
+  config: settings.Config, run: Run, state: states.TrainState
+) -> inference.Model:
+  return inference.Model(
+    run.networks,
+    {name: n.evaluated() for name, n in state.networks.items()},
+    step=int(state.step),
+    attribute_names=settings.conditional(config),
+  )

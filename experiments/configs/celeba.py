@@ -18,16 +18,16 @@ def get_config() -> ml_collections.ConfigDict:
   """Gives the settings of commit 1906387, "latest version on Arxiv"."""
   config = ml_collections.ConfigDict()
 
-  config.model = 'vaegan'
+  config.model = 'vaegan'  # or 'vae', 'vae_dis', 'gan'
+  config.similarity = ''  # vae_dis: the folder of the run that gives its Dis
+  config.conditional = ''  # attributes: 'all', or names joined by commas
   config.steps = 37_500  # batches: 150 epochs of 250 (C)
   config.batch_size = 64  # images a step, over all devices (P)
   config.seed = 0  # of parameters, noise and the order of the data
 
   # The objective (algorithm.py).
   config.gamma = 1e-5  # weight of L_llike against L_GAN in the decoder (C)
-  # Weight of log Dis(x) against one of each generated image. The code's 0.66
-  # for x stands against 0.34 for x_tilde and x_p together.
-  config.real_weight = 0.66 / 0.17
+  config.real_share = 0.66  # of log Dis(x) in L_GAN, 1/3 in (P) (C)
   config.reconstructions_judged = True  # L_GAN has a term for x_tilde (P, C)
   config.log_epsilon = 1e-3  # inside the logarithms of L_GAN (C); 0 in (P)
   config.non_saturating = False  # beyond the paper: Dec descends -log Dis

@@ -20,7 +20,7 @@ def get_config() -> ml_collections.ConfigDict:
     {
       'steps': 62_500,
       'gamma': 1e-6,
-      'real_weight': 1.0,
+      'real_share': 0.5,
       'reconstructions_judged': False,
       'discriminator.weight_decay': 2e-5,
       'optimizer.learning_rate': 0.025 / 64,

@@ -21,7 +21,7 @@ def get_config() -> ml_collections.ConfigDict:
     {
       'steps': 650,
       'gamma': 2e-2,
-      'real_weight': 1.0,
+      'real_share': 1 / 3,
       'log_epsilon': 0.0,
       'non_saturating': True,
       'joint_normalisation': False,

@@ -87,6 +87,31 @@ class Dataset:
   split: str
   digest: str
 
+  def attributed(self, names: tuple[str, ...]) -> Dataset:
+    """Keeps the attributes of these names, in their order; none: no attributes.
+
+    Raises:
+      ValueError: the data lack one of them.
+    """
+    known, columns = self.attribute_names, self.attributes
+    missing = [name for name in names if name not in known]
+    if missing or (names and columns is None):
+      raise ValueError(
+        f'{self.source} has no attributes {", ".join(missing or names)}: it '
+        f'has {", ".join(known) or "none"}'
+      )
+    if columns is not None:
+      columns = columns[:, [known.index(n) for n in names]] if names else None
+    return dataclasses.replace(self, attributes=columns, attribute_names=names)
+
+  def first(self, count: int) -> Dataset:
+    """Takes the first images, in memory; all, if there are fewer."""
+    return dataclasses.replace(
+      self,
+      images=np.asarray(self.images[:count]),
+      attributes=None if self.attributes is None else self.attributes[:count],
+    )
+
 
 def load(
   source: Source,

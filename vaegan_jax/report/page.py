@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from vaegan_jax import records
+from vaegan_jax import algorithm, records
 from vaegan_jax.report import curves, figures, markup, speed, words
 
 _FIGURES = 'figures'
@@ -102,8 +102,9 @@ def render(
     'development': _pictures(
       folder,
       {
-        'development_reconstructions': 'Reconstructions',
-        'development_samples': 'Samples',
+        f'development_{what}': what.capitalize()
+        for what in ('reconstructions', 'samples')
+        if what == 'samples' or _model(settings).llike
       },
       title='During training',
       lead='The same images and the same codes, from the first steps down to '
@@ -120,6 +121,8 @@ def render(
     'speed': _speed(pace),
     'settings': _settings(settings),
   }
+  if _model(settings).llike is None:  # a GAN has no encoder
+    del sections['reconstructions'], sections['interpolation']
   return markup.document(
     title=_title(settings),
     kicker='vaegan_jax, report of a run',
@@ -140,7 +143,7 @@ _Section = tuple[str, str, Iterable[markup.Markup]]
 
 def _band(settings: Settings) -> tuple[float, float] | None:
   """Gives the cross entropies between which Dec and Dis both move."""
-  if not settings['equilibrium']:
+  if not _has_rule(settings):
     return None
   centre = settings['equilibrium_centre']
   margin = settings['equilibrium_margin']
@@ -148,12 +151,21 @@ def _band(settings: Settings) -> tuple[float, float] | None:
 
 
 def _title(settings: Settings) -> str:
-  model, source = settings['model'], settings['data.source']
-  steps = f'{settings["steps"]:,} steps'
-  return (
-    f'{words.MODELS.get(model, model)} on '
-    f'{words.DATA.get(source, source)}, {steps}'
+  model, source = _model(settings), settings['data.source']
+  kind = (
+    f'Conditional {model.title}' if settings['conditional'] else model.title
   )
+  data = words.DATA.get(source, source)
+  return f'{kind} on {data}, {settings["steps"]:,} steps'
+
+
+def _model(settings: Settings) -> algorithm.Model:
+  return algorithm.MODELS[settings['model']]
+
+
+def _has_rule(settings: Settings) -> bool:
+  """Says whether the equilibrium rule may skip a network."""
+  return settings['equilibrium'] and _model(settings).adversarial
 
 
 def _facts(
@@ -213,7 +225,7 @@ def _curves(folder: pathlib.Path) -> _Section:
 def _updates(
   folder: pathlib.Path, settings: Settings, rows: Sequence[Row]
 ) -> _Section:
-  lead = words.RULE if settings['equilibrium'] else words.NO_RULE
+  lead = words.RULE if _has_rule(settings) else words.NO_RULE
   body = [_curve(folder, 'updates', '')]
   last = rows[-1] if rows else {}
   counts = {n: last.get(f'{n}/updates') for n in curves.NETWORKS}

@@ -1,11 +1,5 @@
 """What the report says beside its pictures and curves."""
 
-MODELS = {
-  'vaegan': 'VAE/GAN',
-  'vae': 'VAE',
-  'gan': 'GAN',
-  'vae_dis': 'VAE with Dis_l',
-}
 DATA = {
   'faces': 'cartoon faces',
   'celeba': 'CelebA',
@@ -71,6 +65,6 @@ RULE = (
   'to catch up.'
 )
 NO_RULE = (
-  'This run has no equilibrium rule: every network moves in every step, and '
+  'No equilibrium rule acts here: every network moves in every step, and '
   'all lines lie at 100 %. A collapse then shows in the cross entropies alone.'
 )

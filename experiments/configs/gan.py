@@ -1,0 +1,17 @@
+"""The GAN of the paper: no encoder.
+
+Networks, data, schedule and loop are those of the reference.
+Command:
+  python -m experiments.train --config=experiments/configs/gan.py \
+    --workdir=runs/gan --config.data.path=PATH
+"""
+
+import ml_collections
+
+from experiments.configs import celeba
+from vaegan_jax import settings
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Gives the reference with another model."""
+  return settings.change(celeba.get_config(), {'model': 'gan'})

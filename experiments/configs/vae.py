@@ -1,0 +1,17 @@
+"""The VAE of the paper: a pixel Gaussian, and no discriminator.
+
+Networks, data, schedule and loop are those of the reference.
+Command:
+  python -m experiments.train --config=experiments/configs/vae.py \
+    --workdir=runs/vae --config.data.path=PATH
+"""
+
+import ml_collections
+
+from experiments.configs import celeba
+from vaegan_jax import settings
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Gives the reference with another model."""
+  return settings.change(celeba.get_config(), {'model': 'vae'})
