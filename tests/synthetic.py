@@ -1,0 +1,71 @@
+"""A world without networks: each attribute lights one band of an image."""
+
+import dataclasses
+
+import numpy as np
+
+from vaegan_jax.data import cache
+from vaegan_jax.evaluation import oracle
+
+NAMES = ('top', 'upper', 'lower', 'bottom')
+
+
+def paint(levels):
+  """Paints images of 8x8 from the level of each band, 0..255."""
+  levels = np.clip(np.round(levels), 0, 255).astype(np.uint8)
+  bands = np.repeat(levels, 2, axis=1)[:, :, None, None]
+  return np.tile(bands, (1, 1, 8, 3))
+
+
+def bands(pixels):
+  """Reads the level of each band."""
+  return pixels.reshape(-1, 4, 2 * 8 * 3).mean(2)
+
+
+def flags(length, seed=0):
+  return np.random.default_rng(seed).random((length, 4)) < 0.5
+
+
+def images(has, seed=0):
+  """Paints images that have some attributes, no two quite alike."""
+  noise = np.random.default_rng(seed).normal(size=has.shape)
+  return paint(80 + 100 * has + 6 * noise)
+
+
+def dataset(length=200, *, seed=0, split='test'):
+  has = flags(length, seed)
+  return cache.Dataset(
+    images(has, seed), has, NAMES, 'synthetic', split, digest=''
+  )
+
+
+class Seen(oracle.Oracle):
+  """Sees levels: probabilities of light, or as scores the levels."""
+
+  def __init__(self, *, binary=True):
+    self.attribute_names = NAMES
+    self.binary = binary
+
+  def features(self, pixels):
+    return bands(pixels).astype(np.float32)
+
+  def predict(self, pixels):
+    levels = self.features(pixels)
+    return 1 / (1 + np.exp((130 - levels) / 10)) if self.binary else levels
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """Codes are levels, less 128, in hundreds; some bands may be forgotten."""
+
+  forgets: tuple = ()
+
+  def encode(self, pixels):
+    codes = (bands(pixels) - 128) / 100
+    codes[:, list(self.forgets)] = -0.5
+    return codes.astype(np.float32)
+
+  def decode(self, codes):
+    levels = 128 + 100 * codes
+    levels[:, list(self.forgets)] = 80
+    return paint(levels)
