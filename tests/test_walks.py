@@ -67,7 +67,7 @@ def test_a_visit_meets_each_stop_and_comes_back():
   codes = walks.visit(stops, frames=10)
   assert codes.shape == (30, 2, 16)
   np.testing.assert_allclose(codes[::10], stops, atol=1e-5)
-  assert steps(codes)[-1].max() < steps(codes).max()
+  assert steps(codes).max() < 0.3 * steps(stops).min()  # nowhere a jump
 
 
 def test_a_visit_is_slowest_at_its_stops():

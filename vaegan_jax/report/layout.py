@@ -129,7 +129,7 @@ def headed(
 
 def text_size(tile: int) -> int:
   """Gives the height of words beside tiles, readable where a page shrinks."""
-  return max(tile // 6, 14)
+  return max(tile * 3 // 16, 14)
 
 
 def labels(

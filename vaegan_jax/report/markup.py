@@ -31,22 +31,24 @@ def join(pieces: Iterable[Markup]) -> Markup:
 def picture(
   path: pathlib.Path, *, alt: str, caption: str = '', density: int = 1
 ) -> Markup:
-  """Embeds a PNG.
+  """Embeds a PNG or a GIF.
 
   Args:
-    path: of the PNG.
+    path: of the picture.
     alt: what it shows, for those who do not see it.
     caption: beside it.
     density: pixels of the picture a CSS pixel.
   """
   with Image.open(path) as image:
     width, height = (side // density for side in image.size)
+    kind = Image.MIME[image.format or 'PNG']
   data = base64.b64encode(path.read_bytes()).decode()
   below = f'<figcaption>{text(caption)}</figcaption>' if caption else ''
   fits = ' class="fits"' if width <= WIDTH and density == 1 else ''
   return Markup(
-    f'<figure><img{fits} src="data:image/png;base64,{data}" alt="{text(alt)}" '
-    f'width="{width}" height="{height}">{below}</figure>'
+    f'<figure><img{fits} src="data:{kind};base64,{data}" alt="{text(alt)}" '
+    f'width="{width}" height="{height}" style="--width: {width}px">'
+    f'{below}</figure>'
   )
 
 
@@ -67,6 +69,29 @@ def section(
   return Markup(
     f'<section id="{text(name)}">\n<h2>{text(title)}</h2>\n'
     f'<p>{text(lead)}</p>\n{join(body)}\n</section>'
+  )
+
+
+def part(*, title: str, lead: str, body: Iterable[Markup]) -> Markup:
+  """Makes a part of a section; an empty lead is left out."""
+  below = f'<p>{text(lead)}</p>\n' if lead else ''
+  return Markup(
+    f'<div class="part">\n<h3>{text(title)}</h3>\n{below}{join(body)}\n</div>'
+  )
+
+
+def scroll(piece: Markup, *, label: str) -> Markup:
+  """Lets a piece wider than the screen be moved, by hand or by arrow keys."""
+  return Markup(
+    f'<div class="scroll" role="region" tabindex="0" '
+    f'aria-label="{text(label)}">{piece}</div>'
+  )
+
+
+def items(texts: Iterable[str]) -> Markup:
+  """Makes a list of paragraphs."""
+  return Markup(
+    f'<ul>{join(Markup(f"<li>{text(line)}</li>") for line in texts)}</ul>'
   )
 
 
@@ -109,6 +134,48 @@ def table(
     for name, *cells in rows
   )
   return Markup(f'<table>{head}<tbody>\n{body}</tbody></table>')
+
+
+def tally(total: str, counts: Iterable[tuple[str, str, int, str]]) -> Markup:
+  """Sums up verdicts: class, sign, count and word of each, after the total."""
+  pieces = (
+    Markup(
+      f'<li class="{text(name)}"><span class="sign" aria-hidden="true">'
+      f'{text(sign)}</span> <strong>{text(number)}</strong> {text(word)}</li>'
+    )
+    for name, sign, number, word in counts
+  )
+  first = Markup(f'<li>{text(total)}</li>')
+  return Markup(f'<ul class="tally">{join([first, *pieces])}</ul>')
+
+
+def claim(
+  *,
+  verdict: str,
+  sign: str,
+  statement: str,
+  place: str,
+  measured: Iterable[tuple[str, str]],
+  detail: str,
+) -> Markup:
+  """Sets a claim out with its verdict, which is its class as well.
+
+  Args:
+    verdict: a word that says it, whatever one sees of its colour.
+    sign: beside the word.
+    statement: the claim.
+    place: where it is made.
+    measured: name and value of each.
+    detail: below it, if not empty.
+  """
+  below = f'<p class="detail">{text(detail)}</p>\n' if detail else ''
+  return Markup(
+    f'<article class="{text(verdict)}">\n'
+    f'<p class="verdict"><span class="sign" aria-hidden="true">{text(sign)}'
+    f'</span> {text(verdict)}</p>\n<div>\n<h3>{text(statement)}</h3>\n'
+    f'<p class="place">{text(place)}</p>\n{below}</div>\n'
+    f'{facts(measured)}\n</article>'
+  )
 
 
 def command(line: str) -> Markup:
