@@ -30,11 +30,12 @@ class Model(inference.Model):
   def prior(self, n, *, seed=0):
     return normal(n, self.latent_size, seed=seed)
 
-  def decode(self, codes):
-    levels = np.clip(128 + 40 * codes[:, :2], 0, 255).astype(np.uint8)
+  def decode(self, codes, attributes=None):
+    numbers = codes if attributes is None else attributes
+    levels = np.clip(128 + 40 * numbers[:, :2], 0, 255).astype(np.uint8)
     return levels.repeat(32, 1).reshape(-1, 8, 8, 1).repeat(3, -1)
 
-  def encode(self, images):
+  def encode(self, images, attributes=None):
     numbers = images.reshape(len(images), -1)[:, : self.latent_size]
     return (numbers / 64).astype(np.float32)
 
@@ -103,6 +104,14 @@ def test_a_random_walk_is_the_same_again_and_for_more_walkers():
   np.testing.assert_array_equal(few, more[:, :2])
   other = walks.random_walk(Model(), walkers=2, frames=5, seed=4)
   assert (few != other).any()
+
+
+def test_each_walker_keeps_its_attributes():
+  attributes = np.array([[0, 1], [-1, 2], [3, 0]], np.float32)
+  made = walks.random_walk(Model(), walkers=3, frames=4, attributes=attributes)
+  levels = made[..., [0, 4], 0, 0]
+  assert levels.shape == (4, 3, 2)
+  np.testing.assert_array_equal(levels, [128 + 40 * attributes] * 4)
 
 
 def test_each_walker_tours_its_own_images():

@@ -19,7 +19,7 @@ Walks = UInt8[np.ndarray, 'frames walkers _height _width channels']
 
 # How often a random walk turns: enough to meet several faces, few enough to
 # see one become another.
-_HARMONICS = 3
+_HARMONICS = 2
 
 # Colours of a GIF, and pixels from which they are chosen.
 _COLOURS = 256
@@ -27,7 +27,12 @@ _SAMPLED = 2**18
 
 
 def random_walk(
-  model: inference.Model, *, walkers: int, frames: int, seed: int = 0
+  model: inference.Model,
+  *,
+  walkers: int,
+  frames: int,
+  attributes: Float32[np.ndarray, 'walkers attributes'] | None = None,
+  seed: int = 0,
 ) -> Walks:
   """Decodes smooth closed walks of which every point is a draw of the prior.
 
@@ -35,11 +40,13 @@ def random_walk(
     model: with a decoder.
     walkers: walks beside each other, independent.
     frames: a round.
+    attributes: what each walker keeps on its way, for a conditional model.
     seed: another seed, other walks; the first are the same for any number.
   """
   draws = model.prior(2 * _HARMONICS * walkers, seed=seed)
   waves = draws.reshape(walkers, 2 * _HARMONICS, model.latent_size)
-  return _decode(model, loop(waves.swapaxes(0, 1), frames=frames))
+  codes = loop(waves.swapaxes(0, 1), frames=frames)
+  return _decode(model, codes, attributes)
 
 
 def tour(
@@ -52,7 +59,7 @@ def tour(
   """Decodes closed walks from the code of one image to that of the next.
 
   Args:
-    model: with an encoder and a decoder.
+    model: with an encoder and a decoder, not conditional.
     held_out: of the first walker, then of the next, as many of each.
     walkers: walks beside each other.
     frames: from one image to the next.
@@ -143,7 +150,8 @@ def save(
   """Writes walks as a GIF that plays for ever: whole, or not at all.
 
   All frames share one palette, chosen from all of them, and none is dithered:
-  colours that change from frame to frame flicker.
+  colours that change from frame to frame flicker. Six faces of 32x32 take about
+  25 kB a frame.
 
   Args:
     path: folders that are missing are made.
@@ -189,10 +197,13 @@ def _polar(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _decode(
-  model: inference.Model, codes: Float32[np.ndarray, 'frames walkers latent']
+  model: inference.Model,
+  codes: Float32[np.ndarray, 'frames walkers latent'],
+  attributes: Float32[np.ndarray, 'walkers attributes'] | None = None,
 ) -> Walks:
   frames, walkers, latent = codes.shape
-  pixels = model.decode(codes.reshape(-1, latent))
+  rows = None if attributes is None else np.tile(attributes, (frames, 1))
+  pixels = model.decode(codes.reshape(-1, latent), rows)
   return pixels.reshape(frames, walkers, *pixels.shape[1:])
 
 
