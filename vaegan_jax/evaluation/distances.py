@@ -38,18 +38,6 @@ class Manifold(NamedTuple):
   coverage: float
 
 
-class Sliced(NamedTuple):
-  """Distances by level of a pyramid.
-
-  Attributes:
-    levels: by height in pixels, from the finest.
-    mean: over levels.
-  """
-
-  levels: dict[int, float]
-  mean: float
-
-
 def samples(
   pixels: quality.Pixels,
   reference: quality.Pixels,
@@ -57,7 +45,7 @@ def samples(
   features: quality.Extract,
   seed: int = 0,
 ) -> dict[str, float]:
-  """Measures samples against real images by everything in this file.
+  """Measures samples against real images by every distance there is.
 
   Called with held-out real images in the place of the samples it gives the
   floor: the values of a perfect model at this number of images.
@@ -76,7 +64,7 @@ def samples(
     ValueError: as the functions of these names.
   """
   ours, theirs = features(pixels), features(reference)
-  sliced = sliced_wasserstein(pixels, reference, seed=seed)
+  sliced = pyramids.sliced_wasserstein(pixels, reference, seed=seed)
   return {
     'sliced_wasserstein': sliced.mean,
     'high_frequency_ratio': quality.high_frequency_ratio(pixels, reference),
@@ -178,83 +166,6 @@ def manifold(
     density=float(balls / (neighbours * len(features))),
     coverage=float(covered.mean()),
   )
-
-
-def sliced_wasserstein(
-  pixels: quality.Pixels,
-  reference: quality.Pixels,
-  *,
-  seed: int = 0,
-  patches: int = 32_768,
-  directions: int = 128,
-) -> Sliced:
-  """Computes the sliced Wasserstein distance of patches, level by level.
-
-  At each level of a Laplacian pyramid, 7x7 patches are drawn at random and
-  projected on random directions of length 1; the distance is the mean
-  difference of the sorted projections, averaged over directions. Patches of
-  both sets lie at the same places, so that a set has no distance to itself.
-
-  The unit is a standard deviation of the reference at that level and colour;
-  the source prints 1000 times as much.
-
-  Source: Karras et al. (2018), section 5.
-  Deviation: both sets are standardised by the reference. The authors' code
-  standardises each by itself, which hides what blur takes from a level.
-
-  Args:
-    pixels: of the samples.
-    reference: real images of the same shape.
-    seed: of places and directions.
-    patches: of each set, spread evenly over its images.
-    directions: on which patches are projected.
-
-  Raises:
-    ValueError: the images differ in shape, or are smaller than a patch.
-  """
-  if pixels.shape[1:] != reference.shape[1:]:
-    raise ValueError(
-      f'images of shape {pixels.shape[1:]} and a reference of shape '
-      f'{reference.shape[1:]}: both must have one size'
-    )
-  # Patches of one set are drawn from as many images at most.
-  pair = [pyramids.laplacian(p[:patches]) for p in (pixels, reference)]
-  levels = {}
-  for number, (maps, other) in enumerate(zip(*pair, strict=True)):
-    ours, theirs = (
-      pyramids.patches(m, patches, generator=_generator(seed, number))
-      for m in (maps, other)
-    )
-    slices = _directions(ours[0].size, directions, _generator(seed, number, 1))
-    levels[maps.shape[1]] = _sliced(ours, theirs, slices)
-  return Sliced(levels, float(np.mean(list(levels.values()))))
-
-
-def _generator(*seed: int) -> np.random.Generator:
-  return np.random.default_rng(seed)
-
-
-def _directions(
-  size: int, count: int, generator: np.random.Generator
-) -> np.ndarray:
-  """Draws directions [count, size] of length 1."""
-  slices = generator.standard_normal((count, size), np.float32)
-  return slices / np.linalg.norm(slices, axis=1, keepdims=True)
-
-
-def _sliced(
-  patches: np.ndarray, reference: np.ndarray, slices: np.ndarray
-) -> float:
-  """Compares patches [patches, place, colours] along each direction."""
-  mean = reference.mean(axis=(0, 1), dtype=np.float64)
-  sd = reference.std(axis=(0, 1), dtype=np.float64)
-  # A colour without variation has no unit: it counts as it is.
-  mean, sd = (x.astype(np.float32) for x in (mean, np.where(sd > 0, sd, 1)))
-  ours, theirs = (
-    np.sort(slices @ ((p - mean) / sd).reshape(len(p), -1).T, axis=1)
-    for p in (patches, reference)
-  )
-  return float(np.abs(ours - theirs).mean(dtype=np.float64))
 
 
 def _check(features: np.ndarray, reference: np.ndarray) -> None:
