@@ -8,11 +8,10 @@ Any setting can be overridden: --config.gamma=1e-6. The same command resumes.
 
 from __future__ import annotations
 
-import logging as std_logging
-import sys
-
-from absl import app, flags, logging
+from absl import app, flags
 from ml_collections import config_flags
+
+from experiments import launch
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'The settings: a file of experiments/configs.'
@@ -27,19 +26,11 @@ _WORKDIR = flags.DEFINE_string(
 
 def main(argv: list[str]) -> None:
   """Trains, and names the report to open."""
-  if argv[1:]:
-    raise app.UsageError(f'unexpected arguments: {" ".join(argv[1:])}')
-  from vaegan_jax import training
+  launch.refuse_arguments(argv)
+  with launch.session():
+    from vaegan_jax import training
 
-  # Orbax tells all it does; of others only warnings are of interest.
-  logging.set_verbosity(logging.WARNING)
-  logging.use_absl_handler()
-  std_logging.getLogger('vaegan_jax').setLevel(std_logging.INFO)
-  try:
-    report = training.train(_CONFIG.value, _WORKDIR.value)
-  except (ValueError, FileNotFoundError, training.Diverged) as error:
-    sys.exit(f'Error: {error}')
-  print(f'Open {report}')
+    print(f'Open {training.train(_CONFIG.value, _WORKDIR.value)}')
 
 
 if __name__ == '__main__':

@@ -155,9 +155,9 @@ class Records:
     for name, value in metrics.items():
       self._events.add_scalar(name, value, step)
     self._events.add_scalar('images_per_second', speed, step)
+    shown = [name for name in ('prior', 'llike', 'real') if name in metrics]
     self._bar.set_postfix_str(
-      ', '.join(f'{k} {metrics[k]:.3g}' for k in ('prior', 'llike', 'real')),
-      refresh=False,
+      ', '.join(f'{name} {metrics[name]:.3g}' for name in shown), refresh=False
     )
 
   def close(self) -> None:

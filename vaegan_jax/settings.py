@@ -47,6 +47,7 @@ _RANGES = {
   'optimizer.decay': (0, 1),
   'optimizer.momentum': (0, 1),
   'data.faces': (1, None),
+  'data.seed': (0, 2**32 - 1),
   'data.resident': (0, None),
   'log_every': (1, None),
   'picture_every': (1, None),
@@ -251,7 +252,9 @@ def source(config: Config) -> cache.Source:
   if kind == 'faces':
     from vaegan_jax.data import faces
 
-    return faces.Faces(height_width, seed=config.seed, train=config.data.faces)
+    return faces.Faces(
+      height_width, seed=config.data.seed, train=config.data.faces
+    )
   if kind == 'celeba':
     from vaegan_jax.data import celeba
 

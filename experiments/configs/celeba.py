@@ -82,6 +82,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.data.jitter = True  # move and recolour images a little (C)
   config.data.train_on_validation = True  # celeba: train on both (C)
   config.data.faces = 20_000  # faces: how many to draw for training
+  config.data.seed = 0  # faces: which ones are drawn
   config.data.cache = ''  # where arrays are kept; '': ~/.cache/vaegan_jax
   config.data.resident = 4 << 30  # bytes up to which data lives on the devices
 

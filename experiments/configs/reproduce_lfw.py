@@ -1,0 +1,21 @@
+"""The paper's comparison and table on LFW, with the reference's settings.
+
+The scores do not say which attributes hold, so visual attribute vectors are
+left to CelebA.
+Command:
+  python -m experiments.reproduce \
+    --config=experiments/configs/reproduce_lfw.py \
+    --workdir=runs/reproduce_lfw --config.training.data.path=PATH
+"""
+
+import ml_collections
+
+from experiments.configs import lfw, reproduce_celeba
+from vaegan_jax import settings
+
+
+def get_config() -> ml_collections.ConfigDict:
+  """Gives the paper's scale with LFW as its data."""
+  config = reproduce_celeba.get_config().unlock()
+  config.training = settings.change(lfw.get_config(), {'conditional': ''})
+  return config.lock()

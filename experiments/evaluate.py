@@ -1,0 +1,75 @@
+"""Measures a trained model: its samples, reconstructions and attributes.
+
+python -m experiments.evaluate --workdir=DIR
+
+Writes DIR/measures.json; each number stands beside that of real images.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+from absl import app, flags
+
+from experiments import launch
+
+_WORKDIR = flags.DEFINE_string(
+  'workdir', None, 'The folder of the run.', required=True
+)
+_IMAGES = flags.DEFINE_integer(
+  'images', 2_000, 'Test images, and samples, at most.', lower_bound=20
+)
+_RUNS = flags.DEFINE_integer(
+  'runs',
+  10,
+  'Images of each attribute vector, of a conditional model.',
+  lower_bound=1,
+)
+_ORACLE_STEPS = flags.DEFINE_integer(
+  'oracle_steps',
+  2_000,
+  'Batches that the predictor of attributes is trained for.',
+  lower_bound=1,
+)
+_SEED = flags.DEFINE_integer('seed', 0, 'Of the samples.', lower_bound=0)
+
+
+def main(argv: list[str]) -> None:
+  """Prints and writes every measure of a run."""
+  launch.refuse_arguments(argv)
+  with launch.session():
+    _evaluate(pathlib.Path(_WORKDIR.value))
+
+
+def _evaluate(workdir: pathlib.Path) -> None:
+  from vaegan_jax import inference, records, settings
+  from vaegan_jax.evaluation import measures
+
+  config = records.read_config(workdir)
+  model = inference.load(workdir)
+  study = measures.prepare(
+    settings.source(config),
+    directory=settings.cache_directory(config),
+    images=_IMAGES.value,
+    oracle_steps=_ORACLE_STEPS.value,
+  )
+  if study.judge is not None:
+    for name, value in study.judge.held_out.means().items():
+      print(f'Predictor of attributes, held-out {name}: {value:.3f}')
+  floor = measures.floor(study)
+  found = measures.measure(model, study, runs=_RUNS.value, seed=_SEED.value)
+  print(f'{"measure":55} {"model":>10} {"real":>10}')
+  for name, value in found.items():
+    real = f'{floor[name]:10.4f}' if name in floor else ''
+    print(f'{name:55} {value:10.4f} {real}')
+  path = workdir / 'measures.json'
+  about = {'step': model.step, 'images': len(study.test.images)}
+  path.write_text(
+    json.dumps({'about': about, 'values': found, 'real': floor}, indent=2)
+  )
+  print(f'Wrote {path}')
+
+
+if __name__ == '__main__':
+  app.run(main)

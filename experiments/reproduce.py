@@ -1,0 +1,38 @@
+"""Reproduces the paper's comparison of four models: figures, table, claims.
+
+python -m experiments.reproduce \
+  --config=experiments/configs/reproduce_faces.py --workdir=DIR
+
+The same command resumes; what was trained and measured is kept.
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from experiments import launch
+
+_CONFIG = config_flags.DEFINE_config_file(
+  'config', None, 'The scale: experiments/configs/reproduce_*.py.'
+)
+_WORKDIR = flags.DEFINE_string(
+  'workdir', None, 'The folder, made if it does not exist.', required=True
+)
+
+
+def main(argv: list[str]) -> None:
+  """Trains what is missing, measures all, and names the report to open."""
+  launch.refuse_arguments(argv)
+  with launch.session():
+    from experiments import reproduction
+
+    report = reproduction.run(_CONFIG.value, pathlib.Path(_WORKDIR.value))
+    print(f'Open {report}')
+
+
+if __name__ == '__main__':
+  flags.mark_flag_as_required('config')
+  app.run(main)

@@ -1,0 +1,199 @@
+"""Trains and measures every model of the paper, then sets all beside it.
+
+DIR/SEED/MODEL/          a run, and measures.json
+DIR/figures/             the paper's figures, and walks
+DIR/table.md, claims.json, report.html
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import pathlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import ml_collections
+
+from experiments import comparison, paper
+from vaegan_jax import algorithm, inference, records, settings, training
+from vaegan_jax.evaluation import measures
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Trial(NamedTuple):
+  """A model to train: what it is called, and its config."""
+
+  name: str
+  config: settings.Config
+
+
+def trials(
+  config: ml_collections.ConfigDict, workdir: pathlib.Path, *, seed: int
+) -> list[Trial]:
+  """Lists the models of one seed, each after those that it builds on.
+
+  All models are unconditional once; where the data have attributes, all but
+  VAE_Dis_l are conditional on all of them once more, as in the paper.
+  """
+  base = settings.change(config.training, {'seed': config.training.seed + seed})
+  source = settings.source(base)
+  listed = []
+  for model in ('gan', 'vae', 'vae_dis', 'vaegan'):
+    delta = {'model': model}
+    if algorithm.MODELS[model].given:
+      delta['similarity'] = str(_folder(workdir, seed, 'gan'))
+    listed.append(Trial(model, settings.change(base, delta)))
+  if source.attribute_names:
+    for model in ('gan', 'vae', 'vaegan'):
+      changed = settings.change(base, {'model': model, 'conditional': 'all'})
+      resolved = settings.resolve(changed, source)
+      listed.append(Trial(f'{paper.CONDITIONAL}{model}', resolved))
+  return listed
+
+
+def run(
+  config: ml_collections.ConfigDict, workdir: pathlib.Path
+) -> pathlib.Path:
+  """Reproduces the paper's comparison; what is done already is not done again.
+
+  Args:
+    config: as in experiments/configs/reproduce_celeba.py.
+    workdir: its folder, made if it does not exist.
+
+  Returns:
+    the report to open.
+
+  Raises:
+    ValueError: for settings that cannot work, before anything is trained.
+  """
+  check(config)
+  plan = {
+    seed: trials(config, workdir, seed=seed) for seed in range(config.seeds)
+  }
+  for listed in plan.values():
+    for trial in listed:
+      settings.check(trial.config)
+  study = measures.prepare(
+    settings.source(config.training),
+    directory=settings.cache_directory(config.training),
+    images=config.images,
+    oracle_steps=config.oracle_steps,
+  )
+  floor = _kept(
+    workdir / 'floor.json',
+    _about(config, study, step=0),
+    lambda: measures.floor(study),
+  )
+  models: dict[str, inference.Model] = {}
+  measured: list[dict[str, dict[str, float]]] = []
+  for seed, listed in plan.items():
+    measured.append({})
+    for trial in listed:
+      folder = _folder(workdir, seed, trial.name)
+      model = _train(trial, folder)
+      _LOGGER.info('Measuring %s of seed %d.', trial.name, seed)
+      measured[-1][trial.name] = _measure(
+        config, study, model, folder, seed=seed
+      )
+      models.setdefault(trial.name, model)
+  return comparison.write(
+    workdir,
+    config,
+    study=study,
+    results=comparison.Results(models, measured, floor, _seconds(workdir)),
+  )
+
+
+def check(config: ml_collections.ConfigDict) -> None:
+  """Refuses settings of the reproduction that cannot work.
+
+  Raises:
+    ValueError: naming the setting, its value and what is allowed.
+  """
+  least = {'seeds': 1, 'images': 20, 'runs': 1, 'oracle_steps': 1}
+  for name, smallest in least.items():
+    if config[name] < smallest:
+      raise ValueError(
+        f'config.{name} = {config[name]}: expected at least {smallest}'
+      )
+  for name, wanted in {'model': 'vaegan', 'conditional': ''}.items():
+    if config.training[name] != wanted:
+      raise ValueError(
+        f'config.training.{name} = {config.training[name]!r}: leave it at '
+        f'{wanted!r}; a reproduction trains every model'
+      )
+  settings.check(config.training)
+
+
+def _measure(
+  config: ml_collections.ConfigDict,
+  study: measures.Study,
+  model: inference.Model,
+  folder: pathlib.Path,
+  *,
+  seed: int,
+) -> dict[str, float]:
+  """Measures a run, or reads what was measured of the same run before."""
+  return _kept(
+    folder / 'measures.json',
+    _about(config, study, step=model.step) | {'seed': seed},
+    lambda: measures.measure(model, study, runs=config.runs, seed=seed),
+  )
+
+
+def _train(trial: Trial, folder: pathlib.Path) -> inference.Model:
+  """Trains a model to its end, or loads it where that was done before."""
+  records.write_config(folder, trial.config)
+  try:
+    model = inference.load(folder)
+  except FileNotFoundError:
+    model = None
+  if model is None or model.step < trial.config.steps:
+    _LOGGER.info('Training %s in %s.', trial.name, folder)
+    training.train(trial.config, folder)
+    jax.clear_caches()  # each run compiles programs of its own
+    model = inference.load(folder)
+  return model
+
+
+def _about(
+  config: ml_collections.ConfigDict, study: measures.Study, *, step: int
+) -> dict[str, Any]:
+  """Says what decides a run's measures, apart from the run."""
+  return {
+    'version': measures.VERSION,
+    'step': step,
+    'images': config.images,
+    'runs': config.runs,
+    'data': study.test.digest,
+    'oracle': study.judge.digest if study.judge else None,
+  }
+
+
+def _kept(
+  path: pathlib.Path, about: Mapping[str, Any], make: Any
+) -> dict[str, float]:
+  """Reads values that were made under the same conditions, or makes them."""
+  if path.exists():
+    kept = json.loads(path.read_text())
+    if kept['about'] == about:
+      return kept['values']
+  values = make()
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_text(json.dumps({'about': about, 'values': values}, indent=2))
+  return values
+
+
+def _seconds(workdir: pathlib.Path) -> float:
+  """Adds up the seconds that training took, all runs together."""
+  logged = (
+    records.read_rows(path) for path in workdir.glob(f'*/*/{records.TIMING}')
+  )
+  return sum(rows[-1]['seconds'] for rows in logged if rows)
+
+
+def _folder(workdir: pathlib.Path, seed: int, name: str) -> pathlib.Path:
+  return workdir / f'seed_{seed}' / name
