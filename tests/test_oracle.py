@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vaegan_jax.data import cache
-from vaegan_jax.evaluation import accuracy, oracle
+from vaegan_jax.evaluation import accuracy, oracle, predictor
 
 NAMES = ('left', 'red', 'rare')
 
@@ -213,6 +213,30 @@ def test_a_manifest_says_what_the_weights_are(trained, folder):
   about = json.loads(path.read_text())
   assert about['attribute_names'] == list(NAMES)
   assert about['steps'] == 100
+
+
+def test_a_rare_attribute_weighs_as_much_as_its_absence():
+  has = np.array([[1], [0], [0], [0]], np.float32)
+  scale = predictor.scale_of(has.astype(bool))
+
+  def cost(output):
+    outputs = np.full((4, 1), output, np.float32)
+    return predictor.loss(outputs, has, scale=scale)
+
+  # One answer for all images is best at even odds, not at 1 in 4.
+  np.testing.assert_allclose(cost(0.0), np.log(2), rtol=1e-6)
+  np.testing.assert_allclose(cost(-1.1), cost(1.1), rtol=1e-6)
+  assert cost(-1.1) > cost(0.0)
+
+
+def test_scores_are_learned_in_standard_deviations():
+  scores = np.array([[10.0, 3.0], [30.0, 3.0]], np.float32)
+  scale = predictor.scale_of(scores)
+  outputs = np.array([[0.0, 0.0], [1.0, 2.0]], np.float32)
+  # Off by one deviation in the first image, by two in the second.
+  np.testing.assert_allclose(
+    predictor.loss(outputs, scores, scale=scale), (1 + 4) / 2 / 2
+  )
 
 
 def test_balanced_accuracy_by_hand():
