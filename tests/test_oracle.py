@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -216,11 +217,11 @@ def test_a_manifest_says_what_the_weights_are(trained, folder):
 
 
 def test_a_rare_attribute_weighs_as_much_as_its_absence():
-  has = np.array([[1], [0], [0], [0]], np.float32)
-  scale = predictor.scale_of(has.astype(bool))
+  has = jnp.array([[1.0], [0.0], [0.0], [0.0]])
+  scale = predictor.scale_of(np.asarray(has, bool))
 
   def cost(output):
-    outputs = np.full((4, 1), output, np.float32)
+    outputs = jnp.full((4, 1), output)
     return predictor.loss(outputs, has, scale=scale)
 
   # One answer for all images is best at even odds, not at 1 in 4.
@@ -230,9 +231,9 @@ def test_a_rare_attribute_weighs_as_much_as_its_absence():
 
 
 def test_scores_are_learned_in_standard_deviations():
-  scores = np.array([[10.0, 3.0], [30.0, 3.0]], np.float32)
-  scale = predictor.scale_of(scores)
-  outputs = np.array([[0.0, 0.0], [1.0, 2.0]], np.float32)
+  scores = jnp.array([[10.0, 3.0], [30.0, 3.0]])
+  scale = predictor.scale_of(np.asarray(scores))
+  outputs = jnp.array([[0.0, 0.0], [1.0, 2.0]])
   # Off by one deviation in the first image, by two in the second.
   np.testing.assert_allclose(
     predictor.loss(outputs, scores, scale=scale), (1 + 4) / 2 / 2
