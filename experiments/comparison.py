@@ -13,16 +13,16 @@ import ml_collections
 import numpy as np
 
 from experiments import paper
-from vaegan_jax import algorithm, inference
+from vaegan_jax import inference, objectives
 from vaegan_jax.evaluation import attributes, claims, measures
 from vaegan_jax.report import comparison, figures, paper_figures, speed, walks
 
 # In the order of the paper's figure 3.
 MODELS = ('vae', 'vae_dis', 'gan', 'vaegan')
 _TITLES = {
-  **{name: algorithm.MODELS[name].title for name in MODELS},
+  **{name: objectives.MODELS[name].title for name in MODELS},
   **{
-    f'{paper.CONDITIONAL}{name}': f'Conditional {algorithm.MODELS[name].title}'
+    f'{paper.CONDITIONAL}{name}': f'Conditional {objectives.MODELS[name].title}'
     for name in MODELS
   },
 }

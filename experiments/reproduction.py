@@ -17,7 +17,7 @@ import jax
 import ml_collections
 
 from experiments import comparison, paper
-from vaegan_jax import algorithm, inference, records, settings, training
+from vaegan_jax import inference, objectives, records, settings, training
 from vaegan_jax.evaluation import measures
 
 _LOGGER = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def trials(
   listed = []
   for model in ('gan', 'vae', 'vae_dis', 'vaegan'):
     delta = {'model': model}
-    if algorithm.MODELS[model].given:
+    if objectives.MODELS[model].given:
       delta['similarity'] = str(_folder(workdir, seed, 'gan'))
     listed.append(Trial(model, settings.change(base, delta)))
   if source.attribute_names:

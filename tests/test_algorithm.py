@@ -9,11 +9,18 @@ import numpy as np
 import pytest
 
 from tests import reference
-from vaegan_jax import algorithm, networks, optimizers, state, streams
-from vaegan_jax.algorithm import MODELS
+from vaegan_jax import (
+  algorithm,
+  networks,
+  objectives,
+  optimizers,
+  state,
+  streams,
+)
+from vaegan_jax.objectives import MODELS
 
 BATCH, LATENT, SHAPE = 6, 7, (16, 24, 3)
-PAPER = algorithm.Objective(gamma=1e-2)
+PAPER = objectives.Objective(gamma=1e-2)
 OBJECTIVES = {
   'paper': PAPER,
   'demo': dataclasses.replace(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vaegan_jax import networks
+from vaegan_jax import layers, networks
 
 
 def initial(network, example):
@@ -93,7 +93,7 @@ def test_initial_weights_are_uniform_within_the_authors_bound():
 
 
 def test_running_statistics_keep_nine_tenths_of_the_old():
-  layer = networks.Normalise()
+  layer = layers.Normalise()
   x = jnp.full((4, 2, 2, 3), 5.0)
   variables = layer.init(jax.random.key(0), x, train=False)
   _, changed = layer.apply(variables, x, train=True, mutable=['batch_stats'])

@@ -1,5 +1,6 @@
 """Every config is sound, and wrong settings are refused by name."""
 
+import dataclasses
 import importlib
 import pathlib
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests import small
 from vaegan_jax import records, settings
+from vaegan_jax.data import faces
 
 CONFIGS = sorted(
   path.stem
@@ -17,7 +19,10 @@ CONFIGS = sorted(
 
 
 def load(name):
-  return importlib.import_module(f'experiments.configs.{name}').get_config()
+  """Loads what a config trains with; some ask for a whole reproduction."""
+  module = importlib.import_module(f'experiments.configs.{name}')
+  config = module.get_config()
+  return config.training if 'training' in config else config
 
 
 @pytest.mark.parametrize('name', CONFIGS)
@@ -25,12 +30,20 @@ def test_shipped_config_is_accepted(name):
   config = load(name)
   with config.unlocked():
     config.data.path = 'somewhere'
+    if settings.model(config).given:
+      config.similarity = 'somewhere'
   settings.check(config)
 
 
 def test_all_configs_have_the_settings_of_the_reference():
   names = {name: set(records.flatten(load(name))) for name in CONFIGS}
   assert all(found == names['celeba'] for found in names.values())
+
+
+@pytest.mark.parametrize('model', ['vae', 'vae_dis', 'gan'])
+def test_the_papers_models_differ_in_nothing_but_the_model(model):
+  ours, reference = (records.flatten(load(n)) for n in (model, 'celeba'))
+  assert {n for n in ours if ours[n] != reference[n]} == {'model'}
 
 
 def test_the_reference_holds_what_the_commit_says():
@@ -61,6 +74,9 @@ def test_the_reference_holds_what_the_commit_says():
     ({'data__channels': 1}, "'faces' has 3"),
     ({'discriminator__layer': 9}, 'no layer 9'),
     ({'latent_size': 0}, r'config\.latent_size = 0'),
+    ({'real_share': 1.0}, r'config\.real_share = 1\.0'),
+    ({'model': 'vae_dis'}, r'config\.similarity is empty'),
+    ({'similarity': 'runs/gan'}, 'takes no network from another run'),
   ],
 )
 def test_wrong_setting_is_refused_by_name(changes, message):
@@ -81,3 +97,43 @@ def test_delta_of_another_type_is_refused():
 def test_one_number_means_a_square():
   assert settings.size(small.config(data__size=(24,))) == (24, 24)
   assert settings.size(small.config(data__size=(24, 16))) == (24, 16)
+
+
+def resolved(names, **changes):
+  config = small.config(conditional=names, **changes)
+  return settings.resolve(config, settings.source(config))
+
+
+def test_all_attributes_stand_by_name_in_a_resolved_config():
+  config = resolved('all')
+  assert settings.conditional(config) == faces.ATTRIBUTES
+  assert settings.networks(config).attributes == len(faces.ATTRIBUTES)
+  assert resolved('Male,Smiling').conditional == 'Male,Smiling'
+  assert settings.networks(resolved('')).attributes == 0
+
+
+def test_an_attribute_that_the_data_lack_is_refused_with_the_nearest():
+  with pytest.raises(ValueError, match=r"'Smilling'.*did you mean Smiling"):
+    resolved('Male,Smilling')
+
+
+def test_a_conditional_model_of_data_without_attributes_is_refused(tmp_path):
+  config = small.config(conditional='all')
+  unlabelled = dataclasses.replace(settings.source(config))
+  object.__setattr__(unlabelled, 'attribute_names', ())
+  with pytest.raises(ValueError, match='has no attributes'):
+    settings.resolve(config, unlabelled)
+
+
+def test_networks_are_not_built_of_attributes_without_names():
+  with pytest.raises(ValueError, match='resolve the config'):
+    settings.networks(small.config(conditional='all'))
+
+
+@pytest.mark.parametrize(
+  ('model', 'weight'), [('vaegan', 2.0), ('gan', 1.0), ('vae', 0.0)]
+)
+def test_generated_images_share_what_real_ones_leave(model, weight):
+  # A share of a half: as much as all kinds of generated images together.
+  config = small.config(model=model, real_share=0.5)
+  assert settings.objective(config).real_weight == weight

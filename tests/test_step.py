@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from tests import small
-from vaegan_jax import algorithm, networks, optimizers, settings, state, step
+from vaegan_jax import networks, objectives, optimizers, settings, state, step
 from vaegan_jax.data import augmentation, batches
 
 
 def terms(real, generated):
   zero = jnp.zeros(())
-  return algorithm.Terms(
+  return objectives.Terms(
     zero, zero, jnp.array(real), jnp.array(generated), zero
   )
 
@@ -165,7 +165,7 @@ def test_step_computes_little_more_than_the_least():
   function = step.make(
     nets,
     made,
-    objective=algorithm.Objective(),
+    objective=objectives.Objective(),
     augment=augmentation.each(flips=False, jitters=False),
     equilibrium=step.Equilibrium(),
   )

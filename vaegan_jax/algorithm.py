@@ -16,7 +16,7 @@ Three rules live in the order of pullbacks below, and nowhere else: L_GAN never
 reaches Enc, L_llike never reaches Dis, gamma acts in Dec's update only. As all
 updates come from one forward pass, no activation is computed twice.
 
-The paper's other models lack some of these lines; MODELS says which.
+The paper's other models lack some of these lines; objectives.MODELS says which.
 
 Glossary: paper -> code
     x, x_tilde, x_p     streams 'x', 'x_tilde', 'x_p' of images in [-1, 1]
@@ -32,151 +32,15 @@ Dis_l, and Dec's x_tilde apart for L_llike.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from flax import struct
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from vaegan_jax import losses, streams
+from vaegan_jax import losses, objectives, streams
 from vaegan_jax import networks as nets
-
-
-class Model(NamedTuple):
-  """Which parts of the VAE/GAN one of the paper's models has.
-
-  Attributes:
-    title: as the paper writes it.
-    learned: the networks that descend something.
-    llike: where L_llike compares x with x_tilde, in 'pixels' or in 'dis_l';
-      None: there is no x_tilde, as there is no encoder.
-    adversarial: whether there is L_GAN, and with it x_p.
-    given: a network taken from another run, which stays as it is.
-  """
-
-  title: str
-  learned: tuple[str, ...]
-  llike: str | None
-  adversarial: bool
-  given: str | None = None
-
-  def networks(self) -> tuple[str, ...]:
-    """Names the networks of this model."""
-    return self.learned + ((self.given,) if self.given else ())
-
-  def judged(self) -> tuple[str, ...]:
-    """Names the streams that may take part in L_GAN."""
-    if not self.adversarial:
-      return ()
-    return ('x', 'x_tilde', 'x_p') if self.llike else ('x', 'x_p')
-
-
-MODELS = {
-  'vae': Model('VAE', ('encoder', 'decoder'), 'pixels', False),
-  'vae_dis': Model(
-    'VAE_Dis_l', ('encoder', 'decoder'), 'dis_l', False, 'discriminator'
-  ),
-  'gan': Model('GAN', ('decoder', 'discriminator'), None, True),
-  'vaegan': Model('VAE/GAN', nets.NAMES, 'dis_l', True),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Objective:
-  """Says what is minimised.
-
-  Attributes:
-    model: one of MODELS.
-    gamma: weight of L_llike against L_GAN, in the decoder's objective alone,
-      and only where there is L_GAN.
-    real_weight: weight of -log Dis(x) in the discrimination; 1 in the paper.
-    reconstructions: whether L_GAN has a term for x_tilde.
-    epsilon: added inside the logarithms of L_GAN.
-    non_saturating: whether Dec descends -log Dis of what it generates instead
-      of log(1 - Dis), which has the same fixed point and a larger gradient
-      while Dis is winning.
-    joint_normalisation: whether the streams of a network share one batch
-      normalisation, as in the authors' code, or each has its own.
-  """
-
-  model: Model = MODELS['vaegan']
-  gamma: float = 1e-5
-  real_weight: float = 1.0
-  reconstructions: bool = True
-  epsilon: float = 0.0
-  non_saturating: bool = False
-  joint_normalisation: bool = True
-
-  def judged(self) -> tuple[str, ...]:
-    """Names the streams of L_GAN."""
-    judged = self.model.judged()
-    return (
-      judged
-      if self.reconstructions
-      else tuple(s for s in judged if s != 'x_tilde')
-    )
-
-  def weight(self) -> float:
-    """Gives the weight of L_llike in the decoder's objective."""
-    return self.gamma if self.model.adversarial else 1.0
-
-  def discrimination(self, logits: streams.Streams) -> Float[Array, '']:
-    """Computes what Dis descends, in nats, summed over the batch."""
-    generated = jnp.stack(self._generated(logits))
-    return self.real_weight * self.real(logits) + generated.sum()
-
-  def generation(self, logits: streams.Streams) -> Float[Array, '']:
-    """Computes what L_GAN makes Dec descend, in nats, summed over the batch."""
-    if not self.non_saturating:
-      return -self.discrimination(logits)
-    fooled = [
-      losses.real(logits[s], epsilon=self.epsilon) for s in self.judged()[1:]
-    ]
-    return jnp.stack(fooled).sum()
-
-  def real(self, logits: streams.Streams) -> Float[Array, '']:
-    """Sums -log Dis(x) over the batch."""
-    return losses.real(logits['x'], epsilon=self.epsilon).sum()
-
-  def generated(self, logits: streams.Streams) -> Float[Array, '']:
-    """Sums -log(1 - Dis) over the batch, the mean of the generated streams."""
-    return jnp.stack(self._generated(logits)).mean()
-
-  def _generated(self, logits: streams.Streams) -> list[Array]:
-    return [
-      losses.generated(logits[s], epsilon=self.epsilon).sum()
-      for s in self.judged()[1:]
-    ]
-
-
-@struct.dataclass
-class Terms:
-  """The losses of one batch, in nats an image, the mean of the batch.
-
-  None stands for what a model does not have.
-
-  Attributes:
-    prior: L_prior, summed over the latent axis.
-    llike: L_llike without its constant, summed over pixels and colours, or
-      over the features of Dis_l.
-    real: -log Dis(x).
-    generated: -log(1 - Dis), the mean over x_tilde and x_p.
-    generation: what L_GAN makes Dec descend.
-  """
-
-  prior: Float[Array, ''] | None = None
-  llike: Float[Array, ''] | None = None
-  real: Float[Array, ''] | None = None
-  generated: Float[Array, ''] | None = None
-  generation: Float[Array, ''] | None = None
-
-  def present(self) -> dict[str, Array]:
-    """Gives the terms that the model has, by name."""
-    named = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-    return {name: term for name, term in named.items() if term is not None}
 
 
 class Descent(NamedTuple):
@@ -189,7 +53,7 @@ class Descent(NamedTuple):
     statistics: the new 'batch_stats' of each network that learns.
   """
 
-  terms: Terms
+  terms: objectives.Terms
   gradients: dict[str, Any]
   statistics: dict[str, Any]
 
@@ -237,7 +101,7 @@ def descend(
   images: Float[Array, 'batch height width colours'],
   *,
   noise: Noise,
-  objective: Objective,
+  objective: objectives.Objective,
   attributes: Float[Array, 'batch attributes'] | None = None,
 ) -> Descent:
   """Computes every network's gradient from one forward pass.
@@ -279,7 +143,7 @@ def descend(
     'discriminator': forward.upper,
   }
   return Descent(
-    Terms(**streams.scale(1 / len(images), terms)),
+    objectives.Terms(**streams.scale(1 / len(images), terms)),
     gradients,
     {name: passes[name].statistics for name in gradients},
   )
@@ -291,7 +155,7 @@ def run(
   images: Float[Array, 'batch height width colours'],
   *,
   noise: Noise,
-  objective: Objective,
+  objective: objectives.Objective,
   attributes: Float[Array, 'batch attributes'] | None = None,
 ) -> Forward:
   """Runs the networks forward; the arguments are those of `descend`."""
@@ -344,7 +208,7 @@ def run(
 
 
 def _judge(
-  forward: Forward, objective: Objective
+  forward: Forward, objective: objectives.Objective
 ) -> tuple[dict[str, Array], Any, streams.Streams]:
   """Computes L_GAN: its terms, Dis's gradient, and what reaches Dec's images.
 

@@ -24,73 +24,15 @@ deviations; the scale of a normalisation starts at 1.
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from vaegan_jax import convolution
+from vaegan_jax import layers
 
 NAMES = ('encoder', 'decoder', 'discriminator')
-KERNEL = 5
-
-# Uniform within 1 / sqrt(3 fan_in), the authors' AutoFiller. A kernel is
-# [height, width, large, small]; for the transposed layers too they count the
-# channels of the larger map as the fan-in.
-_initial = nn.initializers.variance_scaling(1 / 9, 'fan_in', 'uniform')
-
-
-class Convolution(nn.Module):
-  """Applies a 5x5 convolution ('down'), or its transpose ('up')."""
-
-  channels: int
-  stride: int = 2
-  direction: str = 'down'
-  bias: bool = False
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    """Maps [batch, height, width, channels] to smaller or larger maps."""
-    down = self.direction == 'down'
-    large, small = x.shape[-1], self.channels
-    if not down:
-      large, small = small, large
-    shape = (KERNEL, KERNEL, large, small)
-    kernel = self.param('kernel', _initial, shape, jnp.float32)
-    function = convolution.convolve if down else convolution.transpose
-    x = function(x, kernel.astype(x.dtype), self.stride)
-    if self.bias:
-      bias = self.param('bias', nn.initializers.zeros, (self.channels,))
-      x = x + bias.astype(x.dtype)
-    return x
-
-
-_Dense = functools.partial(
-  nn.Dense, kernel_init=_initial, bias_init=nn.initializers.zeros
-)
-
-
-class Normalise(nn.Module):
-  """Normalises a batch (over space too) and applies ReLU.
-
-  With `axis` the batch is the one spread over a mapped axis of that name.
-  """
-
-  axis: str | None = None
-
-  @nn.compact
-  def __call__(self, x: Array, *, train: bool) -> Array:
-    """Normalises by the batch's statistics, or by the running ones."""
-    x = nn.BatchNorm(
-      use_running_average=not train,
-      momentum=0.9,
-      epsilon=1e-6 if x.ndim == 4 else 1e-5,
-      axis_name=self.axis,
-      name='batch_norm',
-    )(x)
-    return nn.relu(x)
 
 
 class Encoder(nn.Module):
@@ -119,13 +61,13 @@ class Encoder(nn.Module):
     """Computes mean and log variance."""
     x = images
     for i, channels in enumerate(self.channels, 1):
-      x = Convolution(channels, name=f'convolution_{i}')(x)
-      x = Normalise(self.axis, name=f'normalise_{i}')(x, train=train)
-    x = _join(x, attributes)
-    x = _Dense(self.hidden, use_bias=False, name='dense')(x)
-    x = Normalise(self.axis, name='normalise_dense')(x, train=train)
-    mean = _Dense(self.latent, name='mean')(x)
-    log_var = _Dense(self.latent, name='log_var')(x)
+      x = layers.Convolution(channels, name=f'convolution_{i}')(x)
+      x = layers.Normalise(self.axis, name=f'normalise_{i}')(x, train=train)
+    x = layers.join(x, attributes)
+    x = layers.Dense(self.hidden, use_bias=False, name='dense')(x)
+    x = layers.Normalise(self.axis, name='normalise_dense')(x, train=train)
+    mean = layers.Dense(self.latent, name='mean')(x)
+    log_var = layers.Dense(self.latent, name='log_var')(x)
     return mean, log_var
 
 
@@ -153,16 +95,18 @@ class Decoder(nn.Module):
     """Computes images."""
     first, *rest = self.channels
     height, width = (n >> len(rest) for n in self.shape[:2])
-    x = _join(codes, attributes)
-    x = _Dense(height * width * first, use_bias=False, name='dense')(x)
+    x = layers.join(codes, attributes)
+    x = layers.Dense(height * width * first, use_bias=False, name='dense')(x)
     # Over each unit of the dense layer, as in the authors' code, not per map.
-    x = Normalise(self.axis, name='normalise_dense')(x, train=train)
+    x = layers.Normalise(self.axis, name='normalise_dense')(x, train=train)
     x = x.reshape(-1, height, width, first)
     for i, channels in enumerate(rest, 1):
-      x = Convolution(channels, direction='up', name=f'convolution_{i}')(x)
-      x = Normalise(self.axis, name=f'normalise_{i}')(x, train=train)
+      x = layers.Convolution(channels, direction='up', name=f'convolution_{i}')(
+        x
+      )
+      x = layers.Normalise(self.axis, name=f'normalise_{i}')(x, train=train)
     colours = self.shape[2]
-    x = Convolution(colours, stride=1, bias=True, name='colours')(x)
+    x = layers.Convolution(colours, stride=1, bias=True, name='colours')(x)
     return jnp.tanh(x)
 
 
@@ -190,13 +134,13 @@ class Discriminator(nn.Module):
     """Makes the layers that `features` and `judge` share."""
     first, *rest = self.channels
     self.convolutions = [
-      Convolution(first, stride=1, bias=True),
-      *(Convolution(channels) for channels in rest),
+      layers.Convolution(first, stride=1, bias=True),
+      *(layers.Convolution(channels) for channels in rest),
     ]
-    self.normalisations = [Normalise(self.axis) for _ in rest]
-    self.dense = _Dense(self.hidden, use_bias=False)
-    self.normalise_dense = Normalise(self.axis)
-    self.logit = _Dense(1)
+    self.normalisations = [layers.Normalise(self.axis) for _ in rest]
+    self.dense = layers.Dense(self.hidden, use_bias=False)
+    self.normalise_dense = layers.Normalise(self.axis)
+    self.logit = layers.Dense(1)
 
   def __call__(
     self,
@@ -230,7 +174,7 @@ class Discriminator(nn.Module):
     for i in range(self.layer, len(self.channels) - 1):
       x = self.convolutions[i + 1](self._activate(x, i, train))
     x = self._activate(x, len(self.channels) - 1, train)
-    x = self.dense(_join(x, attributes))
+    x = self.dense(layers.join(x, attributes))
     x = self.normalise_dense(x, train=train)
     return self.logit(x)[:, 0]
 
@@ -239,14 +183,6 @@ class Discriminator(nn.Module):
     if layer == 0:
       return nn.relu(x)
     return self.normalisations[layer - 1](x, train=train)
-
-
-def _join(x: Array, attributes: Array | None) -> Array:
-  """Flattens each item, and appends its attributes where there are any."""
-  x = x.reshape(len(x), -1)
-  if attributes is None:
-    return x
-  return jnp.concatenate([x, attributes.astype(x.dtype)], axis=1)
 
 
 class Networks(NamedTuple):

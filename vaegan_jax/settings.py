@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import ml_collections
 
-from vaegan_jax import algorithm, optimizers, records
+from vaegan_jax import limits, objectives, optimizers, records
 from vaegan_jax import networks as nets
 from vaegan_jax import step as steps
 from vaegan_jax.data import cache
@@ -23,42 +23,6 @@ SOURCES = ('faces', 'celeba', 'lfw', 'folder', 'tfds:NAME')
 ALL = 'all'
 
 Config: TypeAlias = ml_collections.ConfigDict
-
-# name: (least, largest) of numbers, both allowed.
-_RANGES = {
-  'steps': (1, None),
-  'batch_size': (2, None),
-  'seed': (0, 2**32 - 1),
-  'gamma': (0, None),
-  'real_share': (0, 0.999),
-  'log_epsilon': (0, 1),
-  'equilibrium_centre': (0, None),
-  'equilibrium_margin': (0, None),
-  'average_decay': (0, 1),
-  'latent_size': (1, None),
-  'encoder.hidden': (1, None),
-  'encoder.learning_rate_scale': (0, None),
-  'encoder.weight_decay': (0, None),
-  'decoder.learning_rate_scale': (0, None),
-  'decoder.weight_decay': (0, None),
-  'discriminator.hidden': (1, None),
-  'discriminator.learning_rate_scale': (0, None),
-  'discriminator.weight_decay': (0, None),
-  'optimizer.decay': (0, 1),
-  'optimizer.momentum': (0, 1),
-  'data.faces': (1, None),
-  'data.seed': (0, 2**32 - 1),
-  'data.resident': (0, None),
-  'log_every': (1, None),
-  'picture_every': (1, None),
-  'save_every': (1, None),
-  'keep': (1, None),
-}
-_CHOICES = {
-  'model': tuple(algorithm.MODELS),
-  'compile': ('jit', 'pmap'),
-  'optimizer.name': ('rmsprop', 'adam'),
-}
 
 
 def change(config: Config, delta: Mapping[str, Any]) -> Config:
@@ -84,14 +48,14 @@ def check(config: Config) -> None:
     ValueError: naming the setting, its value and what is allowed.
   """
   flat = records.flatten(config)
-  for name, (least, largest) in _RANGES.items():
+  for name, (least, largest) in limits.RANGES.items():
     value = flat[name]
     if value < least or (largest is not None and value > largest):
       upper = '' if largest is None else f' and at most {largest}'
       raise ValueError(
         f'config.{name} = {value}: expected at least {least}{upper}'
       )
-  for name, choices in _CHOICES.items():
+  for name, choices in limits.CHOICES.items():
     if flat[name] not in choices:
       raise ValueError(
         f'config.{name} = {flat[name]!r}: expected one of '
@@ -128,9 +92,9 @@ def resolve(config: Config, source: cache.Source) -> Config:
   return config
 
 
-def model(config: Config) -> algorithm.Model:
+def model(config: Config) -> objectives.Model:
   """Gives which of the paper's models a config asks for."""
-  return algorithm.MODELS[config.model]
+  return objectives.MODELS[config.model]
 
 
 def conditional(config: Config) -> tuple[str, ...]:
@@ -166,9 +130,9 @@ def networks(config: Config) -> nets.Networks:
   )
 
 
-def objective(config: Config) -> algorithm.Objective:
+def objective(config: Config) -> objectives.Objective:
   """Gives what a config says is minimised."""
-  objective = algorithm.Objective(
+  objective = objectives.Objective(
     model(config),
     gamma=config.gamma,
     reconstructions=config.reconstructions_judged,

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool
 
-from vaegan_jax import algorithm, parallel
+from vaegan_jax import algorithm, objectives, parallel
 from vaegan_jax import networks as nets
 from vaegan_jax import state as states
 
@@ -42,7 +42,7 @@ class Equilibrium:
   centre: float = 0.68
   margin: float = 0.35
 
-  def allowed(self, terms: algorithm.Terms) -> dict[str, Bool[Array, '']]:
+  def allowed(self, terms: objectives.Terms) -> dict[str, Bool[Array, '']]:
     """Says which networks may be updated after a batch."""
     present = terms.present()
     costs = jnp.stack([present['real'], present['generated']])
@@ -60,7 +60,7 @@ def make(
   networks: nets.Networks,
   optimizers: Mapping[str, optax.GradientTransformationExtraArgs],
   *,
-  objective: algorithm.Objective,
+  objective: objectives.Objective,
   augment: Augment,
   equilibrium: Equilibrium | None = None,
   average_decay: float = 0.0,
@@ -111,7 +111,7 @@ def _descend(
   state: states.TrainState,
   batch: Any,
   *,
-  objective: algorithm.Objective,
+  objective: objectives.Objective,
   augment: Augment,
   axis: str | None,
 ) -> algorithm.Descent:
@@ -141,7 +141,7 @@ def _descend(
 
 
 def _allowed(
-  name: str, terms: algorithm.Terms, equilibrium: Equilibrium | None
+  name: str, terms: objectives.Terms, equilibrium: Equilibrium | None
 ) -> Bool[Array, '']:
   if equilibrium is None:
     return jnp.array(True)

@@ -29,4 +29,5 @@ def get_config() -> ml_collections.ConfigDict:
   config.seeds = 3
   config.images = 1_000
   config.runs = 10
+  config.oracle_steps = 1_500
   return config.lock()

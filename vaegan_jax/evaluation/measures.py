@@ -7,6 +7,8 @@ it. The names say what was looked at: 'samples/frechet',
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -30,6 +32,8 @@ from vaegan_jax.evaluation import (
 VERSION = 1
 # Training images from which attribute vectors are computed.
 _ENCODED = 5_000
+# Cartoon faces that the oracle learns from.
+_INDEPENDENT = 40_000
 
 
 class Study(NamedTuple):
@@ -80,21 +84,30 @@ def prepare(
     for split in ('train', 'test')
   )
   test = test.first(images)
+  if test.attributes is None:
+    features = random_network.features(test.images.shape[1:])
+    return Study(train, test, None, features)
   visible = counterfactual = None
+  learned = train
   if isinstance(source, faces.Faces):
     visible = source.visible('test', 0, len(test.images))
-
-    def counterfactual(places: np.ndarray, name: str) -> np.ndarray:
-      return source.counterfactual('test', places, name).pixels
-
-  if test.attributes is None:
-    return Study(
-      train, test, None, random_network.features(test.images.shape[1:])
+    counterfactual = functools.partial(_redraw, source)
+    # Of faces whose attributes are independent it learns what each looks like,
+    # not which others it comes with.
+    independent = dataclasses.replace(
+      source, correlated=False, seed=source.seed + 1, train=_INDEPENDENT
     )
+    learned = cache.load(independent, split='train', directory=directory)
   judge = oracle.load(
-    train, test, directory=directory, steps=oracle_steps, visible=visible
+    learned, test, directory=directory, steps=oracle_steps, visible=visible
   )
   return Study(train, test, judge, judge.features, visible, counterfactual)
+
+
+def _redraw(
+  source: faces.Faces, places: np.ndarray, name: str
+) -> quality.Pixels:
+  return source.counterfactual('test', places, name).pixels
 
 
 def measure(

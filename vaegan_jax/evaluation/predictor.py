@@ -17,7 +17,7 @@ import tqdm
 from flax import linen as nn
 from jaxtyping import Array, Float, Float32, Shaped
 
-from vaegan_jax import networks
+from vaegan_jax import layers
 from vaegan_jax.data import augmentation, batches, cache
 
 _CHANNELS = (64, 128, 256)  # of Enc
@@ -48,8 +48,8 @@ class Predictor(nn.Module):
     x = images
     for i, channels in enumerate(_CHANNELS, 1):
       channels = max(1, round(self.width * channels))
-      x = networks.Convolution(channels, name=f'convolution_{i}')(x)
-      x = networks.Normalise(name=f'normalise_{i}')(x, train=train)
+      x = layers.Convolution(channels, name=f'convolution_{i}')(x)
+      x = layers.Normalise(name=f'normalise_{i}')(x, train=train)
     x = nn.Dense(self.hidden, use_bias=False, name='dense')(
       x.reshape(len(x), -1)
     )

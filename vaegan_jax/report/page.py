@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from vaegan_jax import algorithm, records
+from vaegan_jax import objectives, records
 from vaegan_jax.report import curves, figures, markup, speed, words
 
 _FIGURES = 'figures'
@@ -159,8 +159,8 @@ def _title(settings: Settings) -> str:
   return f'{kind} on {data}, {settings["steps"]:,} steps'
 
 
-def _model(settings: Settings) -> algorithm.Model:
-  return algorithm.MODELS[settings['model']]
+def _model(settings: Settings) -> objectives.Model:
+  return objectives.MODELS[settings['model']]
 
 
 def _has_rule(settings: Settings) -> bool:

@@ -1,0 +1,54 @@
+"""Verdicts on claims, as inequalities of measures over seeds."""
+
+import math
+
+import pytest
+
+from experiments import paper
+from vaegan_jax.evaluation import claims
+
+CLAIM = claims.Claim(
+  'a is more than b',
+  'nowhere',
+  greater=claims.Quantity('a', 'm'),
+  lesser=claims.Quantity('b', 'm'),
+  margin=0.5,
+  detail='',
+)
+
+
+def seeds(*differences):
+  return [{'a': {'m': 1 + d}, 'b': {'m': 1.0}} for d in differences]
+
+
+@pytest.mark.parametrize(
+  ('differences', 'verdict'),
+  [
+    ((0.6, 0.9), 'holds'),
+    ((0.4, -1.0), 'fails'),
+    ((0.5, 0.5), 'fails'),
+    ((0.6, 0.4, 2.0), 'undecided'),
+    ((3.0,), 'undecided'),
+    ((), 'undecided'),
+  ],
+)
+def test_a_verdict_needs_two_seeds_that_agree(differences, verdict):
+  assert claims.judge(CLAIM, seeds(*differences)).verdict == verdict
+
+
+def test_value_and_spread_are_mean_and_deviation_over_seeds():
+  finding = claims.judge(CLAIM, seeds(1.0, 2.0))
+  assert finding.value == pytest.approx(1.5)
+  assert finding.spread == pytest.approx(math.sqrt(0.5))
+
+
+def test_what_was_not_measured_is_undecided():
+  finding = claims.judge(CLAIM, [{'a': {'m': 9.0}}, {'a': {}, 'b': {'m': 1.0}}])
+  assert finding.verdict == 'undecided'
+  assert math.isnan(finding.value)
+
+
+def test_every_claim_of_the_paper_names_its_place():
+  for claim in paper.CLAIMS:
+    assert 'recalled' in claim.place
+    assert claim.statement.endswith('.')
