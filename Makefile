@@ -3,11 +3,15 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo install test test-all lint format clean
+.PHONY: demo reproduce install test test-all lint format clean
 
 demo: $(INSTALLED)  ## train a VAE/GAN on the embedded faces, and report
 	$(BIN)/python -m experiments.train \
 	  --config=experiments/configs/demo.py --workdir=runs/demo
+
+reproduce: $(INSTALLED)  ## compare the paper's four models on the faces
+	$(BIN)/python -m experiments.reproduce \
+	  --config=experiments/configs/reproduce_faces.py --workdir=runs/reproduce
 
 install: $(INSTALLED)
 

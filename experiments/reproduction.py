@@ -42,16 +42,22 @@ def trials(
   source = settings.source(base)
   listed = []
   for model in ('gan', 'vae', 'vae_dis', 'vaegan'):
-    delta = {'model': model}
+    delta = _delta(config, model)
     if objectives.MODELS[model].given:
       delta['similarity'] = str(_folder(workdir, seed, 'gan'))
     listed.append(Trial(model, settings.change(base, delta)))
   if source.attribute_names:
     for model in ('gan', 'vae', 'vaegan'):
-      changed = settings.change(base, {'model': model, 'conditional': 'all'})
-      resolved = settings.resolve(changed, source)
+      delta = _delta(config, model) | {'conditional': 'all'}
+      resolved = settings.resolve(settings.change(base, delta), source)
       listed.append(Trial(f'{paper.CONDITIONAL}{model}', resolved))
   return listed
+
+
+def _delta(config: ml_collections.ConfigDict, model: str) -> dict[str, Any]:
+  """Gives what a model changes of the training that all share."""
+  changes = records.flatten(config.gan) if model == 'gan' else {}
+  return {'model': model, **changes}
 
 
 def run(

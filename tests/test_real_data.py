@@ -1,5 +1,6 @@
 """Trains on real images, where they lie beside the project (CI)."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -28,17 +29,19 @@ def distance(images, others):
   return np.sqrt(np.square(difference).mean())
 
 
-def train(workdir, *flags):
-  """Trains as a user would, with XLA's optimiser, which tests switch off."""
+def launch(launcher, workdir, *flags):
+  """Runs as a user would, with XLA's optimiser, which tests switch off."""
   environment = dict(os.environ)
   environment.pop('XLA_FLAGS')
-  command = [sys.executable, '-m', 'experiments.train', f'--workdir={workdir}']
-  subprocess.run([*command, *flags], check=True, cwd=ROOT, env=environment)
+  command = [sys.executable, '-m', f'experiments.{launcher}']
+  command += [f'--workdir={workdir}', *flags]
+  subprocess.run(command, check=True, cwd=ROOT, env=environment)
 
 
 def test_reconstructions_of_celeba_test_images_approach_them(tmp_path):
   where = tmp_path / 'cache'
-  train(
+  launch(
+    'train',
     tmp_path / 'run',
     '--config=experiments/configs/demo.py',
     '--config.steps=300',
@@ -59,3 +62,39 @@ def test_reconstructions_of_celeba_test_images_approach_them(tmp_path):
   print(f'rmse {reconstructed:.1f}, of others {shuffled:.1f}, mean {mean:.1f}')
   assert reconstructed < 0.8 * shuffled
   assert reconstructed < mean
+
+
+def reproduce(source, workdir, *flags):
+  """Compares all models after a few steps, small as they are, on real data."""
+  launch(
+    'reproduce',
+    workdir,
+    '--config=experiments/configs/reproduce_faces.py',
+    f'--config.training.data.source={source}',
+    f'--config.training.data.path={DATA / source}',
+    f'--config.training.data.cache={workdir / "cache"}',
+    '--config.training.steps=20',
+    '--config.seeds=2',
+    '--config.images=200',
+    '--config.runs=2',
+    *flags,
+  )
+  claims = json.loads((workdir / 'claims.json').read_text())
+  measured = {claim['statement']: len(claim['values']) for claim in claims}
+  print((workdir / 'table.md').read_text())
+  return measured
+
+
+def test_all_models_are_compared_on_celeba(tmp_path):
+  measured = reproduce('celeba', tmp_path, '--config.oracle_steps=150')
+  assert set(measured.values()) == {2}
+  for name in ('figure3', 'figure4', 'figure5', 'figure6'):
+    assert (tmp_path / f'{name}.png').exists(), name
+
+
+def test_all_models_are_compared_on_lfw(tmp_path):
+  measured = reproduce('lfw', tmp_path, '--config.oracle_steps=150')
+  # Scores say of no attribute that it holds, so no vector is measured.
+  assert set(measured.values()) == {0, 2}
+  assert list(measured.values()).count(0) == 1
+  assert (tmp_path / 'figure6.png').exists()

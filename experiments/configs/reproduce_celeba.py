@@ -15,6 +15,7 @@ def get_config() -> ml_collections.ConfigDict:
   """Gives the paper's scale."""
   config = ml_collections.ConfigDict()
   config.training = celeba.get_config()  # of each model, but for the model
+  config.gan = ml_collections.ConfigDict()  # what the GANs alone change of it
   config.seeds = 2  # runs of each model; a verdict needs two that agree
   config.images = 10_000  # test images measured, and samples
   config.runs = 25  # of the table: images of each attribute vector (P)
