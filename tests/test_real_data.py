@@ -74,7 +74,7 @@ def reproduce(source, workdir, *flags):
     f'--config.training.data.path={DATA / source}',
     f'--config.training.data.cache={workdir / "cache"}',
     '--config.training.steps=20',
-    '--config.seeds=2',
+    '--config.seeds=1',
     '--config.images=200',
     '--config.runs=2',
     *flags,
@@ -87,7 +87,7 @@ def reproduce(source, workdir, *flags):
 
 def test_all_models_are_compared_on_celeba(tmp_path):
   measured = reproduce('celeba', tmp_path, '--config.oracle_steps=150')
-  assert set(measured.values()) == {2}
+  assert set(measured.values()) == {1}
   for name in ('figure3', 'figure4', 'figure5', 'figure6'):
     assert (tmp_path / f'{name}.png').exists(), name
 
@@ -95,6 +95,6 @@ def test_all_models_are_compared_on_celeba(tmp_path):
 def test_all_models_are_compared_on_lfw(tmp_path):
   measured = reproduce('lfw', tmp_path, '--config.oracle_steps=150')
   # Scores say of no attribute that it holds, so no vector is measured.
-  assert set(measured.values()) == {0, 2}
+  assert set(measured.values()) == {0, 1}
   assert list(measured.values()).count(0) == 1
   assert (tmp_path / 'figure6.png').exists()
