@@ -5,45 +5,19 @@ from __future__ import annotations
 import json
 import math
 import pathlib
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import jax
 import ml_collections
 import numpy as np
 
 from experiments import paper
-from vaegan_jax import inference, objectives
+from experiments import results as outcome
+from vaegan_jax import inference
 from vaegan_jax.evaluation import attributes, claims, measures
 from vaegan_jax.report import comparison, figures, paper_figures, speed, walks
 
-# In the order of the paper's figure 3.
-MODELS = ('vae', 'vae_dis', 'gan', 'vaegan')
-_TITLES = {
-  **{name: objectives.MODELS[name].title for name in MODELS},
-  **{
-    f'{paper.CONDITIONAL}{name}': f'Conditional {objectives.MODELS[name].title}'
-    for name in MODELS
-  },
-}
 _COLUMNS = 12
 _FRAMES = 72
-
-
-class Results(NamedTuple):
-  """What the models of a reproduction came to.
-
-  Attributes:
-    models: of the first seed, by name.
-    measures: of each seed, by model.
-    floor: of real images in the place of samples.
-    seconds: that training took, all runs together.
-  """
-
-  models: dict[str, inference.Model]
-  measures: list[dict[str, dict[str, float]]]
-  floor: dict[str, float]
-  seconds: float
 
 
 def write(
@@ -51,7 +25,7 @@ def write(
   config: ml_collections.ConfigDict,
   *,
   study: measures.Study,
-  results: Results,
+  results: outcome.Results,
 ) -> pathlib.Path:
   """Writes figures, walks, table.md, claims.json and report.html.
 
@@ -60,7 +34,7 @@ def write(
   """
   shown = draw(workdir, study=study, models=results.models)
   moving = walk(workdir, study=study, model=results.models['vaegan'])
-  tables = [*_tables(results)]
+  tables = [*outcome.tables(results)]
   (workdir / 'table.md').write_text(comparison.markdown(tables))
   findings = [claims.judge(claim, results.measures) for claim in paper.CLAIMS]
   (workdir / 'claims.json').write_text(
@@ -86,12 +60,15 @@ def draw(
 ) -> list[comparison.Figure]:
   """Draws figures 3 to 6, those for which there are models and attributes."""
   images = study.test.images
-  encoding = [name for name in MODELS if models[name].encodes]
+  encoding = [name for name in outcome.MODELS if models[name].encodes]
   shown = [
     _save(
       workdir / 'figure3.png',
       paper_figures.labelled_rows(
-        {_TITLES[name]: models[name].sample(3 * _COLUMNS) for name in MODELS},
+        {
+          outcome.TITLES[name]: models[name].sample(3 * _COLUMNS)
+          for name in outcome.MODELS
+        },
         columns=_COLUMNS,
       ),
       'Figure 3: samples',
@@ -102,7 +79,7 @@ def draw(
       paper_figures.labelled_rows(
         {'Input': images[:_COLUMNS]}
         | {
-          _TITLES[name]: models[name].reconstruct(images[:_COLUMNS])
+          outcome.TITLES[name]: models[name].reconstruct(images[:_COLUMNS])
           for name in encoding
         },
         columns=_COLUMNS,
@@ -182,7 +159,7 @@ def _conditional(
     model = models[f'{paper.CONDITIONAL}{name}']
     asked = np.repeat(np.asarray(queries.attributes), samples, axis=0)
     pixels = model.sample(len(asked), asked)
-    made[_TITLES[name]] = pixels.reshape(-1, samples, *pixels.shape[1:])
+    made[outcome.TITLES[name]] = pixels.reshape(-1, samples, *pixels.shape[1:])
   return _save(
     workdir / 'figure6.png',
     paper_figures.query_rows(queries.images, made),
@@ -197,139 +174,6 @@ def _save(
 ) -> comparison.Figure:
   figures.save(path, picture)
   return comparison.Figure(path, title, caption, f'{title}. {caption}')
-
-
-# Measure -> heading and digits.
-_SAMPLES = {
-  'samples/high_frequency_ratio': ('High frequencies', 2),
-  'samples/sliced_wasserstein': ('Sliced Wasserstein', 3),
-  'samples/frechet': ('Fréchet', 1),
-  'samples/kernel': ('Kernel', 3),
-  'samples/precision': ('Precision', 2),
-  'samples/recall': ('Recall', 2),
-  'samples/density': ('Density', 2),
-  'samples/coverage': ('Coverage', 2),
-}
-_RECONSTRUCTIONS = {
-  'reconstructions/psnr': ('PSNR, dB', 2),
-  'reconstructions/ssim': ('SSIM', 3),
-  'reconstructions/pixel_error': ('Pixel error', 1),
-  'reconstructions/feature_distance': ('Feature distance', 3),
-  'reconstructions/agreement': ('Agreement', 3),
-  'reconstructions/high_frequency_ratio': ('High frequencies', 2),
-}
-_VECTORS = {
-  'attribute_vectors/flipped': ('Flipped', 3),
-  'attribute_vectors/flipped_random': ('By a random vector', 3),
-  'attribute_vectors/leaked': ('Others changed', 3),
-  'attribute_vectors/leaked_random': ('By a random vector', 3),
-  'attribute_vectors/counterfactual_distance': ('To the true answer', 2),
-  'attribute_vectors/counterfactual_distance_unchanged': ('Unedited', 2),
-}
-_SIMILARITY = {
-  'similarity/cosine': ('Cosine', 4),
-  'similarity/squared_error': ('Squared error', 2),
-}
-
-
-def _tables(results: Results) -> Iterable[comparison.Table]:
-  """Makes a table of each kind of measures that there are."""
-  everything = list(results.measures[0])
-  yield _table(
-    'Samples',
-    'Against as many held-out images. High frequencies and density are best '
-    'at 1, distances at 0. The first row stands for a perfect model: real '
-    'training images in the place of samples.',
-    _SAMPLES,
-    results,
-    ['', *everything],
-  )
-  yield _table(
-    'Reconstructions of held-out images',
-    'Pixel error in levels of 0..255; a feature distance of 1 is that of '
-    'another image; agreement of the attributes that the oracle sees, 0.5 is '
-    'chance.',
-    _RECONSTRUCTIONS,
-    results,
-    everything,
-  )
-  yield _table(
-    'Visual attribute vectors',
-    'Share of images that have the attribute once its vector is added, share '
-    'of other attributes that change with it, and the distance to the true '
-    'counterfactual in features, where that is known.',
-    _VECTORS,
-    results,
-    everything,
-  )
-  yield _similarity(results, everything)
-
-
-def _table(
-  title: str,
-  lead: str,
-  columns: dict[str, tuple[str, int]],
-  results: Results,
-  names: Sequence[str],
-) -> comparison.Table:
-  """Makes a table of the models that have these measures; '' is the floor."""
-  rows = []
-  for name in names:
-    cells = [
-      _cell(_values(results, name, measure), digits)
-      for measure, (_, digits) in columns.items()
-    ]
-    if any(cells):
-      rows.append([_TITLES.get(name, 'Real images'), *cells])
-  header = ['', *(heading for heading, _ in columns.values())]
-  return comparison.Table(title, lead, header, rows)
-
-
-def _similarity(results: Results, names: Sequence[str]) -> comparison.Table:
-  ours = _table('', '', _SIMILARITY, results, ['', *names])
-  published = {
-    _TITLES.get(f'{paper.CONDITIONAL}{name}', 'Real images'): row
-    for name, row in paper.SIMILARITY.items()
-  }
-  rows = []
-  for title, cosine, error in ours.rows:
-    row = published[title]
-    spread = '' if row.deviation is None else f' ± {row.deviation}'
-    rows.append(
-      [
-        'Test set' if title == 'Real images' else title,
-        cosine,
-        f'{row.cosine:.4f}',
-        error,
-        f'{row.squared_error}{spread}',
-      ]
-    )
-  return comparison.Table(
-    'Attribute similarity of conditional models',
-    'Attributes that were asked for against those that the oracle sees; '
-    "cosine of the best of ten samples. The paper's numbers (recalled) are of "
-    "LFW's 73 scores, and so comparable with ours on LFW alone.",
-    ['', 'Cosine', 'Paper', 'Squared error', 'Paper'],
-    rows,
-  )
-
-
-def _values(results: Results, name: str, measure: str) -> list[float]:
-  rows = (
-    [results.floor]
-    if not name
-    else [of_seed.get(name, {}) for of_seed in results.measures]
-  )
-  return [row[measure] for row in rows if measure in row]
-
-
-def _cell(values: Sequence[float], digits: int) -> str:
-  if not values:
-    return ''
-  text = f'{np.mean(values):.{digits}f}'
-  if len(values) > 1:
-    text += f' ± {np.std(values, ddof=1):.{digits}f}'
-  return text
 
 
 def _record(finding: claims.Finding) -> dict[str, object]:
@@ -372,11 +216,13 @@ def _judgement(finding: claims.Finding) -> comparison.Judgement:
 
 def _name(quantity: claims.Quantity) -> str:
   what = quantity.measure.replace('_', ' ').replace('/', ': ')
-  return f'{what} of {_TITLES[quantity.model]}'
+  return f'{what} of {outcome.TITLES[quantity.model]}'
 
 
 def _facts(
-  config: ml_collections.ConfigDict, study: measures.Study, results: Results
+  config: ml_collections.ConfigDict,
+  study: measures.Study,
+  results: outcome.Results,
 ) -> list[tuple[str, str]]:
   height, width = study.test.images.shape[1:3]
   return [

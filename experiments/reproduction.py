@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import ml_collections
 
-from experiments import comparison, paper
+from experiments import comparison, paper, results
 from vaegan_jax import inference, objectives, records, settings, training
 from vaegan_jax.evaluation import measures
 
@@ -109,7 +109,7 @@ def run(
     workdir,
     config,
     study=study,
-    results=comparison.Results(models, measured, floor, _seconds(workdir)),
+    results=results.Results(models, measured, floor, _seconds(workdir)),
   )
 
 
