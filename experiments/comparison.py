@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments import paper
 from experiments import results as outcome
-from vaegan_jax import inference
+from vaegan_jax import inference, records
 from vaegan_jax.evaluation import attributes, claims, measures
 from vaegan_jax.report import comparison, figures, paper_figures, speed, walks
 
@@ -34,11 +34,12 @@ def write(
   """
   shown = draw(workdir, study=study, models=results.models)
   moving = walk(workdir, study=study, model=results.models['vaegan'])
-  tables = [*outcome.tables(results)]
-  (workdir / 'table.md').write_text(comparison.markdown(tables))
+  tables = outcome.tables(results)
+  records.write_text(workdir / 'table.md', comparison.markdown(tables))
   findings = [claims.judge(claim, results.measures) for claim in paper.CLAIMS]
-  (workdir / 'claims.json').write_text(
-    json.dumps([_record(finding) for finding in findings], indent=2) + '\n'
+  found = [_record(finding) for finding in findings]
+  records.write_text(
+    workdir / 'claims.json', json.dumps(found, indent=2, allow_nan=False) + '\n'
   )
   return comparison.write(
     workdir / 'report.html',
@@ -48,7 +49,7 @@ def write(
     tables=tables,
     judgements=[_judgement(finding) for finding in findings],
     walks=moving,
-    notes=_notes(study),
+    notes=_notes(config, study),
   )
 
 
@@ -89,8 +90,9 @@ def draw(
       'encoder.',
     ),
   ]
-  if study.judge is not None and study.judge.binary:
-    shown.append(_attribute_vectors(workdir, study, models['vaegan']))
+  vectors = _vectors(study, models['vaegan'])
+  if vectors:
+    shown.append(_attribute_vectors(workdir, study, models['vaegan'], vectors))
   if study.judge is not None:
     shown.append(_conditional(workdir, study, models))
   return shown
@@ -124,12 +126,23 @@ def walk(
   ]
 
 
+def _vectors(
+  study: measures.Study, model: inference.Model
+) -> dict[str, np.ndarray]:
+  """Computes attribute vectors where attributes hold or not."""
+  if study.judge is None or not study.judge.binary:
+    return {}
+  return measures.vectors(model, study).by_name
+
+
 def _attribute_vectors(
-  workdir: pathlib.Path, study: measures.Study, model: inference.Model
+  workdir: pathlib.Path,
+  study: measures.Study,
+  model: inference.Model,
+  vectors: dict[str, np.ndarray],
 ) -> comparison.Figure:
   images = study.test.images[:6]
   codes = model.encode(images)
-  vectors = measures.vectors(model, study).by_name
   picture = paper_figures.attribute_columns(
     images,
     model.decode(codes),
@@ -235,11 +248,24 @@ def _facts(
   ]
 
 
-def _notes(study: measures.Study) -> list[str]:
+def _notes(
+  config: ml_collections.ConfigDict, study: measures.Study
+) -> list[str]:
   notes = [
-    'A verdict needs at least two seeds that agree. ± is the standard '
-    'deviation over seeds.'
+    'A claim holds or fails if all seeds agree and their mean is more than two '
+    'standard deviations from the threshold; ± is that deviation. Two seeds '
+    'alone can agree by chance.',
+    "The VAE's likelihood is a Gaussian of unit variance over pixels in "
+    '[-1, 1]; another variance would weigh its prior otherwise.',
   ]
+  if config.gan:
+    changes = ', '.join(
+      f'{name} = {value}' for name, value in records.flatten(config.gan).items()
+    )
+    notes.append(
+      'All models have the same networks, data and steps. The GANs alone have '
+      f'other settings: {changes}. VAE_Dis_l has the Dis of such a GAN.'
+    )
   if study.judge is None:
     return [
       *notes,

@@ -2,7 +2,7 @@
 
 python -m experiments.evaluate --workdir=DIR
 
-Writes DIR/measures.json; each number stands beside that of real images.
+Writes DIR/evaluation.json. What can be measured of real images stands beside.
 """
 
 from __future__ import annotations
@@ -57,17 +57,16 @@ def _evaluate(workdir: pathlib.Path) -> None:
   if study.judge is not None:
     for name, value in study.judge.held_out.means().items():
       print(f'Predictor of attributes, held-out {name}: {value:.3f}')
-  floor = measures.floor(study)
+  real = measures.references(study, runs=_RUNS.value)
   found = measures.measure(model, study, runs=_RUNS.value, seed=_SEED.value)
   print(f'{"measure":55} {"model":>10} {"real":>10}')
   for name, value in found.items():
-    real = f'{floor[name]:10.4f}' if name in floor else ''
-    print(f'{name:55} {value:10.4f} {real}')
-  path = workdir / 'measures.json'
+    beside = f'{real["real"][name]:10.4f}' if name in real['real'] else ''
+    print(f'{name:55} {value:10.4f} {beside}')
+  path = workdir / 'evaluation.json'
   about = {'step': model.step, 'images': len(study.test.images)}
-  path.write_text(
-    json.dumps({'about': about, 'values': found, 'real': floor}, indent=2)
-  )
+  text = json.dumps({'about': about, 'model': found, **real}, indent=2)
+  records.write_text(path, text + '\n')
   print(f'Wrote {path}')
 
 

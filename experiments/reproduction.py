@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +19,7 @@ import ml_collections
 from experiments import comparison, paper, results
 from vaegan_jax import inference, objectives, records, settings, training
 from vaegan_jax.evaluation import measures
+from vaegan_jax.report import speed
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -79,28 +80,32 @@ def run(
   plan = {
     seed: trials(config, workdir, seed=seed) for seed in range(config.seeds)
   }
-  for listed in plan.values():
+  folders = {}
+  for seed, listed in plan.items():
     for trial in listed:
       settings.check(trial.config)
+      folders[seed, trial.name] = _folder(workdir, seed, trial.name)
+  for seed, listed in plan.items():
+    for trial in listed:
+      records.write_config(folders[seed, trial.name], trial.config)
   study = measures.prepare(
     settings.source(config.training),
     directory=settings.cache_directory(config.training),
     images=config.images,
     oracle_steps=config.oracle_steps,
   )
-  floor = _kept(
-    workdir / 'floor.json',
-    _about(config, study, step=0),
-    lambda: measures.floor(study),
+  references = _kept(
+    workdir / 'references.json',
+    _about(config, study),
+    lambda: measures.references(study, runs=config.runs),
   )
   models: dict[str, inference.Model] = {}
   measured: list[dict[str, dict[str, float]]] = []
   for seed, listed in plan.items():
     measured.append({})
     for trial in listed:
-      folder = _folder(workdir, seed, trial.name)
+      folder = folders[seed, trial.name]
       model = _train(trial, folder)
-      _LOGGER.info('Measuring %s of seed %d.', trial.name, seed)
       measured[-1][trial.name] = _measure(
         config, study, model, folder, seed=seed
       )
@@ -109,7 +114,9 @@ def run(
     workdir,
     config,
     study=study,
-    results=results.Results(models, measured, floor, _seconds(workdir)),
+    results=results.Results(
+      models, measured, references, _seconds(config, folders.values())
+    ),
   )
 
 
@@ -143,11 +150,13 @@ def _measure(
   seed: int,
 ) -> dict[str, float]:
   """Measures a run, or reads what was measured of the same run before."""
-  return _kept(
-    folder / 'measures.json',
-    _about(config, study, step=model.step) | {'seed': seed},
-    lambda: measures.measure(model, study, runs=config.runs, seed=seed),
-  )
+
+  def make() -> dict[str, float]:
+    _LOGGER.info('Measuring %s.', folder)
+    return measures.measure(model, study, runs=config.runs, seed=seed)
+
+  about = _about(config, study) | {'model': model.digest(), 'seed': seed}
+  return _kept(folder / 'measures.json', about, make)
 
 
 def _train(trial: Trial, folder: pathlib.Path) -> inference.Model:
@@ -166,39 +175,46 @@ def _train(trial: Trial, folder: pathlib.Path) -> inference.Model:
 
 
 def _about(
-  config: ml_collections.ConfigDict, study: measures.Study, *, step: int
+  config: ml_collections.ConfigDict, study: measures.Study
 ) -> dict[str, Any]:
-  """Says what decides a run's measures, apart from the run."""
+  """Says what decides measures, apart from the model."""
   return {
     'version': measures.VERSION,
-    'step': step,
     'images': config.images,
     'runs': config.runs,
-    'data': study.test.digest,
+    'train': study.train.digest,
+    'test': study.test.digest,
     'oracle': study.judge.digest if study.judge else None,
   }
 
 
 def _kept(
-  path: pathlib.Path, about: Mapping[str, Any], make: Any
-) -> dict[str, float]:
+  path: pathlib.Path, about: Mapping[str, Any], make: Callable[[], Any]
+) -> Any:
   """Reads values that were made under the same conditions, or makes them."""
   if path.exists():
     kept = json.loads(path.read_text())
     if kept['about'] == about:
       return kept['values']
   values = make()
+  text = json.dumps({'about': about, 'values': values}, indent=2)
   path.parent.mkdir(parents=True, exist_ok=True)
-  path.write_text(json.dumps({'about': about, 'values': values}, indent=2))
+  records.write_text(path, text + '\n')
   return values
 
 
-def _seconds(workdir: pathlib.Path) -> float:
+def _seconds(
+  config: ml_collections.ConfigDict, folders: Iterable[pathlib.Path]
+) -> float:
   """Adds up the seconds that training took, all runs together."""
-  logged = (
-    records.read_rows(path) for path in workdir.glob(f'*/*/{records.TIMING}')
+  paces = (
+    speed.summarise(
+      records.read_rows(folder / records.TIMING),
+      batch_size=config.training.batch_size,
+    )
+    for folder in folders
   )
-  return sum(rows[-1]['seconds'] for rows in logged if rows)
+  return sum(pace.seconds for pace in paces if pace is not None)
 
 
 def _folder(workdir: pathlib.Path, seed: int, name: str) -> pathlib.Path:

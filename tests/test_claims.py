@@ -24,10 +24,12 @@ def seeds(*differences):
 @pytest.mark.parametrize(
   ('differences', 'verdict'),
   [
-    ((0.6, 0.9), 'holds'),
-    ((0.4, -1.0), 'fails'),
+    ((0.8, 0.9), 'holds'),
+    ((-0.8, -1.0), 'fails'),
     ((0.5, 0.5), 'fails'),
     ((0.6, 0.4, 2.0), 'undecided'),
+    ((0.6, 1.9), 'undecided'),
+    ((math.nan, 0.9), 'undecided'),
     ((3.0,), 'undecided'),
     ((), 'undecided'),
   ],

@@ -109,13 +109,44 @@ def test_a_dropped_attribute_lowers_what_ought_to_notice(study):
   assert without['samples/frechet'] > whole['samples/frechet'] + 0.1
 
 
+def test_a_model_of_some_attributes_is_asked_for_these_alone(study):
+  names = (NAMES[2], NAMES[0])
+
+  class Some(Painter):
+    def decode(self, codes, attributes=None):
+      smiling, blond = np.transpose(attributes)
+      return paint(np.stack([blond, 0 * blond, smiling], 1))
+
+  found = measures.measure(Some(attribute_names=names), study, runs=2)
+  assert found['similarity/cosine'] > 0.99
+
+
+def test_both_blur_and_grain_are_less_sharp_than_real_images(study):
+  class Grainy(Painter):
+    def decode(self, codes, attributes=None):
+      noise = np.random.default_rng(1).integers(
+        -60, 60, (len(codes), 16, 16, 3)
+      )
+      made = super().decode(codes).astype(int) + noise
+      return np.clip(made, 0, 255).astype(np.uint8)
+
+  whole, grainy = (
+    measures.measure(model(encodes=False), study)['samples/sharpness']
+    for model in (Painter, Grainy)
+  )
+  assert grainy < whole - 0.1
+
+
 def test_the_floor_is_that_of_real_images(study):
-  floor = measures.floor(study)
+  references = measures.references(study, runs=2)
+  floor = references['real']
   assert floor['samples/high_frequency_ratio'] == pytest.approx(1, abs=0.2)
   row = similarity.test_row(
     study.judge, study.test.images, study.test.attributes
   )
   assert floor['similarity/cosine'] == pytest.approx(row.cosine)
+  ignoring = references['ignoring']
+  assert ignoring['similarity/squared_error'] > 2 * row.squared_error
 
 
 def test_vectors_are_those_of_the_paper_that_the_data_have(study):
@@ -125,6 +156,7 @@ def test_vectors_are_those_of_the_paper_that_the_data_have(study):
 
 def test_faces_are_redrawn_with_an_attribute_flipped():
   source = faces.Faces(SIZE, train=3, test=3)
-  redrawn = measures._redraw(source, np.array([0, 2]), 'Eyeglasses')
+  places = np.array([1, 0, 2])
+  redrawn = measures._redraw(source, places, np.array([1, 2]), 'Eyeglasses')
   truth = source.counterfactual('test', [0, 2], 'Eyeglasses').pixels
   np.testing.assert_array_equal(redrawn, truth)

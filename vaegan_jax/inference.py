@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import pathlib
 from collections.abc import Callable, Mapping
@@ -123,6 +124,14 @@ class Model:
     )
     return np.asarray(draw(keys))
 
+  def digest(self) -> str:
+    """Computes the sha256 of all variables, in hexadecimal."""
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(self._variables):
+      digest.update(jax.tree_util.keystr(path).encode())
+      digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()
+
   def _condition(
     self, attributes: Attributes | None, count: int
   ) -> tuple[np.ndarray, ...]:
@@ -141,12 +150,13 @@ class Model:
         'this model is not conditional: call it without `attributes`, or '
         'train one with --config.conditional=all'
       )
-    if attributes.shape != (count, len(names)):
+    rows = np.asarray(attributes, np.float32)
+    if rows.shape != (count, len(names)) or not np.isfinite(rows).all():
       raise ValueError(
-        f'attributes have the shape {attributes.shape}: this model takes '
-        f'({count}, {len(names)}) here, the columns {", ".join(names)}'
+        f'attributes have the shape {rows.shape}: this model takes finite '
+        f'numbers ({count}, {len(names)}) here, the columns {", ".join(names)}'
       )
-    return (np.asarray(attributes, np.float32),)
+    return (rows,)
 
 
 def load(workdir: str | os.PathLike) -> Model:

@@ -53,7 +53,7 @@ def write_config(workdir: pathlib.Path, config: Config) -> None:
   text = json.dumps(config.to_dict(), indent=2) + '\n'
   if not path.exists():
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, text)
+    write_text(path, text)
     return
   old = flatten(json.loads(path.read_text()))
   new = flatten(json.loads(text))
@@ -177,11 +177,11 @@ def _drop_rows(path: pathlib.Path, *, after: int) -> None:
   """Keeps the whole rows up to a step."""
   if path.exists():
     kept = [row for row in read_rows(path) if row['step'] <= after]
-    _write(path, ''.join(json.dumps(row) + '\n' for row in kept))
+    write_text(path, ''.join(json.dumps(row) + '\n' for row in kept))
 
 
-def _write(path: pathlib.Path, text: str) -> None:
-  """Replaces a file in one move."""
+def write_text(path: pathlib.Path, text: str) -> None:
+  """Writes a file, or replaces it, in one move."""
   temporary = path.with_name(f'.{path.name}.{os.getpid()}')
   temporary.write_text(text)
   os.replace(temporary, path)

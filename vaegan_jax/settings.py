@@ -108,7 +108,14 @@ def conditional(config: Config) -> tuple[str, ...]:
       f'config.conditional = {ALL!r}: which those are depends on the data; '
       'resolve the config with its source first'
     )
-  return tuple(config.conditional.split(',')) if config.conditional else ()
+  if not config.conditional:
+    return ()
+  names = tuple(name.strip() for name in config.conditional.split(','))
+  if len(set(names)) < len(names):
+    raise ValueError(
+      f'config.conditional = {config.conditional!r}: an attribute stands twice'
+    )
+  return names
 
 
 def networks(config: Config) -> nets.Networks:
@@ -140,12 +147,24 @@ def objective(config: Config) -> objectives.Objective:
     non_saturating=config.non_saturating,
     joint_normalisation=config.joint_normalisation,
   )
-  # The generated streams have the rest in equal parts; each has weight 1.
-  generated = len(objective.judged()[1:])
-  share = config.real_share
   return dataclasses.replace(
-    objective, real_weight=generated * share / (1 - share)
+    objective, real_weight=config.real_share * _scale(config)
   )
+
+
+def _scale(config: Config) -> float:
+  """Gives our L_GAN over one whose shares add up to 1.
+
+  The generated streams have in equal parts what real_share leaves; in ours
+  each of them has weight 1.
+  """
+  judged = model(config).judged()
+  generated = (
+    len(judged)
+    - 1
+    - ('x_tilde' in judged and not config.reconstructions_judged)
+  )
+  return max(generated, 0) / (1 - config.real_share)
 
 
 def equilibrium(config: Config) -> steps.Equilibrium | None:
@@ -172,6 +191,8 @@ def make_optimizers(config: Config) -> dict[str, Any]:
   def one(name: str):
     rate = schedule(config, scale=config[name].learning_rate_scale)
     weight_decay = config[name].weight_decay
+    if name == 'discriminator':
+      weight_decay *= _scale(config)
     decay, momentum = config.optimizer.decay, config.optimizer.momentum
     if config.optimizer.name == 'adam':
       return optimizers.adam(

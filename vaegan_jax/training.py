@@ -96,18 +96,31 @@ def _given(config: settings.Config, networks: nets.Networks) -> dict[str, Any]:
   name = settings.model(config).given
   if name is None:
     return {}
-  other = records.read_config(pathlib.Path(config.similarity))
-  ours, theirs = (
-    n.present().get(name) for n in (networks, settings.networks(other))
-  )
-  if ours != theirs or settings.size(config) != settings.size(other):
+  folder = pathlib.Path(config.similarity)
+  other = records.read_config(folder)
+  theirs = settings.networks(other)
+  if name not in theirs.present():
     raise ValueError(
-      f'the {name} of config.similarity = {config.similarity} is {theirs} for '
-      f'images of {settings.size(other)}, and this run wants {ours} for images '
-      f'of {settings.size(config)}: give both runs the same config.{name}, '
-      'config.width and config.data.size'
+      f'config.similarity = {folder} is a run of {other.model!r}, which has no '
+      f'{name}: name the folder of a gan or a vaegan'
     )
-  _, state = checkpoints.load(pathlib.Path(config.similarity))
+  for what, here, there in (
+    (f'a {name} of', getattr(networks, name), getattr(theirs, name)),
+    ('images of', networks.decoder.shape, theirs.decoder.shape),
+    ('data of', config.data.source, other.data.source),
+  ):
+    if here != there:
+      raise ValueError(
+        f'config.similarity = {folder} has {what} {there}, and this run '
+        f'{here}: give both runs the same config.data, config.width and '
+        f'config.{name}'
+      )
+  step, state = checkpoints.load(folder)
+  if step < other.steps:
+    raise ValueError(
+      f'config.similarity = {folder} is at step {step} of {other.steps}: train '
+      'it to its end first'
+    )
   return {name: states.NetworkState(**state['networks'][name]).evaluated()}
 
 

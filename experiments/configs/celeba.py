@@ -59,8 +59,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.discriminator.hidden = 512  # units of the dense layer (P)
   config.discriminator.layer = 3  # Dis_l: raw output of this strided one (C)
   config.discriminator.learning_rate_scale = 1.0
-  # The code's objective of Dis is 0.17 of ours, its weight decay 1e-5.
-  config.discriminator.weight_decay = 1e-5 / 0.17
+  # Of an L_GAN whose shares add up to 1; scaled as ours is.
+  config.discriminator.weight_decay = 1e-5
 
   # The optimizers (optimizers.py): one of this kind for each network.
   config.optimizer = ml_collections.ConfigDict()
@@ -74,7 +74,9 @@ def get_config() -> ml_collections.ConfigDict:
 
   # The data (data/).
   config.data = ml_collections.ConfigDict()
-  config.data.source = 'celeba'  # 'faces', 'celeba', 'folder' or 'tfds:NAME'
+  config.data.source = (
+    'celeba'  # 'faces', 'celeba', 'lfw', 'folder', 'tfds:NAME'
+  )
   config.data.path = ''  # folder or archive; '' for faces
   config.data.size = (64, 64)  # pixels: height, width; one number: a square
   config.data.channels = 3  # 3: RGB; 1: grey (folder and tfds)

@@ -22,7 +22,6 @@ def get_config() -> ml_collections.ConfigDict:
       'gamma': 1e-6,
       'real_share': 0.5,
       'reconstructions_judged': False,
-      'discriminator.weight_decay': 2e-5,
       'optimizer.learning_rate': 0.025 / 64,
     },
   )

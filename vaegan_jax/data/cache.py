@@ -14,7 +14,7 @@ import pathlib
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Int, Shaped, UInt8
 
 from vaegan_jax.data import storage
 
@@ -106,11 +106,25 @@ class Dataset:
 
   def first(self, count: int) -> Dataset:
     """Takes the first images, in memory; all, if there are fewer."""
+    return self.take(np.arange(min(count, len(self.images))))
+
+  def take(self, places: Int[np.ndarray, ' images']) -> Dataset:
+    """Takes the images at some places, in memory."""
+    rows = self.attributes
     return dataclasses.replace(
       self,
-      images=np.asarray(self.images[:count]),
-      attributes=None if self.attributes is None else self.attributes[:count],
+      images=np.asarray(self.images[places]),
+      attributes=None if rows is None else rows[places],
     )
+
+  def spread(self, count: int) -> Int[np.ndarray, ' places']:
+    """Gives as many places, evenly spread; all, if there are fewer.
+
+    The first images are no fair sample where a source sorts them, by person or
+    by class.
+    """
+    count = min(count, len(self.images))
+    return np.arange(count) * len(self.images) // count
 
 
 def load(

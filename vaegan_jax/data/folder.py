@@ -12,7 +12,7 @@ from concurrent import futures
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Shaped, UInt8
 
 from vaegan_jax.data import cache, decoding, resizing, tables
 
@@ -87,8 +87,10 @@ class Folder:
 
   def attributes(
     self, split: str
-  ) -> Float32[np.ndarray, 'images attributes'] | None:
+  ) -> Shaped[np.ndarray, 'images attributes'] | None:
     """Gives what attributes.csv says of each image, or None.
+
+    Attributes that hold or not, 1 or 0 all of them, are int8; scores float32.
 
     Raises:
       ValueError: it leaves images out.
@@ -96,7 +98,7 @@ class Folder:
     if not self.attribute_names:
       return None
     rows = {row[0]: row for row in tables.rows(self._list)}
-    return tables.lookup(
+    found = tables.lookup(
       rows,
       self._names[split],
       columns=len(self.attribute_names),
@@ -104,6 +106,7 @@ class Folder:
       remedy=f'its first column must be the path relative to {self.path}, '
       'with / between folders',
     )
+    return found.astype(np.int8) if np.isin(found, (0, 1)).all() else found
 
   def read(
     self, split: str, start: int, stop: int

@@ -3,11 +3,13 @@
 A claim says that one measure exceeds another by a margin. It is put to the
 test once for each seed that models were trained with: it holds if it held for
 every one, fails if it held for none, and cannot be decided if the seeds
-disagree or if there is only one of them.
+disagree, if their mean is within two standard deviations of the margin, or if
+there is only one of them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -72,15 +74,19 @@ class Finding(NamedTuple):
 
 def judge(claim: Claim, seeds: Sequence[Measures]) -> Finding:
   """Compares a claim with what was measured of each seed's models."""
-  values = tuple(
+  differences = [
     _value(claim.greater, measures) - _value(claim.lesser, measures)
     for measures in seeds
     if _is_measured(claim, measures)
-  )
+  ]
+  values = tuple(x for x in differences if math.isfinite(x))
+  finding = Finding(claim, values, 'undecided')
   held = [value > claim.margin for value in values]
   if len(values) < 2 or any(held) != all(held):
-    return Finding(claim, values, 'undecided')
-  return Finding(claim, values, 'holds' if all(held) else 'fails')
+    return finding
+  if abs(finding.value - claim.margin) < 2 * finding.spread:
+    return finding
+  return finding._replace(verdict='holds' if all(held) else 'fails')
 
 
 def _is_measured(claim: Claim, measures: Measures) -> bool:

@@ -29,11 +29,13 @@ from vaegan_jax.evaluation import (
 )
 
 # Raise it whenever the same model would get other numbers.
-VERSION = 1
+VERSION = 2
 # Training images from which attribute vectors are computed.
 _ENCODED = 5_000
 # Cartoon faces that the oracle learns from.
 _INDEPENDENT = 40_000
+# Fewer test images than that say nothing, and the figures want as many.
+_LEAST = 20
 
 
 class Study(NamedTuple):
@@ -77,21 +79,28 @@ def prepare(
     oracle_steps: batches that the oracle is trained for.
 
   Raises:
-    ValueError: as `cache.load` and `oracle.load`.
+    ValueError: there are too few test images, or as `cache.load` and
+      `oracle.load` say.
   """
   train, test = (
     cache.load(source, split=split, directory=directory)
     for split in ('train', 'test')
   )
-  test = test.first(images)
+  places = test.spread(images)
+  test = test.take(places)
+  if len(test.images) < _LEAST:
+    raise ValueError(
+      f'{len(test.images)} test images of {source.name} to measure: expected '
+      f'at least {_LEAST}; ask for more, or take a larger data set'
+    )
   if test.attributes is None:
     features = random_network.features(test.images.shape[1:])
     return Study(train, test, None, features)
   visible = counterfactual = None
   learned = train
   if isinstance(source, faces.Faces):
-    visible = source.visible('test', 0, len(test.images))
-    counterfactual = functools.partial(_redraw, source)
+    visible = source.visible('test', 0, source.length('test'))[places]
+    counterfactual = functools.partial(_redraw, source, places)
     # Of faces whose attributes are independent it learns what each looks like,
     # not which others it comes with.
     independent = dataclasses.replace(
@@ -102,12 +111,6 @@ def prepare(
     learned, test, directory=directory, steps=oracle_steps, visible=visible
   )
   return Study(train, test, judge, judge.features, visible, counterfactual)
-
-
-def _redraw(
-  source: faces.Faces, places: np.ndarray, name: str
-) -> quality.Pixels:
-  return source.counterfactual('test', places, name).pixels
 
 
 def measure(
@@ -123,73 +126,105 @@ def measure(
     seed: of the samples.
   """
   images, condition = study.test.images, study.condition(model)
-  samples = model.sample(len(images), condition, seed=seed)
-  found = _named(
-    'samples', distances.samples(samples, images, features=study.features)
-  )
+  # Runs of one seed never share their draws with those of the next.
+  first = 1_000 * seed
+  samples = model.sample(len(images), condition, seed=first)
+  found = _samples(samples, images, study)
   if model.encodes:
     made = model.reconstruct(images, condition)
     found |= _named('reconstructions', _reconstructions(made, study))
   judge = study.judge
-  if model.encodes and judge and judge.binary and not model.attribute_names:
-    found |= editing.summary(_edits(model, study, judge))
-  if study.judge is not None and model.attribute_names:
-    row = similarity.table_row(
-      lambda queries, seed: model.sample(len(queries), queries, seed=seed),
-      study.judge,
-      np.asarray(study.test.attributes),
-      runs=runs,
-      best_of=min(10, runs),
-      seed=seed,
+  if model.encodes and judge and judge.binary and condition is None:
+    found |= _edits(model, study, judge, seed=first)
+  if judge is not None and condition is not None:
+    found |= _similarity(
+      similarity.table_row(
+        lambda queries, seed: model.sample(len(queries), queries, seed=seed),
+        judge,
+        condition,
+        names=model.attribute_names,
+        runs=runs,
+        best_of=min(10, runs),
+        seed=first,
+      )
     )
-    found |= _named('similarity', _similarity(row))
   return found
 
 
-def floor(study: Study) -> dict[str, float]:
-  """Measures real images as if a model had made them.
+def references(study: Study, *, runs: int = 25) -> dict[str, dict[str, float]]:
+  """Measures real images as if models had made them.
 
-  Training images take the place of samples: no model can be expected to be
-  nearer to as many test images. The test images' own predicted attributes are
-  the first row of the paper's table.
+  Returns:
+    'real': training images in the place of samples, of which no model can be
+    expected to be nearer to as many test images; and the test images as their
+    own answer to their attributes, the first row of the paper's table.
+    'ignoring': real test images, whatever attributes are asked for: what
+    images get for being good and varied alone.
   """
   images = study.test.images
-  others = study.train.first(len(images)).images
-  found = _named(
-    'samples',
-    distances.samples(others, images[: len(others)], features=study.features),
+  others = study.train.take(study.train.spread(len(images))).images
+  real = _samples(others, images[: len(others)], study)
+  if study.judge is None:
+    return {'real': real}
+  queries = np.asarray(study.test.attributes)
+  ignoring = similarity.table_row(
+    similarity.ignoring(images),
+    study.judge,
+    queries,
+    runs=runs,
+    best_of=min(10, runs),
   )
-  if study.judge is not None:
-    row = similarity.test_row(
-      study.judge, images, np.asarray(study.test.attributes)
-    )
-    found |= _named('similarity', _similarity(row))
-  return found
+  real |= _similarity(similarity.test_row(study.judge, images, queries))
+  return {'real': real, 'ignoring': _similarity(ignoring)}
 
 
 def vectors(model: inference.Model, study: Study) -> attributes.Vectors:
-  """Computes the attribute vectors of the paper's figure 5."""
-  some = study.train.first(_ENCODED)
-  names = some.attribute_names
+  """Computes the attribute vectors of the paper's figure 5.
+
+  Where the data have none of its attributes, those of all that they have.
+  """
+  some = study.train.take(study.train.spread(_ENCODED))
+  known = some.attribute_names
   return attributes.vectors(
     model.encode(some.images),
-    np.asarray(some.attributes).astype(bool),
-    attribute_names=names,
-    names=tuple(name for name in attributes.PAPER if name in names),
+    np.asarray(some.attributes) > 0,
+    attribute_names=known,
+    names=tuple(name for name in attributes.PAPER if name in known) or known,
   )
 
 
+def _redraw(
+  source: faces.Faces, places: np.ndarray, chosen: np.ndarray, name: str
+) -> quality.Pixels:
+  """Draws some of the images at `places` with an attribute flipped."""
+  return source.counterfactual('test', places[chosen], name).pixels
+
+
+def _samples(
+  pixels: np.ndarray, images: np.ndarray, study: Study
+) -> dict[str, float]:
+  found = distances.samples(pixels, images, features=study.features)
+  ratio = found['high_frequency_ratio']
+  # 1 is as sharp as real; both blur and grain are less.
+  found['sharpness'] = min(ratio, 1 / ratio) if ratio > 0 else 0.0
+  return _named('samples', found)
+
+
 def _edits(
-  model: inference.Model, study: Study, judge: oracle.Oracle
-) -> editing.Edits:
-  return editing.measure(
+  model: inference.Model, study: Study, judge: oracle.Oracle, *, seed: int
+) -> dict[str, float]:
+  edits = editing.measure(
     model,
     judge,
     vectors=vectors(model, study),
     test=study.test,
     visible=study.visible,
     counterfactual=study.counterfactual,
+    random=3,
+    seed=seed,
   )
+  # None can be measured of a model whose every image has all attributes.
+  return editing.summary(edits) if edits.by_name else {}
 
 
 def _reconstructions(made: np.ndarray, study: Study) -> dict[str, float]:
@@ -201,10 +236,8 @@ def _reconstructions(made: np.ndarray, study: Study) -> dict[str, float]:
 
 
 def _similarity(row: similarity.Row) -> dict[str, float]:
-  return {
-    name: getattr(row, name)
-    for name in ('cosine', 'cosine_mean', 'squared_error', 'deviation')
-  }
+  names = ('cosine', 'cosine_mean', 'squared_error', 'deviation')
+  return _named('similarity', {name: getattr(row, name) for name in names})
 
 
 def _named(prefix: str, values: Mapping[str, float]) -> dict[str, float]:

@@ -60,6 +60,7 @@ def table_row(
   judge: oracle.Oracle,
   queries: Queries,
   *,
+  names: tuple[str, ...] | None = None,
   runs: int = 25,
   best_of: int = 10,
   seed: int = 0,
@@ -72,6 +73,7 @@ def table_row(
     generate: makes an image of each attribute vector, others for each seed.
     judge: predicts the attributes of images.
     queries: attributes of test images, as the data set has them.
+    names: of their columns; all that the oracle knows, in its order, if None.
     runs: images a query for the error.
     best_of: images a query for the cosine.
     seed: of the first run; the others count on.
@@ -83,11 +85,12 @@ def table_row(
     raise ValueError(
       f'runs = {runs} and best_of = {best_of}: give at least 1 each'
     )
-  _check(judge, queries)
+  names = judge.attribute_names if names is None else names
+  _check(judge, queries, names=names)
   cosines, errors = [], []
   for run in range(max(runs, best_of)):
     pixels = generate(queries, seed + run)
-    cosine, error = _compare(judge, pixels, queries)
+    cosine, error = _compare(judge, pixels, queries, names=names)
     cosines.append(cosine)
     errors.append(error.mean())
   errors = errors[:runs]
@@ -130,7 +133,11 @@ def ignoring(pixels: Pixels) -> Generate:
 
 
 def _compare(
-  judge: oracle.Oracle, pixels: Pixels, queries: Queries
+  judge: oracle.Oracle,
+  pixels: Pixels,
+  queries: Queries,
+  *,
+  names: tuple[str, ...],
 ) -> tuple[Float64[np.ndarray, ' queries'], Float64[np.ndarray, ' queries']]:
   """Gives each query's cosine and squared error."""
   if len(pixels) != len(queries):
@@ -138,7 +145,8 @@ def _compare(
       f'{len(pixels)} images of {len(queries)} queries: expected one of each'
     )
   asked = queries.astype(np.float64)
-  shown = judge.predict(pixels).astype(np.float64)
+  columns = [judge.attribute_names.index(name) for name in names]
+  shown = judge.predict(pixels)[:, columns].astype(np.float64)
   if judge.binary:
     asked, shown = 2 * asked - 1, 2 * shown - 1
   lengths = np.linalg.norm(asked, axis=1) * np.linalg.norm(shown, axis=1)
@@ -148,12 +156,19 @@ def _compare(
   return cosine, np.square(asked - shown).sum(1)
 
 
-def _check(judge: oracle.Oracle, queries: Queries) -> None:
-  names = len(judge.attribute_names)
-  if not len(queries) or queries.shape[1] != names:
+def _check(
+  judge: oracle.Oracle, queries: Queries, *, names: tuple[str, ...]
+) -> None:
+  unknown = [name for name in names if name not in judge.attribute_names]
+  if unknown:
     raise ValueError(
-      f'queries of shape {queries.shape}: expected at least one, of the '
-      f'{names} attributes that the oracle knows'
+      f'queries of {", ".join(unknown)}: the oracle knows '
+      f'{", ".join(judge.attribute_names)}'
+    )
+  if not len(queries) or queries.shape[1] != len(names):
+    raise ValueError(
+      f'queries of shape {queries.shape}: expected at least one, of '
+      f'{len(names)} attributes'
     )
   if judge.binary and not np.isin(queries, (0, 1)).all():
     raise ValueError(
