@@ -18,6 +18,6 @@ def get_config() -> ml_collections.ConfigDict:
   config.gan = ml_collections.ConfigDict()  # what the GANs alone change of it
   config.seeds = 2  # runs of each model; a verdict needs two that agree
   config.images = 10_000  # test images measured, and samples
-  config.runs = 25  # of the table: images of each attribute vector (P)
+  config.runs = 25  # of the table: images of each attribute vector
   config.oracle_steps = 4_000  # batches of 128 that the oracle is trained for
   return config.lock()

@@ -1,7 +1,7 @@
 """The network behind an oracle, and its training.
 
-Source: section 4.2 of the paper, whose predictor has "almost the architecture
-of Enc"; how it is trained is not told, so that part is ours.
+Source: section 4.2 of the paper, whose predictor has almost the architecture
+of Enc (recalled); how it is trained is not told, so that part is ours.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How near images are to their originals, and how sharp they are.
 
-Everything is computed in float64 from pixels, 0..255.
+Computed from pixels, 0..255, errors and means in float64.
 """
 
 from __future__ import annotations

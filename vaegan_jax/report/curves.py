@@ -57,7 +57,7 @@ _PANELS = {
   ),
   'generation': _Panel('Generation: L_GAN in Dec, nats', {'generation': ''}),
   'prior': _Panel('Prior: KL from N(0, I), nats', {'prior': ''}),
-  'llike': _Panel('Llike: half squared distance in Dis_l', {'llike': ''}),
+  'llike': _Panel('Llike: half squared distance', {'llike': ''}),
   'gradient_norms': _Panel(
     'Norms of the gradients',
     {f'{name}/gradient_norm': name for name in NETWORKS},

@@ -86,43 +86,12 @@ def render(
     folder: where the pictures lie.
   """
   pace = speed.summarise(timing, batch_size=settings['batch_size'])
-  sections = {
-    'reconstructions': _pictures(
-      folder,
-      {'reconstructions': ''},
-      title='Held-out images and their reconstructions',
-      lead='Images that training never saw; below each, Dec of its mean code.',
-    ),
-    'samples': _pictures(
-      folder,
-      {'samples': ''},
-      title='Samples from the prior',
-      lead='Dec of codes drawn from N(0, I).',
-    ),
-    'development': _pictures(
-      folder,
-      {
-        f'development_{what}': what.capitalize()
-        for what in ('reconstructions', 'samples')
-        if what == 'samples' or _model(settings).llike
-      },
-      title='During training',
-      lead='The same images and the same codes, from the first steps down to '
-      'the last.',
-    ),
-    'interpolation': _pictures(
-      folder,
-      {'interpolation': ''},
-      title='From one held-out image to another',
-      lead='A straight line between two mean codes, decoded on its way.',
-    ),
-    'curves': _curves(folder),
+  sections = _shown(settings, folder) | {
+    'curves': _curves(folder, _model(settings)),
     'updates': _updates(folder, settings, rows),
     'speed': _speed(pace),
     'settings': _settings(settings),
   }
-  if _model(settings).llike is None:  # a GAN has no encoder
-    del sections['reconstructions'], sections['interpolation']
   return markup.document(
     title=_title(settings),
     kicker='vaegan_jax, report of a run',
@@ -139,6 +108,45 @@ def render(
 
 # Title, a sentence, and what follows.
 _Section = tuple[str, str, Iterable[markup.Markup]]
+
+
+def _shown(settings: Settings, folder: pathlib.Path) -> dict[str, _Section]:
+  """Makes the sections of pictures, those that a model can have."""
+  encodes = _model(settings).llike is not None
+  asked = (
+    ' and attributes of held-out images' if settings['conditional'] else ''
+  )
+  kinds = ('reconstructions', 'samples') if encodes else ('samples',)
+  sections = {
+    'reconstructions': _pictures(
+      folder,
+      {'reconstructions': ''},
+      title='Held-out images and their reconstructions',
+      lead='Images that training never saw; below each, Dec of its mean code.',
+    ),
+    'samples': _pictures(
+      folder,
+      {'samples': ''},
+      title='Samples from the prior',
+      lead=f'Dec of codes drawn from N(0, I){asked}.',
+    ),
+    'development': _pictures(
+      folder,
+      {f'development_{kind}': kind.capitalize() for kind in kinds},
+      title='During training',
+      lead='The same images and the same codes, from the first steps down to '
+      'the last.',
+    ),
+    'interpolation': _pictures(
+      folder,
+      {'interpolation': ''},
+      title='From one held-out image to another',
+      lead='A straight line between two mean codes, decoded on its way.',
+    ),
+  }
+  if not encodes:
+    del sections['reconstructions'], sections['interpolation']
+  return sections
 
 
 def _band(settings: Settings) -> tuple[float, float] | None:
@@ -213,8 +221,14 @@ def _curve(folder: pathlib.Path, name: str, caption: str) -> markup.Markup:
   return markup.picture(path, alt=alt, caption=caption, density=curves.DENSITY)
 
 
-def _curves(folder: pathlib.Path) -> _Section:
-  body = [_curve(folder, *item) for item in words.CURVES.items()]
+def _curves(folder: pathlib.Path, model: objectives.Model) -> _Section:
+  absent = set() if model.adversarial else {'discriminator', 'generation'}
+  absent |= set() if model.llike else {'prior', 'llike'}
+  body = [
+    _curve(folder, name, text)
+    for name, text in words.CURVES.items()
+    if name not in absent
+  ]
   lead = (
     'Thin: each logged step. Thick: the running median. Losses are nats an '
     'image, the mean of a batch.'

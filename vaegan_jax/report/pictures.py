@@ -29,8 +29,7 @@ def strips(
 
   Args:
     model: a GAN gets no reconstructions.
-    held_out: at least COLUMNS images, with the attributes of a conditional
-      model.
+    held_out: images, with the attributes of a conditional model.
     workdir: the run's folder.
   """
   shown = held_out.first(COLUMNS)

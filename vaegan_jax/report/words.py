@@ -44,9 +44,10 @@ CURVES = {
     'reconstructions look alike.'
   ),
   'llike': (
-    'Distance of an image from its reconstruction, in the eyes of a Dis that '
-    'itself changes, so it need not fall. Healthy: level, or slowly rising. '
-    'Collapse: near 0, as Dis_l no longer reacts, or growing without end.'
+    'Distance of an image from its reconstruction. In pixels, or in a frozen '
+    'Dis_l, it falls. In the eyes of a Dis that itself changes it need not: '
+    'healthy is level, or slowly rising. Collapse: near 0, as Dis_l no longer '
+    'reacts, or growing without end.'
   ),
   'gradient_norms': (
     "Size of each network's gradient. Healthy: each stays within a factor of "
