@@ -15,8 +15,9 @@ convolutions and 1e-5 after dense layers.
 Conditional networks take a vector of attributes as well: it joins the code at
 Dec's input, and the maps at the input of the dense layer that lies on top of
 the convolutions of Enc and of Dis. (The paper's words, as recalled, are the top
-dense layer; were it Dis's last, its logit would be a sum of a function of the image and one of
-the attributes, which cannot tell whether they belong together.)
+dense layer. Were it Dis's last, its logit would be a sum of a function of the
+image and one of the attributes, which cannot tell whether they belong
+together.)
 Deviation: maps are padded by (1, 2) instead of (2, 2), which shifts the grid
 by a pixel; running statistics average variances instead of inverse standard
 deviations; the scale of a normalisation starts at 1.
