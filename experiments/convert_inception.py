@@ -13,11 +13,12 @@ from __future__ import annotations
 import hashlib
 import pathlib
 import re
-import sys
 from typing import Any
 
 import numpy as np
 from absl import app, flags
+
+from experiments import launch
 
 _WEIGHTS = flags.DEFINE_string(
   'weights', None, "PyTorch's file, .pth.", required=True
@@ -38,6 +39,8 @@ def convert(weights: pathlib.Path, output: pathlib.Path) -> str:
   _check_name(weights)
   if output.suffix != '.npz':
     raise ValueError(f'output = {output}: the name must end with .npz')
+  if output.exists():
+    raise ValueError(f'output = {output} exists: name another file')
   arrays: dict[str, Any] = inception.select(torch_files.read(weights))
   np.savez(output, **arrays)
   return hashlib.sha256(output.read_bytes()).hexdigest()
@@ -56,14 +59,10 @@ def _check_name(weights: pathlib.Path) -> None:
 
 def main(argv: list[str]) -> None:
   """Converts, and prints the sum."""
-  if argv[1:]:
-    raise app.UsageError(f'unexpected arguments: {" ".join(argv[1:])}')
+  launch.refuse_arguments(argv)
   output = pathlib.Path(_OUTPUT.value)
-  try:
-    digest = convert(pathlib.Path(_WEIGHTS.value), output)
-  except (ValueError, FileNotFoundError) as error:
-    sys.exit(f'Error: {error}')
-  print(f'{digest}  {output}')
+  with launch.session():
+    print(f'{convert(pathlib.Path(_WEIGHTS.value), output)}  {output}')
 
 
 if __name__ == '__main__':

@@ -32,6 +32,14 @@ _ORACLE_STEPS = flags.DEFINE_integer(
   'Batches that the predictor of attributes is trained for.',
   lower_bound=1,
 )
+_INCEPTION = flags.DEFINE_string(
+  'inception',
+  None,
+  "Inception's weights, as experiments.convert_inception writes them: for FID.",
+)
+_SHA256 = flags.DEFINE_string(
+  'inception_sha256', None, 'The sum of that file, as the converter printed it.'
+)
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the samples.', lower_bound=0)
 
 
@@ -44,8 +52,13 @@ def main(argv: list[str]) -> None:
 
 def _evaluate(workdir: pathlib.Path) -> None:
   from vaegan_jax import inference, records, settings
-  from vaegan_jax.evaluation import measures
+  from vaegan_jax.evaluation import inception, measures
 
+  extract = None
+  if _INCEPTION.value is not None:
+    extract = inception.load(
+      pathlib.Path(_INCEPTION.value), sha256=_SHA256.value or ''
+    )
   config = records.read_config(workdir)
   model = inference.load(workdir)
   study = measures.prepare(
@@ -59,6 +72,10 @@ def _evaluate(workdir: pathlib.Path) -> None:
       print(f'Predictor of attributes, held-out {name}: {value:.3f}')
   real = measures.references(study, runs=_RUNS.value)
   found = measures.measure(model, study, runs=_RUNS.value, seed=_SEED.value)
+  if extract is not None:
+    found['samples/fid'] = measures.fid(
+      model, study, features=extract, seed=_SEED.value
+    )
   print(f'{"measure":55} {"model":>10} {"real":>10}')
   for name, value in found.items():
     beside = f'{real["real"][name]:10.4f}' if name in real['real'] else ''

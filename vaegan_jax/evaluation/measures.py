@@ -151,6 +151,26 @@ def measure(
   return found
 
 
+def fid(
+  model: inference.Model,
+  study: Study,
+  *,
+  features: quality.Extract,
+  seed: int = 0,
+) -> float:
+  """Computes the Fréchet Inception distance of as many samples as test images.
+
+  Args:
+    model: trained on the study's data.
+    study: whose test images are the reference.
+    features: those of `inception.load`.
+    seed: of the samples.
+  """
+  images = study.test.images
+  samples = model.sample(len(images), study.condition(model), seed=1_000 * seed)
+  return distances.frechet(features(samples), features(images))
+
+
 def references(study: Study, *, runs: int = 25) -> dict[str, dict[str, float]]:
   """Measures real images as if models had made them.
 
