@@ -95,6 +95,7 @@ def test_all_models_are_compared_on_celeba(tmp_path):
 def test_all_models_are_compared_on_lfw(tmp_path):
   measured = reproduce('lfw', tmp_path, '--config.oracle_steps=150')
   # Scores say of no attribute that it holds, so no vector is measured.
-  assert set(measured.values()) == {0, 1}
-  assert list(measured.values()).count(0) == 1
+  unmeasured = [claim for claim, values in measured.items() if not values]
+  assert unmeasured
+  assert all(claim.startswith('Visual attribute') for claim in unmeasured)
   assert (tmp_path / 'figure6.png').exists()
