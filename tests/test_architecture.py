@@ -25,6 +25,7 @@ FLOORS = {
   'step': 5,
   'limits': 5,
   'settings': 6,
+  'observation': 7,
   'inference': 7,
   'report': 8,
   'evaluation': 9,

@@ -131,9 +131,20 @@ def test_networks_are_not_built_of_attributes_without_names():
 
 
 @pytest.mark.parametrize(
-  ('model', 'weight'), [('vaegan', 2.0), ('gan', 1.0), ('vae', 0.0)]
+  ('model', 'reconstructions', 'weight'),
+  [
+    ('vaegan', True, 2.0),
+    ('vaegan', False, 1.0),
+    ('gan', True, 1.0),
+    ('gan', False, 1.0),
+    ('vae', True, 0.0),
+  ],
 )
-def test_generated_images_share_what_real_ones_leave(model, weight):
+def test_generated_images_share_what_real_ones_leave(
+  model, reconstructions, weight
+):
   # A share of a half: as much as all kinds of generated images together.
-  config = small.config(model=model, real_share=0.5)
+  config = small.config(
+    model=model, real_share=0.5, reconstructions_judged=reconstructions
+  )
   assert settings.objective(config).real_weight == weight

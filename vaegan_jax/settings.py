@@ -7,7 +7,6 @@ Below training and the launchers no code sees a config.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import pathlib
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -35,7 +34,9 @@ def change(config: Config, delta: Mapping[str, Any]) -> Config:
   names = records.flatten(config)
   for name in delta:
     if name not in names:
-      raise ValueError(f'config.{name} does not exist{_hint(name, names)}')
+      raise ValueError(
+        f'config.{name} does not exist{limits.hint(name, names)}'
+      )
   changed = config.copy_and_resolve_references()
   changed.update_from_flattened_dict(dict(delta))
   return changed.lock()
@@ -47,21 +48,7 @@ def check(config: Config) -> None:
   Raises:
     ValueError: naming the setting, its value and what is allowed.
   """
-  flat = records.flatten(config)
-  for name, (least, largest) in limits.RANGES.items():
-    value = flat[name]
-    if value < least or (largest is not None and value > largest):
-      upper = '' if largest is None else f' and at most {largest}'
-      raise ValueError(
-        f'config.{name} = {value}: expected at least {least}{upper}'
-      )
-  for name, choices in limits.CHOICES.items():
-    if flat[name] not in choices:
-      raise ValueError(
-        f'config.{name} = {flat[name]!r}: expected one of '
-        f'{", ".join(choices)}{_hint(str(flat[name]), choices)}'
-      )
-  _check_similarity(config)
+  limits.check(records.flatten(config))
   networks(change(config, {'conditional': ''}))
   make_optimizers(config)
   _source_kind(config)
@@ -87,7 +74,7 @@ def resolve(config: Config, source: cache.Source) -> Config:
     if name not in source.attribute_names:
       raise ValueError(
         f'config.conditional names {name!r}: {source.name} has no such '
-        f'attribute{_hint(name, source.attribute_names)}'
+        f'attribute{limits.hint(name, source.attribute_names)}'
       )
   return config
 
@@ -139,16 +126,20 @@ def networks(config: Config) -> nets.Networks:
 
 def objective(config: Config) -> objectives.Objective:
   """Gives what a config says is minimised."""
-  objective = objectives.Objective(
+  unweighted = _unweighted(config)
+  return dataclasses.replace(
+    unweighted, real_weight=config.real_share * _scale(config)
+  )
+
+
+def _unweighted(config: Config) -> objectives.Objective:
+  return objectives.Objective(
     model(config),
     gamma=config.gamma,
     reconstructions=config.reconstructions_judged,
     epsilon=config.log_epsilon,
     non_saturating=config.non_saturating,
     joint_normalisation=config.joint_normalisation,
-  )
-  return dataclasses.replace(
-    objective, real_weight=config.real_share * _scale(config)
   )
 
 
@@ -158,13 +149,8 @@ def _scale(config: Config) -> float:
   The generated streams have in equal parts what real_share leaves; in ours
   each of them has weight 1.
   """
-  judged = model(config).judged()
-  generated = (
-    len(judged)
-    - 1
-    - ('x_tilde' in judged and not config.reconstructions_judged)
-  )
-  return max(generated, 0) / (1 - config.real_share)
+  generated = _unweighted(config).judged()[1:]
+  return len(generated) / (1 - config.real_share)
 
 
 def equilibrium(config: Config) -> steps.Equilibrium | None:
@@ -197,11 +183,6 @@ def make_optimizers(config: Config) -> dict[str, Any]:
     if config.optimizer.name == 'adam':
       return optimizers.adam(
         rate, b1=momentum, b2=decay, weight_decay=weight_decay
-      )
-    if momentum:
-      raise ValueError(
-        f'config.optimizer.momentum = {momentum}: rmsprop has none; set 0, or '
-        'config.optimizer.name to adam'
       )
     return optimizers.rmsprop(rate, decay=decay, weight_decay=weight_decay)
 
@@ -272,21 +253,6 @@ def cache_directory(config: Config) -> pathlib.Path | None:
   return pathlib.Path(where).expanduser() if where else None
 
 
-def _check_similarity(config: Config) -> None:
-  """Checks that a model that takes a network from another run names one."""
-  given = model(config).given
-  if given and not config.similarity:
-    raise ValueError(
-      f"config.similarity is empty: '{config.model}' takes its {given} from a "
-      'trained run; name its folder with --config.similarity=DIR'
-    )
-  if config.similarity and not given:
-    raise ValueError(
-      f"config.similarity = {config.similarity!r}: '{config.model}' takes no "
-      "network from another run; set it to '', or config.model to vae_dis"
-    )
-
-
 def _is_coloured(config: Config) -> bool:
   return config.data.source in ('faces', 'celeba', 'lfw')
 
@@ -300,7 +266,7 @@ def _source_kind(config: Config) -> tuple[str, str]:
   ):
     raise ValueError(
       f'config.data.source = {config.data.source!r}: expected one of '
-      f'{", ".join(SOURCES)}{_hint(kind, kinds)}'
+      f'{", ".join(SOURCES)}{limits.hint(kind, kinds)}'
     )
   if kind in ('celeba', 'lfw', 'folder') and not config.data.path:
     raise ValueError(
@@ -312,8 +278,3 @@ def _source_kind(config: Config) -> tuple[str, str]:
       f"config.data.channels = {config.data.channels}: '{kind}' has 3"
     )
   return kind, name
-
-
-def _hint(name: str, known: Any) -> str:
-  near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-  return f'; did you mean {near[0]}?' if near else ''

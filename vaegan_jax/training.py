@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 import logging
-import math
 import os
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-from jaxtyping import Array
 
 from vaegan_jax import (
   checkpoints,
   inference,
+  observation,
   parallel,
   records,
   settings,
@@ -28,9 +27,8 @@ from vaegan_jax.report import page, pictures
 
 _LOGGER = logging.getLogger(__name__)
 
-
-class Diverged(FloatingPointError):
-  """Reports that a loss or a gradient is not finite."""
+# What `train` raises, by the name that its callers know.
+Diverged = observation.Diverged
 
 
 class Run(NamedTuple):
@@ -196,7 +194,7 @@ def _continue(
     sharding=run.compiled.sharded,
     resident=config.data.resident,
   )
-  observer = _Observer(config, workdir, step=start)
+  observer = observation.Observer(config, workdir, step=start)
 
   def picture(state: states.TrainState) -> None:
     pictures.strips(_model(config, run, state), examples, workdir=workdir)
@@ -222,7 +220,7 @@ def _loop(
   state: states.TrainState,
   *,
   feed: batches.Batches,
-  observer: _Observer,
+  observer: observation.Observer,
   saved: checkpoints.Checkpoints,
   picture: Callable[[states.TrainState], None],
 ) -> states.TrainState:
@@ -231,8 +229,8 @@ def _loop(
     state, metrics = run.compiled.step(state, feed(step))
     done = step + 1
     observer.observe(metrics, step=done)
-    draws = _due(done, config.picture_every, config.steps)
-    saves = _due(done, config.save_every, config.steps)
+    draws = observation.due(done, config.picture_every, config.steps)
+    saves = observation.due(done, config.save_every, config.steps)
     if draws or saves:
       observer.catch_up()
     if draws:
@@ -240,58 +238,6 @@ def _loop(
     if saves:
       saved.save(state, step=done)
   return state
-
-
-class _Observer:
-  """Reads each step's metrics while the next one runs.
-
-  So the devices never wait for the host, and a step that is not finite stops
-  the run one step later.
-  """
-
-  def __init__(
-    self, config: settings.Config, workdir: pathlib.Path, *, step: int
-  ):
-    self._config = config
-    self._rate = settings.schedule(config)
-    self._records = records.Records(workdir, step=step, steps=config.steps)
-    self._pending: tuple[int, dict[str, Array]] | None = None
-
-  def observe(self, metrics: dict[str, Array], *, step: int) -> None:
-    """Takes a step's metrics, and reads those of the step before."""
-    self.catch_up()
-    self._pending = step, metrics
-
-  def catch_up(self) -> None:
-    """Reads what was taken last; waits for the devices if they are not done."""
-    if self._pending is None:
-      return
-    (step, metrics), self._pending = self._pending, None
-    values = {name: x.item() for name, x in jax.device_get(metrics).items()}
-    for name, value in values.items():
-      if not math.isfinite(value):
-        raise Diverged(
-          f'{name} is {value} at step {step}: the run stops, and its '
-          'checkpoints are from before. A smaller '
-          'config.optimizer.learning_rate or config.gamma may help.'
-        )
-    self._records.advance()
-    if _due(step, self._config.log_every, self._config.steps):
-      values['learning_rate'] = float(self._rate(step - 1))
-      self._records.write(
-        values,
-        step=step,
-        batch_size=self._config.batch_size,
-        device=jax.devices()[0].device_kind,
-      )
-
-  def close(self) -> None:
-    """Closes the records."""
-    self._records.close()
-
-
-def _due(step: int, every: int, last: int) -> bool:
-  return step % every == 0 or step == last
 
 
 def _model(
