@@ -16,7 +16,7 @@ import re
 from typing import Any
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from experiments import launch
 
@@ -66,4 +66,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == '__main__':
-  app.run(main)
+  launch.run(main)

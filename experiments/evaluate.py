@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import pathlib
 
-from absl import app, flags
+from absl import flags
 
 from experiments import launch
 
@@ -88,4 +88,4 @@ def _evaluate(workdir: pathlib.Path) -> None:
 
 
 if __name__ == '__main__':
-  app.run(main)
+  launch.run(main)

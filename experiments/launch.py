@@ -5,10 +5,24 @@ from __future__ import annotations
 import contextlib
 import logging as std_logging
 import os
+import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from absl import app, logging
+
+# Of compiled programs that are kept; those of one run take a few megabytes.
+_KEPT_BYTES = 1 << 30
+
+# JAX's own limit of a second leaves out a dozen small programs of each start.
+_WORTH_KEEPING = 0.2
+
+
+def run(main: Callable[[list[str]], None]) -> None:
+  """Runs a launcher. Help comes first: it need not wait for the config."""
+  program, *words = sys.argv
+  words.sort(key=lambda word: not word.startswith(('-help', '--help', '-?')))
+  app.run(main, argv=[program, *words])
 
 
 def refuse_arguments(argv: list[str]) -> None:
@@ -20,9 +34,6 @@ def refuse_arguments(argv: list[str]) -> None:
 @contextlib.contextmanager
 def session() -> Iterator[None]:
   """Shows progress, keeps what is compiled, ends in one line on an error."""
-  import jax
-
-  from vaegan_jax import training
   from vaegan_jax.data import cache
 
   # Orbax tells all it does; of others only warnings are of interest.
@@ -31,9 +42,37 @@ def session() -> Iterator[None]:
   std_logging.getLogger('vaegan_jax').setLevel(std_logging.INFO)
   std_logging.getLogger('experiments').setLevel(std_logging.INFO)
   if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
-    folder = cache.default_directory() / 'compiled'
-    jax.config.update('jax_compilation_cache_dir', str(folder))
+    _keep_programs(cache.default_directory() / 'compiled')
   try:
     yield
-  except (ValueError, FileNotFoundError, training.Diverged) as error:
+  # training.Diverged is the last of them.
+  except (ValueError, FileNotFoundError, FloatingPointError) as error:
     sys.exit(f'Error: {error}')
+
+
+def _keep_programs(folder: pathlib.Path) -> None:
+  """Has JAX keep what it compiles in a folder, which cannot grow for ever."""
+  import jax
+
+  drop_oldest(folder, limit=_KEPT_BYTES)
+  jax.config.update('jax_compilation_cache_dir', str(folder))
+  jax.config.update(
+    'jax_persistent_cache_min_compile_time_secs', _WORTH_KEEPING
+  )
+
+
+def drop_oldest(folder: pathlib.Path, *, limit: int) -> None:
+  """Removes the files used longest ago until a folder holds `limit` bytes.
+
+  JAX's own limit (jax_compilation_cache_max_size) wants one more package, and
+  stores nothing in a folder that was once written to without it.
+  """
+  with contextlib.suppress(OSError):  # another run may be at it
+    found = [(file, file.stat()) for file in folder.glob('*-cache')]
+    found.sort(key=lambda pair: max(pair[1].st_atime, pair[1].st_mtime))
+    excess = sum(about.st_size for _, about in found) - limit
+    for file, about in found:
+      if excess <= 0:
+        break
+      file.unlink(missing_ok=True)
+      excess -= about.st_size

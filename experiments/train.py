@@ -8,7 +8,7 @@ Any setting can be overridden: --config.gamma=1e-6. The same command resumes.
 
 from __future__ import annotations
 
-from absl import app, flags
+from absl import flags
 from ml_collections import config_flags
 
 from experiments import launch
@@ -35,4 +35,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == '__main__':
   flags.mark_flag_as_required('config')
-  app.run(main)
+  launch.run(main)

@@ -6,6 +6,24 @@
 Source: Larsen, Sønderby, Larochelle, Winther (ICML 2016).
 """
 
-from vaegan_jax.inference import Model, load
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+  from vaegan_jax.inference import Model, load
 
 __all__ = ['Model', 'load']
+
+
+def __getattr__(name: str) -> Any:
+  # JAX comes with the first use, not with every module of this package.
+  if name in __all__:
+    from vaegan_jax import inference
+
+    return getattr(inference, name)
+  raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__() -> list[str]:
+  return [*globals(), *__all__]
