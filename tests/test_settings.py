@@ -63,6 +63,7 @@ def test_the_reference_holds_what_the_commit_says():
     ({'average_decay': 2.0}, 'at most 1'),
     ({'model': 'vaegam'}, 'did you mean vaegan'),
     ({'compile': 'pmpa'}, 'did you mean pmap'),
+    ({'dtype': 'bfloat'}, 'did you mean bfloat16'),
     ({'optimizer__name': 'adamw'}, 'did you mean adam'),
     ({'optimizer__learning_rate': -1.0}, 'start > 0'),
     ({'optimizer__name': 'rmsprop'}, r'momentum = 0\.5: rmsprop has none'),

@@ -1,4 +1,8 @@
-"""A trained model for a user: encode, decode, reconstruct, sample."""
+"""A trained model for a user: encode, decode, reconstruct, sample.
+
+Networks are evaluated in float32, whatever config.dtype they were trained in,
+so that measures of two runs differ by their training alone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""The layers of which the three networks are built."""
+"""The layers of which the three networks are built.
+
+They compute in the type of their input, whatever it is, but for the statistics
+of a batch: those are float32. Parameters and running statistics are float32,
+and so are their gradients, cast where the parameter was.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +68,7 @@ class Normalise(nn.Module):
       use_running_average=not train,
       momentum=0.9,
       epsilon=1e-6 if x.ndim == 4 else 1e-5,
+      dtype=x.dtype,  # of the result; flax reduces, and divides, in float32
       axis_name=self.axis,
       name='batch_norm',
     )(x)

@@ -41,6 +41,7 @@ RANGES = {
 CHOICES = {
   'model': tuple(objectives.MODELS),
   'compile': ('jit', 'pmap'),
+  'dtype': ('float32', 'bfloat16'),
   'optimizer.name': ('rmsprop', 'adam'),
 }
 

@@ -12,6 +12,9 @@ Source: table 1 of the paper; architectures.py of the authors' code (commit
 weights uniform within 1/sqrt(3 fan_in), momentum 0.9, epsilon 1e-6 after
 convolutions and 1e-5 after dense layers.
 
+Activations are of a network's `dtype`, from the cast of its input to its
+last hidden layer; mean, log variance, logit and images are float32 always.
+
 Conditional networks take a vector of attributes as well: it joins the code at
 Dec's input, and the maps at the input of the dense layer that lies on top of
 the convolutions of Enc and of Dis. (The paper's words, as recalled, are the top
@@ -44,12 +47,14 @@ class Encoder(nn.Module):
     channels: of the strided convolutions.
     hidden: units of the dense layer (2048 in the paper, 1024 in the code).
     axis: the mapped axis over which a batch is spread, if any.
+    dtype: of the activations.
   """
 
   latent: int = 128
   channels: tuple[int, ...] = (64, 128, 256)
   hidden: int = 1024
   axis: str | None = None
+  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(
@@ -60,13 +65,16 @@ class Encoder(nn.Module):
     train: bool,
   ) -> tuple[Float[Array, 'batch latent'], Float[Array, 'batch latent']]:
     """Computes mean and log variance."""
-    x = images
+    x = images.astype(self.dtype)
     for i, channels in enumerate(self.channels, 1):
       x = layers.Convolution(channels, name=f'convolution_{i}')(x)
       x = layers.Normalise(self.axis, name=f'normalise_{i}')(x, train=train)
     x = layers.join(x, attributes)
-    x = layers.Dense(self.hidden, use_bias=False, name='dense')(x)
+    x = layers.Dense(
+      self.hidden, use_bias=False, dtype=self.dtype, name='dense'
+    )(x)
     x = layers.Normalise(self.axis, name='normalise_dense')(x, train=train)
+    # Without a dtype: float32, as the kernels are.
     mean = layers.Dense(self.latent, name='mean')(x)
     log_var = layers.Dense(self.latent, name='log_var')(x)
     return mean, log_var
@@ -79,11 +87,13 @@ class Decoder(nn.Module):
     shape: height, width and colours of the images.
     channels: of the dense layer's maps, then of the strided layers.
     axis: the mapped axis over which a batch is spread, if any.
+    dtype: of the activations.
   """
 
   shape: tuple[int, int, int]
   channels: tuple[int, ...] = (256, 256, 128, 32)
   axis: str | None = None
+  dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(
@@ -97,7 +107,9 @@ class Decoder(nn.Module):
     first, *rest = self.channels
     height, width = (n >> len(rest) for n in self.shape[:2])
     x = layers.join(codes, attributes)
-    x = layers.Dense(height * width * first, use_bias=False, name='dense')(x)
+    x = layers.Dense(
+      height * width * first, use_bias=False, dtype=self.dtype, name='dense'
+    )(x)
     # Over each unit of the dense layer, as in the authors' code, not per map.
     x = layers.Normalise(self.axis, name='normalise_dense')(x, train=train)
     x = x.reshape(-1, height, width, first)
@@ -108,7 +120,8 @@ class Decoder(nn.Module):
       x = layers.Normalise(self.axis, name=f'normalise_{i}')(x, train=train)
     colours = self.shape[2]
     x = layers.Convolution(colours, stride=1, bias=True, name='colours')(x)
-    return jnp.tanh(x)
+    # Images are small beside the maps, and their colours want the digits.
+    return jnp.tanh(x.astype(jnp.float32))
 
 
 class Discriminator(nn.Module):
@@ -124,12 +137,14 @@ class Discriminator(nn.Module):
     layer: how many strided convolutions lie below Dis_l; 3 in the authors'
       code, 0 means the first convolution.
     axis: the mapped axis over which a batch is spread, if any.
+    dtype: of the activations.
   """
 
   channels: tuple[int, ...] = (32, 128, 256, 256)
   hidden: int = 512
   layer: int = 3
   axis: str | None = None
+  dtype: Any = jnp.float32
 
   def setup(self):
     """Makes the layers that `features` and `judge` share."""
@@ -139,7 +154,7 @@ class Discriminator(nn.Module):
       *(layers.Convolution(channels) for channels in rest),
     ]
     self.normalisations = [layers.Normalise(self.axis) for _ in rest]
-    self.dense = layers.Dense(self.hidden, use_bias=False)
+    self.dense = layers.Dense(self.hidden, use_bias=False, dtype=self.dtype)
     self.normalise_dense = layers.Normalise(self.axis)
     self.logit = layers.Dense(1)
 
@@ -158,7 +173,7 @@ class Discriminator(nn.Module):
     self, images: Float[Array, 'batch height width colours'], *, train: bool
   ) -> Float[Array, 'batch h w channels']:
     """Computes Dis_l."""
-    x = self.convolutions[0](images)
+    x = self.convolutions[0](images.astype(self.dtype))
     for i in range(self.layer):
       x = self.convolutions[i + 1](self._activate(x, i, train))
     return x
@@ -210,7 +225,14 @@ class Networks(NamedTuple):
 
   def over(self, axis: str | None) -> Networks:
     """Gives networks that normalise the batch spread over a mapped axis."""
-    clones = {n: net.clone(axis=axis) for n, net in self.present().items()}
+    return self._clone(axis=axis)
+
+  def computing(self, dtype: Any) -> Networks:
+    """Gives networks whose activations are of a type; the rest is the same."""
+    return self._clone(dtype=jnp.dtype(dtype))
+
+  def _clone(self, **changes: Any) -> Networks:
+    clones = {n: net.clone(**changes) for n, net in self.present().items()}
     return self._replace(**clones)
 
 

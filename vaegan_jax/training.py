@@ -35,7 +35,7 @@ class Run(NamedTuple):
   """What a config makes: all that the loop needs but the records.
 
   Attributes:
-    networks: the modules.
+    networks: the modules, as they are evaluated: in float32.
     compiled: the step, and where its arguments belong.
     initialise: makes the state before the first step, on the devices.
   """
@@ -58,7 +58,7 @@ def prepare(
   given = _given(config, networks)
   optimizers = settings.make_optimizers(config)
   step = steps.make(
-    networks,
+    networks.computing(config.dtype),
     optimizers,
     objective=settings.objective(config),
     augment=augmentation.each(

@@ -90,6 +90,10 @@ def get_config() -> ml_collections.ConfigDict:
 
   # The run (training.py, parallel.py).
   config.compile = 'jit'  # 'jit' over a device mesh, or 'pmap'
+  # Type of the activations in training: 'float32', or 'bfloat16', half as
+  # large and meant for GPUs and TPUs. Parameters, optimizers, statistics,
+  # losses and evaluation are float32 in any case.
+  config.dtype = 'float32'
   config.log_every = 50  # steps between rows of metrics.jsonl
   config.picture_every = 1250  # steps between pictures
   config.save_every = 1250  # steps between checkpoints
