@@ -10,7 +10,7 @@ import functools
 import hashlib
 import os
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -20,7 +20,7 @@ from jaxtyping import Array, Float32, Shaped, UInt8
 from vaegan_jax import checkpoints, records, settings
 from vaegan_jax import networks as nets
 from vaegan_jax import state as states
-from vaegan_jax.data import augmentation
+from vaegan_jax.data import augmentation, chunks
 
 # Images a call of a network: bounds memory, and one shape is compiled once.
 _BATCH = 64
@@ -79,10 +79,12 @@ class Model:
         'codes; take a vae, vae_dis or vaegan to encode or reconstruct'
       )
     _check(images, np.uint8, self.image_shape, 'images')
-    return _in_batches(
-      functools.partial(_encode, self._networks.encoder),
-      self._variables['encoder'],
+    return chunks.apply(
+      functools.partial(
+        _encode, self._networks.encoder, self._variables['encoder']
+      ),
       (images, *self._condition(attributes, len(images))),
+      size=_BATCH,
     )
 
   def encode(
@@ -100,10 +102,12 @@ class Model:
       TypeError, ValueError: if they are not float32 of this model's size.
     """
     _check(codes, np.float32, (self.latent_size,), 'codes')
-    return _in_batches(
-      functools.partial(_decode, self._networks.decoder),
-      self._variables['decoder'],
+    return chunks.apply(
+      functools.partial(
+        _decode, self._networks.decoder, self._variables['decoder']
+      ),
       (codes, *self._condition(attributes, len(codes))),
+      size=_BATCH,
     )
 
   def reconstruct(
@@ -225,21 +229,3 @@ def _check(given: Any, dtype: type, shape: tuple[int, ...], what: str) -> None:
     )
   if not len(given):
     raise ValueError(f'no {what} given: expected at least one')
-
-
-def _in_batches(
-  function: Callable,
-  variables: Mapping[str, Any],
-  inputs: tuple[np.ndarray, ...],
-) -> Any:
-  """Calls a function on batches of one size, so that it is compiled once."""
-  count = len(inputs[0])
-  results = []
-  for start in range(0, count, _BATCH):
-    padded = []
-    for array in inputs:
-      part = np.asarray(array[start : start + _BATCH])
-      rest = np.repeat(part[-1:], _BATCH - len(part), 0)
-      padded.append(np.concatenate([part, rest]))
-    results.append(function(variables, *padded))
-  return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)

@@ -26,6 +26,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float32, UInt8
 
+from vaegan_jax.data import chunks
 from vaegan_jax.evaluation import quality
 
 SIDE = 299
@@ -81,12 +82,9 @@ def features(weights: Mapping[str, np.ndarray]) -> quality.Extract:
         f'pixels of shape {pixels.shape}: expected at least one image of 1 or '
         '3 colours'
       )
-    results = []
-    for start in range(0, len(pixels), _BATCH):
-      part = pixels[start : start + _BATCH]
-      filled = np.resize(part, (_BATCH, *part.shape[1:]))
-      results.append(np.asarray(_features(variables, filled))[: len(part)])
-    return np.concatenate(results)
+    return chunks.apply(
+      functools.partial(_features, variables), (pixels,), size=_BATCH
+    )
 
   return extract
 

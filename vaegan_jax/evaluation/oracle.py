@@ -7,6 +7,7 @@ layer, as features of a distance between sets of images.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import pathlib
@@ -19,7 +20,7 @@ from flax import traverse_util
 from jaxtyping import Bool, Float32, Float64, Shaped, UInt8
 from scipy import special
 
-from vaegan_jax.data import cache
+from vaegan_jax.data import cache, chunks
 from vaegan_jax.evaluation import accuracy, predictor, weights
 
 # Raise it whenever the same call would train another network.
@@ -121,17 +122,12 @@ class Oracle:
         f'pixels of shape {pixels.shape} given: this oracle takes at least one '
         f'image of shape {self.image_shape}'
       )
-    parts = []
-    for start in range(0, len(pixels), _BATCH):
-      part = np.asarray(pixels[start : start + _BATCH])
-      filling = np.repeat(part[-1:], _BATCH - len(part), 0)
-      whole = np.concatenate([part, filling])
-      parts.append(predictor.apply(self._network, self._variables, whole))
-    features, outputs = (
-      np.concatenate([np.asarray(x) for x in column])
-      for column in zip(*parts, strict=True)
+    features, outputs = chunks.apply(
+      functools.partial(predictor.apply, self._network, self._variables),
+      (pixels,),
+      size=_BATCH,
     )
-    return features[: len(pixels)], outputs[: len(pixels)]
+    return features, outputs
 
 
 def load(

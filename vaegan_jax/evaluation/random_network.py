@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float32, UInt8
 
 from vaegan_jax import networks as nets
-from vaegan_jax.data import augmentation
+from vaegan_jax.data import augmentation, chunks
 from vaegan_jax.evaluation import quality
 
 CHANNELS = (32, 64, 128)
@@ -55,22 +55,14 @@ def features(shape: tuple[int, int, int], *, seed: int = 0) -> quality.Extract:
         f'pixels of shape {pixels.shape}: this network takes '
         f'[N, {", ".join(map(str, shape))}], N at least 1'
       )
-    starts = range(0, len(pixels), _BATCH)
-    parts = [pixels[start : start + _BATCH] for start in starts]
-    return np.concatenate([_padded(encoder, variables, p) for p in parts])
+    pooled = functools.partial(_pooled, encoder, variables)
+    return chunks.apply(pooled, (pixels,), size=_BATCH)
 
   return extract
 
 
 def _scale(path: tuple, leaf: Array) -> Array:
   return _GAIN * leaf if path[-1].key == 'kernel' else leaf
-
-
-def _padded(
-  encoder: nets.Encoder, variables: Any, pixels: np.ndarray
-) -> np.ndarray:
-  filled = np.resize(pixels, (_BATCH, *pixels.shape[1:]))
-  return np.asarray(_pooled(encoder, variables, filled))[: len(pixels)]
 
 
 @functools.partial(jax.jit, static_argnums=0)
