@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int8, UInt8
 
-from vaegan_jax.data import archives, cache, decoding, resizing, tables
+from vaegan_jax.data import aligned, archives, cache, resizing, tables
 
-# The face in an aligned image of 178 x 218: rows and columns.
 # Source: dataset/celeba.py, commit 1906387.
-_ROWS = slice(40, 188)
-_COLUMNS = slice(15, 163)
-
-_FULL = (218, 178, 3)
+_FRAME = aligned.Frame(
+  full=(218, 178, 3),
+  rows=slice(40, 188),
+  columns=slice(15, 163),
+  remedy='take the aligned and cropped images, img_align_celeba',
+)
 
 _SUFFIXES = ('.txt', '.csv')
 _PARTITIONS = {'train': 0, 'validation': 1, 'test': 2}
@@ -94,20 +95,13 @@ class CelebA:
     self, split: str, start: int, stop: int
   ) -> UInt8[np.ndarray, 'images height width channels']:
     """Decodes, crops and reduces the images start..stop-1."""
-    names = self._names(split)[start:stop]
-    return np.stack([self._image(name) for name in names])
-
-  def _image(self, name: str) -> UInt8[np.ndarray, 'height width channels']:
-    try:
-      pixels = decoding.decode(self._archive.read(name))
-    except ValueError as error:
-      raise ValueError(f'{name} in {self.path}: {error}') from error
-    if pixels.shape != _FULL:
-      raise ValueError(
-        f'{name} in {self.path} has the shape {pixels.shape}, expected {_FULL}:'
-        ' take the aligned and cropped images, img_align_celeba'
-      )
-    return resizing.fit(pixels[_ROWS, _COLUMNS], self.size)
+    return aligned.read(
+      self._archive,
+      self._names(split)[start:stop],
+      frame=_FRAME,
+      size=self.size,
+      path=self.path,
+    )
 
   def _names(self, split: str) -> list[str]:
     wanted = {_PARTITIONS[split]}

@@ -16,18 +16,21 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vaegan_jax.data import archives, cache, decoding, resizing, tables
-
-# The face in an aligned image of 250 x 250: rows and columns, the centre 150.
-# Source: dataset/lfw.py, commit 1906387.
-_CENTRE = slice(50, 200)
-_FULL = (250, 250, 3)
+from vaegan_jax.data import aligned, archives, cache, resizing, tables
 
 _ARCHIVE = 'lfw-deepfunneled.tgz'
 _FOLDERS = ('lfw-deepfunneled', 'lfw')
 _ATTRIBUTES = 'lfw_attributes.txt'
 _PEOPLE = {'train': 'peopleDevTrain.txt', 'test': 'peopleDevTest.txt'}
 _SITE = 'vis-www.cs.umass.edu/lfw'
+
+# Source: dataset/lfw.py, commit 1906387.
+_FRAME = aligned.Frame(
+  full=(250, 250, 3),
+  rows=slice(50, 200),
+  columns=slice(50, 200),
+  remedy=f'take the deep-funneled images, {_ARCHIVE}',
+)
 
 # What comes before the scores in each row of the attribute file.
 _KEY = ['person', 'imagenum']
@@ -110,20 +113,13 @@ class LFW:
     self, split: str, start: int, stop: int
   ) -> UInt8[np.ndarray, 'images height width channels']:
     """Decodes, crops and reduces the images start..stop-1."""
-    names = self._names(split)[start:stop]
-    return np.stack([self._image(name) for name in names])
-
-  def _image(self, name: str) -> UInt8[np.ndarray, 'height width channels']:
-    try:
-      pixels = decoding.decode(self._archive.read(name))
-    except ValueError as error:
-      raise ValueError(f'{name} in {self.path}: {error}') from error
-    if pixels.shape != _FULL:
-      raise ValueError(
-        f'{name} in {self.path} has the shape {pixels.shape}, expected {_FULL}:'
-        f' take the deep-funneled images, {_ARCHIVE}'
-      )
-    return resizing.fit(pixels[_CENTRE, _CENTRE], self.size)
+    return aligned.read(
+      self._archive,
+      self._names(split)[start:stop],
+      frame=_FRAME,
+      size=self.size,
+      path=self.path,
+    )
 
   def _names(self, split: str) -> list[str]:
     if split not in _PEOPLE:
