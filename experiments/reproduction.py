@@ -1,7 +1,9 @@
 """Trains and measures every model of the paper, then sets all beside it.
 
-DIR/SEED/MODEL/          a run, and measures.json
-DIR/figures/             the paper's figures, and walks
+DIR/seed_N/MODEL/               a run, and measures.json
+DIR/references.json             the same measures of real images
+DIR/figure3.png .. figure6.png  the paper's figures, those that can be drawn
+DIR/random_walk.gif, tour.gif   walks through the codes of the VAE/GAN
 DIR/table.md, claims.json, report.html
 """
 
