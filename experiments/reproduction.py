@@ -194,15 +194,28 @@ def _kept(
   path: pathlib.Path, about: Mapping[str, Any], make: Callable[[], Any]
 ) -> Any:
   """Reads values that were made under the same conditions, or makes them."""
-  if path.exists():
-    kept = json.loads(path.read_text())
-    if kept['about'] == about:
-      return kept['values']
+  kept = _read(path)
+  if kept is not None and kept['about'] == about:
+    return kept['values']
   values = make()
   text = json.dumps({'about': about, 'values': values}, indent=2)
   path.parent.mkdir(parents=True, exist_ok=True)
   records.write_text(path, text + '\n')
   return values
+
+
+def _read(path: pathlib.Path) -> dict[str, Any] | None:
+  """Reads what was kept; None if there is no file, or a damaged one."""
+  try:
+    kept = json.loads(path.read_text())
+    return {'about': kept['about'], 'values': kept['values']}
+  except FileNotFoundError:
+    return None
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    _LOGGER.warning(
+      '%s cannot be read (%r): what it held is measured again.', path, error
+    )
+    return None
 
 
 def _seconds(

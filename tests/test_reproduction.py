@@ -62,6 +62,33 @@ def test_all_models_but_one_are_trained_conditionally_too(tmp_path):
   assert conditional == {'vae', 'gan', 'vaegan'}
 
 
+def kept(path, *, made):
+  """Keeps values of {'images': 3} in a file, or reads them there."""
+  return reproduction._kept(path, {'images': 3}, lambda: made)
+
+
+def test_values_are_made_once_for_the_same_conditions(tmp_path):
+  path = tmp_path / 'run' / 'measures.json'
+  assert kept(path, made={'a': 1.0}) == {'a': 1.0}
+  assert kept(path, made={'a': 2.0}) == {'a': 1.0}
+  other = reproduction._kept(path, {'images': 4}, lambda: {'a': 3.0})
+  assert other == {'a': 3.0}
+
+
+@pytest.mark.parametrize(
+  'damaged', [b'', b'{"about": {"ima', b'\xff\xfe', b'[1]', b'{}', b'3']
+)
+def test_damaged_values_are_made_again_with_a_warning(
+  tmp_path, caplog, damaged
+):
+  path = tmp_path / 'measures.json'
+  path.write_bytes(damaged)
+  assert kept(path, made={'a': 1.0}) == {'a': 1.0}
+  assert [record.levelname for record in caplog.records] == ['WARNING']
+  assert str(path) in caplog.text
+  assert kept(path, made={'a': 2.0}) == {'a': 1.0}
+
+
 @pytest.mark.slow
 def test_every_file_is_written_and_nothing_is_done_twice(tmp_path, monkeypatch):
   monkeypatch.setattr(measures, '_INDEPENDENT', 500)
