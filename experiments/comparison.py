@@ -278,7 +278,17 @@ def _notes(
   )
   return [
     *notes,
-    'Attributes are predicted by a network trained on the training images; on '
-    f'{study.judge.held_out.images:,} held-out ones: {means} (mean over '
+    f'Attributes are predicted by a network trained on {_taught(study)}; on '
+    f'{study.judge.held_out.images:,} held-out images: {means} (mean over '
     'attributes).',
   ]
+
+
+def _taught(study: measures.Study) -> str:
+  """Says what the predictor of attributes learned from."""
+  if study.learned is None:
+    return 'the training images'
+  return (
+    f'{len(study.learned.images):,} other images, whose attributes are '
+    'independent of each other'
+  )

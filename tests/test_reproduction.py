@@ -3,12 +3,14 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
-from experiments import paper, reproduction
+from experiments import comparison, paper, reproduction
 from experiments.configs import reproduce_faces
-from tests import small
-from vaegan_jax.evaluation import measures
+from tests import small, synthetic
+from vaegan_jax.data import faces
+from vaegan_jax.evaluation import measures, oracle
 
 
 def config(cache='', **changes):
@@ -62,6 +64,12 @@ def test_all_models_but_one_are_trained_conditionally_too(tmp_path):
   assert conditional == {'vae', 'gan', 'vaegan'}
 
 
+def seen():
+  judge = synthetic.Seen()
+  judge.held_out = oracle.Record(9, {'balanced_accuracy': np.full(4, 0.9)})
+  return judge
+
+
 def kept(path, *, made):
   """Keeps values of {'images': 3} in a file, or reads them there."""
   return reproduction._kept(path, {'images': 3}, lambda: made)
@@ -87,6 +95,36 @@ def test_damaged_values_are_made_again_with_a_warning(
   assert [record.levelname for record in caplog.records] == ['WARNING']
   assert str(path) in caplog.text
   assert kept(path, made={'a': 2.0}) == {'a': 1.0}
+
+
+def test_the_report_says_what_the_predictor_of_faces_learned_from(
+  tmp_path, monkeypatch
+):
+  taught = []
+
+  def load(learned, held_out, **settings):
+    taught.append(learned)
+    return seen()
+
+  monkeypatch.setattr(measures, '_INDEPENDENT', 24)
+  monkeypatch.setattr(measures.oracle, 'load', load)
+  source = faces.Faces((16, 16), train=20, test=20)
+  study = measures.prepare(source, directory=tmp_path)
+  (learned,) = taught
+  assert len(learned.images) == 24
+  said = comparison._notes(config(), study)[-1]
+  assert 'trained on 24 other images' in said
+
+
+def test_the_report_says_that_the_predictor_learned_from_training_images():
+  study = measures.Study(
+    synthetic.dataset(split='train'),
+    synthetic.dataset(),
+    seen(),
+    synthetic.bands,
+  )
+  said = comparison._notes(config(), study)[-1]
+  assert 'trained on the training images;' in said
 
 
 @pytest.mark.slow

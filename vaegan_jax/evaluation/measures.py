@@ -49,6 +49,7 @@ class Study(NamedTuple):
     visible: which attributes the test images show, where that is known.
     counterfactual: draws test images again with an attribute flipped, where
       that can be done.
+    learned: images apart that the judge learned from; None: those of `train`.
   """
 
   train: cache.Dataset
@@ -57,6 +58,7 @@ class Study(NamedTuple):
   features: quality.Extract
   visible: Bool[np.ndarray, 'images attributes'] | None = None
   counterfactual: Callable[[np.ndarray, str], np.ndarray] | None = None
+  learned: cache.Dataset | None = None
 
   def condition(self, model: inference.Model) -> np.ndarray | None:
     """Gives the test images' attributes that a conditional model wants."""
@@ -96,8 +98,7 @@ def prepare(
   if test.attributes is None:
     features = random_network.features(test.images.shape[1:])
     return Study(train, test, None, features)
-  visible = counterfactual = None
-  learned = train
+  visible = counterfactual = learned = None
   if isinstance(source, faces.Faces):
     visible = source.visible('test', 0, source.length('test'))[places]
     counterfactual = functools.partial(_redraw, source, places)
@@ -108,9 +109,21 @@ def prepare(
     )
     learned = cache.load(independent, split='train', directory=directory)
   judge = oracle.load(
-    learned, test, directory=directory, steps=oracle_steps, visible=visible
+    learned or train,
+    test,
+    directory=directory,
+    steps=oracle_steps,
+    visible=visible,
   )
-  return Study(train, test, judge, judge.features, visible, counterfactual)
+  return Study(
+    train,
+    test,
+    judge,
+    judge.features,
+    visible=visible,
+    counterfactual=counterfactual,
+    learned=learned,
+  )
 
 
 def measure(
