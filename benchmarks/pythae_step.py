@@ -1,177 +1,131 @@
-"""Times a training step of the paper's networks: ours against pythae's VAEGAN.
+"""pythae's own VAEGAN step with the paper's networks, as shipped.
 
 pip install pythae==0.1.2 torch
-python -m benchmarks.pythae_step [--batch=16] [--rounds=5]
 
-pythae's networks are the paper's at 64x64 too, built here from its base
-classes; its step is what its CoupledOptimizerAdversarialTrainer does: forward,
-three backward passes, three optimizers. "As shipped": float32, NCHW.
+The step is what its CoupledOptimizerAdversarialTrainer does: one forward pass,
+a backward pass for each optimizer through whatever its loss reaches. float32,
+NCHW, none of PyTorch's switches. It is less work than ours in one place (its
+L_GAN has no term for x_tilde) and more in others (it runs Dis four times, and
+each backward pass computes the gradients of all networks that it meets).
 """
 
 from __future__ import annotations
 
+import os
+
 import torch
-from absl import app, flags
 from pythae.models import VAEGAN, VAEGANConfig
 from pythae.models.base.base_utils import ModelOutput
 from pythae.models.nn import BaseDecoder, BaseDiscriminator, BaseEncoder
-from torch import nn
 
-from benchmarks import ours, timing
+from benchmarks import contestants, reference, torch_networks, torch_step
 
-_BATCH = flags.DEFINE_integer('batch', 16, 'Images a step.', lower_bound=2)
-_ROUNDS = flags.DEFINE_integer('rounds', 5, 'Timed steps.', lower_bound=1)
-
-
-def down(channels: int, more: int) -> nn.Sequential:
-  """Makes a strided convolution, batch normalisation and ReLU."""
-  return nn.Sequential(
-    nn.Conv2d(channels, more, 5, 2, 2, bias=False),
-    nn.BatchNorm2d(more),
-    nn.ReLU(),
-  )
-
-
-def up(channels: int, more: int) -> nn.Sequential:
-  """Makes a transposed convolution, batch normalisation and ReLU."""
-  return nn.Sequential(
-    nn.ConvTranspose2d(channels, more, 5, 2, 2, 1, bias=False),
-    nn.BatchNorm2d(more),
-    nn.ReLU(),
-  )
+# Dis_l and the probability, as pythae counts layers.
+_DIS_L, _PROBABILITY = 1, 2
 
 
 class Encoder(BaseEncoder):
-  """The paper's encoder."""
+  """The paper's encoder, as pythae wants it."""
 
-  def __init__(self):
+  def __init__(self, network: torch_networks.Encoder):
     super().__init__()
-    self.body = nn.Sequential(
-      down(3, 64),
-      down(64, 128),
-      down(128, 256),
-      nn.Flatten(),
-      nn.Linear(16384, 1024, bias=False),
-      nn.BatchNorm1d(1024),
-      nn.ReLU(),
-    )
-    self.mean, self.log_var = nn.Linear(1024, 128), nn.Linear(1024, 128)
+    self.network = network
 
-  def forward(self, x):
+  def forward(self, x: torch.Tensor) -> ModelOutput:
     """Computes mean and log variance."""
-    x = self.body(x)
-    return ModelOutput(embedding=self.mean(x), log_covariance=self.log_var(x))
+    mean, log_var = self.network(x)
+    return ModelOutput(embedding=mean, log_covariance=log_var)
 
 
 class Decoder(BaseDecoder):
-  """The paper's decoder."""
+  """The paper's decoder, as pythae wants it."""
 
-  def __init__(self):
+  def __init__(self, network: torch_networks.Decoder):
     super().__init__()
-    self.body = nn.Sequential(
-      nn.Linear(128, 16384, bias=False),
-      nn.BatchNorm1d(16384),
-      nn.ReLU(),
-      nn.Unflatten(1, (256, 8, 8)),
-      up(256, 256),
-      up(256, 128),
-      up(128, 32),
-      nn.Conv2d(32, 3, 5, 1, 2),
-      nn.Tanh(),
-    )
+    self.network = network
 
-  def forward(self, z):
+  def forward(self, z: torch.Tensor) -> ModelOutput:
     """Computes images."""
-    return ModelOutput(reconstruction=self.body(z))
+    return ModelOutput(reconstruction=self.network(z))
 
 
 class Discriminator(BaseDiscriminator):
   """The paper's discriminator, by layers as pythae wants it."""
 
-  def __init__(self):
+  def __init__(self, network: torch_networks.Discriminator):
     super().__init__()
-    self.layers = nn.ModuleList(
-      [
-        nn.Sequential(nn.Conv2d(3, 32, 5, 1, 2), nn.ReLU()),
-        down(32, 128),
-        down(128, 256),
-        nn.Conv2d(256, 256, 5, 2, 2, bias=False),
-        nn.Sequential(
-          nn.BatchNorm2d(256),
-          nn.ReLU(),
-          nn.Flatten(),
-          nn.Linear(16384, 512, bias=False),
-          nn.BatchNorm1d(512),
-          nn.ReLU(),
-          nn.Linear(512, 1),
-          nn.Sigmoid(),
-        ),
-      ]
-    )
-    self.depth = len(self.layers)
+    self.network = network
+    self.depth = _PROBABILITY
 
-  def forward(self, x, output_layer_levels=None):
-    """Computes the probability, and the layers asked for."""
-    levels = output_layer_levels or [self.depth]
-    output = ModelOutput()
-    for i, layer in enumerate(self.layers, 1):
-      x = layer(x)
-      if i in levels:
-        output[f'embedding_layer_{i}'] = x
-    output['embedding'] = x
-    return output
+  def forward(
+    self, x: torch.Tensor, output_layer_levels: list[int] | None = None
+  ) -> ModelOutput:
+    """Computes the deepest layer asked for: as pythae's own, no deeper."""
+    dis_l = self.network.lower(x)
+    if output_layer_levels == [_DIS_L]:
+      return ModelOutput(embedding_layer_1=dis_l)
+    return ModelOutput(embedding=torch.sigmoid(self.network.upper(dis_l)))
 
 
-def pythae_step(batch: int):
-  """Makes a function that does one step of pythae's."""
-  config = VAEGANConfig(
-    input_dim=(3, 64, 64), latent_dim=128, reconstruction_layer=4
-  )
-  model = VAEGAN(config, Encoder(), Decoder(), Discriminator())
+def load() -> str:
+  """Gets PyTorch ready, and says on what it runs: 'cpu' or 'gpu'."""
+  torch.set_num_threads(len(os.sched_getaffinity(0)))
+  return 'gpu' if torch.cuda.is_available() else 'cpu'
+
+
+def device() -> str:
+  """Names the accelerator."""
+  return torch.cuda.get_device_name()
+
+
+def prepare(size: int, batch: int) -> contestants.Prepared:
+  """Makes a step of pythae's, ready to be timed."""
+  device = 'cuda' if torch.cuda.is_available() else 'cpu'
+  before = torch.cuda.memory_allocated() if device == 'cuda' else 0
+  config = reference.config(size, batch)
+  encoder, decoder, discriminator = torch_networks.build(config)
+  model = VAEGAN(
+    VAEGANConfig(
+      input_dim=(config.data.channels, size, size),
+      latent_dim=config.latent_size,
+      reconstruction_layer=_DIS_L,
+    ),
+    Encoder(encoder),
+    Decoder(decoder),
+    Discriminator(discriminator),
+  ).to(device)
   model.train()
   optimizers = [
-    torch.optim.RMSprop(part.parameters(), lr=3e-4)
+    torch.optim.RMSprop(part.parameters(), lr=config.optimizer.learning_rate)
     for part in (model.encoder, model.decoder, model.discriminator)
   ]
-  images = torch.rand(batch, 3, 64, 64)
+  images = torch.rand(batch, config.data.channels, size, size, device=device)
 
-  def step():
-    output = model({'data': images})
-    updated = [
-      (optimizer, loss)
-      for optimizer, loss, update in zip(
-        optimizers,
-        (output.encoder_loss, output.decoder_loss, output.discriminator_loss),
-        (True, output.update_decoder, output.update_discriminator),
-        strict=True,
-      )
-      if update
-    ]
-    for optimizer, loss in updated:
-      optimizer.zero_grad()
-      loss.backward(retain_graph=True)
-    for optimizer, _ in updated:
-      optimizer.step()
+  def run(steps: int) -> None:
+    for _ in range(steps):
+      _step(model, images, optimizers)
+    torch_step.wait()
 
-  return step
+  return contestants.Prepared(run, allocated=torch_step.allocated_since(before))
 
 
-def main(argv: list[str]) -> None:
-  """Prints medians and their ratio."""
-  del argv
-  batch = _BATCH.value
-  seconds = timing.alternate(
-    {'vaegan_jax': ours.our_step(64, batch), 'pythae': pythae_step(batch)},
-    rounds=_ROUNDS.value,
-  )
-  for name, times in seconds.items():
-    spread = ' '.join(f'{t:.2f}' for t in times)
-    print(f'{name}: {timing.median(times):.2f} s a step of {batch} ({spread})')
-  ratio = timing.median(seconds['pythae']) / timing.median(
-    seconds['vaegan_jax']
-  )
-  print(f'vaegan_jax is {ratio:.2f} times as fast')
-
-
-if __name__ == '__main__':
-  app.run(main)
+def _step(
+  model: VAEGAN,
+  images: torch.Tensor,
+  optimizers: list[torch.optim.Optimizer],
+) -> None:
+  """Does what the trainer's `_optimizers_step` does."""
+  output = model({'data': images})
+  losses = (output.encoder_loss, output.decoder_loss, output.discriminator_loss)
+  moved = (True, output.update_decoder, output.update_discriminator)
+  last = output.discriminator_loss
+  updates = [
+    (optimizer, loss)
+    for optimizer, loss, moves in zip(optimizers, losses, moved, strict=True)
+    if moves
+  ]
+  for optimizer, loss in updates:
+    optimizer.zero_grad()
+    loss.backward(retain_graph=loss is not last)
+  for optimizer, _ in updates:
+    optimizer.step()

@@ -8,19 +8,24 @@ from collections.abc import Callable, Mapping
 
 
 def alternate(
-  functions: Mapping[str, Callable[[], None]], *, rounds: int
+  functions: Mapping[str, Callable[[], None]],
+  *,
+  rounds: int,
+  warm_ups: int = 1,
 ) -> dict[str, list[float]]:
-  """Calls each function in turn, round after round, after one warm-up call.
+  """Calls each function in turn, round after round.
 
   Args:
     functions: each does its work and waits until it is done.
     rounds: timed calls of each.
+    warm_ups: calls of each before, which are not timed.
 
   Returns:
     the seconds of each call by name.
   """
   for function in functions.values():
-    function()
+    for _ in range(warm_ups):
+      function()
   seconds: dict[str, list[float]] = {name: [] for name in functions}
   for _ in range(rounds):
     for name, function in functions.items():
