@@ -44,7 +44,7 @@ def write(
   return comparison.write(
     workdir / 'report.html',
     title=f'The paper and its reproduction on {study.test.source}',
-    facts=_facts(config, study, results),
+    facts=_facts(config, study=study, results=results),
     figures=shown,
     tables=tables,
     judgements=[_judgement(finding) for finding in findings],
@@ -72,8 +72,8 @@ def draw(
         },
         columns=_COLUMNS,
       ),
-      'Figure 3: samples',
-      'Dec of codes drawn from N(0, I); the same codes for each model.',
+      title='Figure 3: samples',
+      caption='Dec of codes drawn from N(0, I); the same codes for each model.',
     ),
     _save(
       workdir / 'figure4.png',
@@ -85,16 +85,20 @@ def draw(
         },
         columns=_COLUMNS,
       ),
-      'Figure 4: reconstructions',
-      'Held-out images, and below them Dec of their mean codes. A GAN has no '
-      'encoder.',
+      title='Figure 4: reconstructions',
+      caption='Held-out images, and below them Dec of their mean codes. A GAN '
+      'has no encoder.',
     ),
   ]
   vectors = _vectors(study, models['vaegan'])
   if vectors:
-    shown.append(_attribute_vectors(workdir, study, models['vaegan'], vectors))
+    shown.append(
+      _attribute_vectors(
+        workdir, study=study, model=models['vaegan'], vectors=vectors
+      )
+    )
   if study.judge is not None:
-    shown.append(_conditional(workdir, study, models))
+    shown.append(_conditional(workdir, study=study, models=models))
   return shown
 
 
@@ -137,6 +141,7 @@ def _vectors(
 
 def _attribute_vectors(
   workdir: pathlib.Path,
+  *,
   study: measures.Study,
   model: inference.Model,
   vectors: dict[str, np.ndarray],
@@ -154,14 +159,15 @@ def _attribute_vectors(
   return _save(
     workdir / 'figure5.png',
     picture,
-    'Figure 5: visual attribute vectors',
-    'VAE/GAN: the mean code of training images with an attribute minus that '
-    'of images without it, added once to the code of a held-out image.',
+    title='Figure 5: visual attribute vectors',
+    caption='VAE/GAN: the mean code of training images with an attribute minus '
+    'that of images without it, added once to the code of a held-out image.',
   )
 
 
 def _conditional(
   workdir: pathlib.Path,
+  *,
   study: measures.Study,
   models: dict[str, inference.Model],
 ) -> comparison.Figure:
@@ -176,14 +182,14 @@ def _conditional(
   return _save(
     workdir / 'figure6.png',
     paper_figures.query_rows(queries.images, made),
-    "Figure 6: images of a query's attributes",
-    'Left the held-out image whose attributes were asked for; the models saw '
-    'the attributes alone.',
+    title="Figure 6: images of a query's attributes",
+    caption='Left the held-out image whose attributes were asked for; the '
+    'models saw the attributes alone.',
   )
 
 
 def _save(
-  path: pathlib.Path, picture: np.ndarray, title: str, caption: str
+  path: pathlib.Path, picture: np.ndarray, *, title: str, caption: str
 ) -> comparison.Figure:
   figures.save(path, picture)
   return comparison.Figure(path, title, caption, f'{title}. {caption}')
@@ -234,6 +240,7 @@ def _name(quantity: claims.Quantity) -> str:
 
 def _facts(
   config: ml_collections.ConfigDict,
+  *,
   study: measures.Study,
   results: outcome.Results,
 ) -> list[tuple[str, str]]:

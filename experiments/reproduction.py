@@ -109,7 +109,7 @@ def run(
       folder = folders[seed, trial.name]
       model = _train(trial, folder)
       measured[-1][trial.name] = _measure(
-        config, study, model, folder, seed=seed
+        config, study, model=model, folder=folder, seed=seed
       )
       models.setdefault(trial.name, model)
   return comparison.write(
@@ -146,9 +146,9 @@ def check(config: ml_collections.ConfigDict) -> None:
 def _measure(
   config: ml_collections.ConfigDict,
   study: measures.Study,
+  *,
   model: inference.Model,
   folder: pathlib.Path,
-  *,
   seed: int,
 ) -> dict[str, float]:
   """Measures a run, or reads what was measured of the same run before."""
