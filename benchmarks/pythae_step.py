@@ -12,6 +12,7 @@ each backward pass computes the gradients of all networks that it meets).
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import torch
 from pythae.models import VAEGAN, VAEGANConfig
@@ -112,7 +113,7 @@ def prepare(size: int, batch: int) -> contestants.Prepared:
 def _step(
   model: VAEGAN,
   images: torch.Tensor,
-  optimizers: list[torch.optim.Optimizer],
+  optimizers: Sequence[torch.optim.Optimizer],
 ) -> None:
   """Does what the trainer's `_optimizers_step` does."""
   output = model({'data': images})

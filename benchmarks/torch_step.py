@@ -1,46 +1,21 @@
 """The same training step in PyTorch: equal work, as plain and fast as it goes.
 
-One forward pass, then the pulls of vaegan_jax/algorithm.py and no others:
-`torch.autograd.grad` computes the gradients of its inputs alone, so L_llike's
-way through Dis costs no gradient of Dis's weights. Nothing waits for the host:
-the equilibrium rule is a mask. tests/test_benchmarks.py holds gradients and
-updates to ours. Norms of the gradients, which ours also reports, are left out.
+Nothing waits for the host: the equilibrium rule is a mask. The tests hold
+gradients and updates to ours. Norms of the gradients, which our step also
+reports, are left out.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import ml_collections
 import torch
 from torch import nn
 
-from benchmarks import contestants, reference, torch_networks
-
-Tensors = list[torch.Tensor]
-
-
-class Objective(NamedTuple):
-  """What is minimised: gamma, the weight of -log Dis(x), its epsilon."""
-
-  gamma: float
-  real_weight: float
-  epsilon: float
-
-
-class Descent(NamedTuple):
-  """What each network descends, as vaegan_jax.algorithm.Descent.
-
-  Attributes:
-    costs: -log Dis(x), and -log(1 - Dis) of what is generated, means, [2].
-    gradients: by network, in the order of its parameters.
-  """
-
-  costs: torch.Tensor
-  gradients: dict[str, Tensors]
+from benchmarks import contestants, reference, torch_descent, torch_networks
 
 
 def generated_scale(config: ml_collections.ConfigDict) -> float:
@@ -48,77 +23,10 @@ def generated_scale(config: ml_collections.ConfigDict) -> float:
   return 2 / (1 - config.real_share)
 
 
-def objective(config: ml_collections.ConfigDict) -> Objective:
+def objective(config: ml_collections.ConfigDict) -> torch_descent.Objective:
   """Gives the objective of a config like the reference's."""
   real_weight = config.real_share * generated_scale(config)
-  return Objective(config.gamma, real_weight, config.log_epsilon)
-
-
-def descend(
-  networks: torch_networks.Networks,
-  images: torch.Tensor,
-  *,
-  noise: Sequence[torch.Tensor],
-  objective: Objective,
-  autocast: Any = None,
-) -> Descent:
-  """Computes every network's gradient from one forward pass.
-
-  Args:
-    networks: the modules.
-    images: x in [-1, 1], [batch, colours, height, width].
-    noise: standard normal: of q(z|x), and z_p.
-    objective: what is minimised.
-    autocast: a context of the forward pass.
-  """
-  encoder, decoder, discriminator = networks
-  with autocast or contextlib.nullcontext():
-    mean, log_var = (y.float() for y in encoder(images))
-    z = mean + torch.exp(log_var / 2) * noise[0]
-    made = decoder(torch.cat([z, noise[1]]))
-    dis_l = discriminator.lower(torch.cat([images.to(made.dtype), made]))
-    logits = discriminator.upper(dis_l).float()[:, 0]
-  prior = 0.5 * (mean.square() + torch.expm1(log_var) - log_var).sum()
-  x_l, x_tilde_l, _ = dis_l.float().chunk(3)
-  llike = 0.5 * (x_l - x_tilde_l).square().sum()
-  signs = torch.ones_like(logits)
-  signs[len(images) :] = -1
-  costs = -torch.log(torch.sigmoid(signs * logits) + objective.epsilon)
-  real, generated = costs.split([len(images), 2 * len(images)])
-  discrimination = objective.real_weight * real.sum() + generated.sum()
-
-  # Dynamo thinks that a pull uses up all that lies behind it, the part behind
-  # its inputs too. In a compiled graph keeping it costs nothing.
-  keep = torch.compiler.is_compiling()
-  grad = torch.autograd.grad
-  parameters = {
-    name: list(network.parameters())
-    for name, network in networks._asdict().items()
-  }
-  (llike_at_made,) = grad(llike, made, retain_graph=True)
-  *at_discriminator, at_made = grad(
-    discrimination,
-    [*parameters['discriminator'], made],
-    retain_graph=keep,
-  )
-  (llike_at_z,) = grad(made, z, llike_at_made, retain_graph=True)
-  at_decoder = grad(
-    made,
-    parameters['decoder'],
-    objective.gamma * llike_at_made - at_made,
-    retain_graph=keep,
-  )
-  at_encoder = grad(
-    [prior, z], parameters['encoder'], [torch.ones_like(prior), llike_at_z]
-  )
-  return Descent(
-    torch.stack([real.mean(), generated.mean()]).detach(),
-    {
-      'encoder': list(at_encoder),
-      'decoder': list(at_decoder),
-      'discriminator': at_discriminator,
-    },
-  )
+  return torch_descent.Objective(config.gamma, real_weight, config.log_epsilon)
 
 
 class RMSProp:
@@ -141,7 +49,9 @@ class RMSProp:
     self._weight_decay = weight_decay
 
   @torch.no_grad()
-  def step(self, gradients: Tensors, *, allowed: torch.Tensor) -> None:
+  def step(
+    self, gradients: torch_descent.Tensors, *, allowed: torch.Tensor
+  ) -> None:
     """Updates parameters and mean squares where allowed is 1, not where 0."""
     torch._foreach_add_(
       [gradients[i] for i in self._decayed],
@@ -210,7 +120,7 @@ class Training:
     mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
     images = torch.where(mirrored, images.flip(3), images)
     shape = (2, len(images), self._config.latent_size)
-    descent = descend(
+    descent = torch_descent.descend(
       self.networks,
       images,
       noise=torch.randn(shape, device=images.device),
