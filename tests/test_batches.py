@@ -88,6 +88,23 @@ def test_a_batch_holds_the_rows_chosen(resident):
 
 
 @pytest.mark.parametrize('resident', [0, 1 << 20])
+def test_batches_of_several_steps_are_stacked(resident):
+  data = dataset()
+  settings = {'seed': 1, 'batch_size': 8, 'resident': resident}
+  one, many = (
+    batches.Batches(data, **settings, stacked=stacked)
+    for stacked in (False, True)
+  )
+  for step, count in ((0, 3), (3, 3), (6, 2), (9, 1)):
+    singles = [one(s) for s in range(step, step + count)]
+    stacked = many(step, count)
+    expected = jax.tree.map(lambda *x: np.stack(x), *singles)
+    jax.tree.map(np.testing.assert_array_equal, stacked, expected)
+  one.close()
+  many.close()
+
+
+@pytest.mark.parametrize('resident', [0, 1 << 20])
 def test_data_without_attributes_makes_batches_without(resident):
   data = dataset(attributes=False)
   make = batches.Batches(data, seed=1, batch_size=8, resident=resident)
@@ -131,6 +148,13 @@ for resident in (0, 1 << 20):
     np.testing.assert_array_equal(a.pixels, b.pixels)
     np.testing.assert_array_equal(a.attributes, b.attributes)
   four.close()
+  many = batches.Batches(
+    data, **settings, sharding=sharding, resident=resident, stacked=True)
+  stacked = jax.block_until_ready(many(2, 3))
+  assert stacked.pixels.addressable_shards[0].data.shape == (3, 4, 8, 8, 3)
+  for i in range(3):
+    np.testing.assert_array_equal(one(2 + i).pixels, stacked.pixels[i])
+  many.close()
 try:
   batches.Batches(data, seed=0, batch_size=6, sharding=sharding)
 except ValueError as error:

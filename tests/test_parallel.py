@@ -24,6 +24,12 @@ def trajectory(how, count, **changes):
   config = small.config(compile=how, data__flips=True, **changes)
   run = training.prepare(config, devices=jax.devices()[:count])
   state, rows = run.initialise(), []
+  if config.steps_per_dispatch > 1:
+    state, metrics = run.compiled.step(state, batches.Batch(pixels, None))
+    rows = [
+      {k: float(v[i]) for k, v in metrics.items()} for i in range(len(pixels))
+    ]
+    return rows, jax.device_get(state.networks['decoder'].params)
   for batch in pixels:
     batch = batches.Batch(jax.device_put(batch, run.compiled.sharded), None)
     state, metrics = run.compiled.step(state, batch)
@@ -41,12 +47,17 @@ paper = dict(
   optimizer__learning_rate=1e-4,
 )
 expected, params = trajectory('jit', 1, **paper)
-for how, count in (('jit', 4), ('pmap', 4)):
-  rows, others = trajectory(how, count, **paper)
+together = dict(steps_per_dispatch=3, save_every=3, picture_every=3)
+ways = [('jit', 4, {}), ('pmap', 4, {})]
+if not joint:
+  ways += [('jit', 4, together), ('pmap', 4, together)]
+for how, count, several in ways:
+  rows, others = trajectory(how, count, **paper, **several)
+  assert len(rows) == 3
   for one, two in zip(expected, rows):
     for name in one:
       np.testing.assert_allclose(
-        two[name], one[name], rtol=2e-4, err_msg=f'{how} {count} {name}'
+        two[name], one[name], rtol=2e-4, err_msg=f'{how} {several} {name}'
       )
   # After three updates of 1e-4 or so, within a hundredth of one.
   jax.tree.map(
@@ -57,21 +68,55 @@ print('equal')
 """
 
 
+# A step of a few operations, as several are slow to compile.
+SEVERAL = """
+import jax, numpy as np
+from vaegan_jax import parallel
+
+def step(state, batch, *, axis):
+  seen = parallel.total(batch['x'].sum(), axis=axis)
+  state = 0.5 * state + seen
+  return state, {'state': state, 'seen': seen}
+
+x = np.random.default_rng(0).normal(size=(3, 8, 2)).astype(np.float32)
+expected, rows = np.zeros(()), []
+for batch in x:
+  expected = 0.5 * expected + batch.sum()
+  rows.append(expected)
+assert len(jax.devices()) == 4
+for how in ('jit', 'pmap'):
+  compiled = parallel.compile_step(step, batch_size=8, how=how, several=True)
+  state = jax.device_put(np.zeros((), np.float32), compiled.replicated)
+  state, metrics = compiled.step(state, {'x': x})
+  np.testing.assert_allclose(state, expected, rtol=1e-5)
+  np.testing.assert_allclose(metrics['state'], rows, rtol=1e-5)
+print('equal')
+"""
+
+
 @pytest.mark.parametrize(
   'normalisation',
   ['joint', pytest.param('separate', marks=pytest.mark.slow)],
 )
 def test_jit_and_pmap_on_one_and_four_devices_agree(normalisation):
+  assert on_four_devices(PROGRAM, normalisation) == 'equal'
+
+
+def test_several_steps_in_one_call_take_each_batch_in_turn():
+  assert on_four_devices(SEVERAL) == 'equal'
+
+
+def on_four_devices(program, *arguments):
   flags = os.environ['XLA_FLAGS'] + ' --xla_force_host_platform_device_count=4'
   result = subprocess.run(
-    [sys.executable, '-c', PROGRAM, normalisation],
+    [sys.executable, '-c', program, *arguments],
     env=os.environ | {'XLA_FLAGS': flags, 'JAX_PLATFORMS': 'cpu'},
     capture_output=True,
     text=True,
     check=False,
   )
   assert result.returncode == 0, result.stderr[-3000:]
-  assert result.stdout.strip() == 'equal'
+  return result.stdout.strip()
 
 
 def step(state, batch, *, axis):

@@ -12,6 +12,7 @@ from vaegan_jax import objectives
 RANGES = {
   'steps': (1, None),
   'batch_size': (2, None),
+  'steps_per_dispatch': (1, None),
   'seed': (0, 2**32 - 1),
   'gamma': (0, None),
   'real_share': (0, 0.999),
@@ -70,6 +71,7 @@ def check(flat: Mapping[str, Any]) -> None:
       )
   _check_similarity(flat)
   _check_momentum(flat)
+  _check_dispatch(flat)
 
 
 def hint(name: str, known: Iterable[str]) -> str:
@@ -101,3 +103,14 @@ def _check_momentum(flat: Mapping[str, Any]) -> None:
       f'config.optimizer.momentum = {momentum}: rmsprop has none; set 0, or '
       'config.optimizer.name to adam'
     )
+
+
+def _check_dispatch(flat: Mapping[str, Any]) -> None:
+  many = flat['steps_per_dispatch']
+  for name in ('save_every', 'picture_every'):
+    if flat[name] % many:
+      raise ValueError(
+        f'config.{name} = {flat[name]}: expected a multiple of '
+        f'config.steps_per_dispatch = {many}, as nothing can be saved or drawn '
+        'before all steps of a dispatch are done'
+      )

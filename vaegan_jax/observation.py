@@ -6,6 +6,7 @@ import math
 import pathlib
 
 import jax
+import numpy as np
 from jaxtyping import Array
 
 from vaegan_jax import records, settings
@@ -16,10 +17,10 @@ class Diverged(FloatingPointError):
 
 
 class Observer:
-  """Reads each step's metrics while the next one runs.
+  """Reads the metrics of each dispatch while the next one runs.
 
   So the devices never wait for the host, and a step that is not finite stops
-  the run one step later.
+  the run one dispatch later.
   """
 
   def __init__(
@@ -31,7 +32,12 @@ class Observer:
     self._pending: tuple[int, dict[str, Array]] | None = None
 
   def observe(self, metrics: dict[str, Array], *, step: int) -> None:
-    """Takes a step's metrics, and reads those of the step before."""
+    """Takes a dispatch's metrics, and reads those of the one before.
+
+    Args:
+      metrics: a number each, or a row of them, one a step.
+      step: the last of these steps, counted from 1.
+    """
     self.catch_up()
     self._pending = step, metrics
 
@@ -39,8 +45,15 @@ class Observer:
     """Reads what was taken last; waits for the devices if they are not done."""
     if self._pending is None:
       return
-    (step, metrics), self._pending = self._pending, None
-    values = {name: x.item() for name, x in jax.device_get(metrics).items()}
+    (done, metrics), self._pending = self._pending, None
+    rows = {name: np.ravel(x) for name, x in jax.device_get(metrics).items()}
+    count = max(map(len, rows.values()))
+    self._records.advance(count)
+    for i in range(count):
+      values = {name: row[i].item() for name, row in rows.items()}
+      self._read(values, step=done - count + 1 + i)
+
+  def _read(self, values: dict[str, float], *, step: int) -> None:
     for name, value in values.items():
       if not math.isfinite(value):
         raise Diverged(
@@ -48,7 +61,6 @@ class Observer:
           'checkpoints are from before. A smaller '
           'config.optimizer.learning_rate or config.gamma may help.'
         )
-    self._records.advance()
     if due(step, self._config.log_every, self._config.steps):
       values['learning_rate'] = float(self._rate(step - 1))
       self._records.write(

@@ -126,10 +126,14 @@ class Records:
     )
     self._start = time.perf_counter()
     self._first = step
+    # Steps done, and the seconds they took: before the last advance, and now.
+    self._before = self._now = (step, 0.0)
 
-  def advance(self) -> None:
-    """Moves the progress bar by a step."""
-    self._bar.update()
+  def advance(self, steps: int) -> None:
+    """Moves the progress bar by steps that are done, and reads the clock."""
+    self._bar.update(steps)
+    seconds = time.perf_counter() - self._start
+    self._before, self._now = self._now, (self._now[0] + steps, seconds)
 
   def write(
     self,
@@ -139,8 +143,12 @@ class Records:
     batch_size: int,
     device: str,
   ) -> None:
-    """Writes the rows of a step, on disk before it returns."""
-    seconds = time.perf_counter() - self._start
+    """Writes the rows of a step, on disk before it returns.
+
+    Steps that were done together have taken equal parts of their time.
+    """
+    (a, start), (b, end) = self._before, self._now
+    seconds = start + (end - start) * (step - a) / (b - a)
     speed = (step - self._first) * batch_size / seconds
     _append(self._metrics, {'step': step, **metrics})
     _append(

@@ -68,7 +68,11 @@ def prepare(
     average_decay=config.average_decay,
   )
   compiled = parallel.compile_step(
-    step, batch_size=config.batch_size, devices=devices, how=config.compile
+    step,
+    batch_size=config.batch_size,
+    devices=devices,
+    how=config.compile,
+    several=config.steps_per_dispatch > 1,
   )
 
   def initialise(given):
@@ -193,6 +197,7 @@ def _continue(
     batch_size=config.batch_size,
     sharding=run.compiled.sharded,
     resident=config.data.resident,
+    stacked=config.steps_per_dispatch > 1,
   )
   observer = observation.Observer(config, workdir, step=start)
 
@@ -225,9 +230,10 @@ def _loop(
   picture: Callable[[states.TrainState], None],
 ) -> states.TrainState:
   """Runs the remaining steps; what is saved or drawn was found finite."""
-  for step in range(int(state.step), config.steps):
-    state, metrics = run.compiled.step(state, feed(step))
-    done = step + 1
+  many = config.steps_per_dispatch
+  for start in range(int(state.step), config.steps, many):
+    done = min(start + many, config.steps)
+    state, metrics = run.compiled.step(state, feed(start, done - start))
     observer.observe(metrics, step=done)
     draws = observation.due(done, config.picture_every, config.steps)
     saves = observation.due(done, config.save_every, config.steps)

@@ -21,13 +21,15 @@ _AHEAD = 2
 class Batch(NamedTuple):
   """What a training step gets: the whole batch, of all devices and hosts.
 
+  Those of several steps may be stacked.
+
   Attributes:
     pixels: bytes, 0..255.
     attributes: a row an image, or None where the data has none.
   """
 
-  pixels: UInt8[Array, 'batch height width channels']
-  attributes: Float32[Array, 'batch attributes'] | None
+  pixels: UInt8[Array, '*steps batch height width channels']
+  attributes: Float32[Array, '*steps batch attributes'] | None
 
 
 def indices(
@@ -82,6 +84,7 @@ class Batches:
     batch_size: int,
     sharding: jax.sharding.Sharding | None = None,
     resident: int = 1 << 30,
+    stacked: bool = False,
   ):
     """Puts small data on the devices.
 
@@ -91,71 +94,88 @@ class Batches:
       batch_size: images of a step, over all devices and hosts.
       sharding: of a batch, over its leading axis; one local device if None.
       resident: bytes of pixels up to which the data is copied to each device.
+      stacked: whether a call gives the batches of several steps.
 
     Raises:
       ValueError: the batch does not divide among the devices.
     """
     self._seed, self._batch_size = seed, batch_size
-    self._sharding = sharding or _one_device()
+    sharding = sharding or _one_device()
+    self._sharding = _behind(sharding) if stacked else sharding
+    self._stacked = stacked
     self._length = len(dataset.images)
     # Views without the subclass np.memmap, whose every slice costs more.
     self._arrays = [np.asarray(dataset.images).view(np.ndarray)]
     if dataset.attributes is not None:
       self._arrays.append(dataset.attributes.astype(np.float32))
-    self._check()
+    self._check(sharding)
     self._pool: futures.ThreadPoolExecutor | None = None
-    self._made: dict[int, futures.Future[Batch]] = {}
+    self._made: dict[tuple[int, int], futures.Future[Batch]] = {}
     if dataset.images.nbytes <= resident:
       self._resident = [_replicate(a, self._sharding) for a in self._arrays]
       self._gather = jax.jit(_take, out_shardings=self._sharding)
     else:
       self._pool = futures.ThreadPoolExecutor(1, 'batches')
 
-  def __call__(self, step: int) -> Batch:
-    """Makes the batch of a step, on the devices."""
+  def __call__(self, step: int, count: int = 1) -> Batch:
+    """Makes the batch of a step, on the devices.
+
+    Args:
+      step: counted from 0.
+      count: where batches are stacked, how many, of this step and the next.
+    """
     if self._pool is None:
-      return self._from_device(step)
-    made = self._made
+      return self._from_device(step, count)
+    made, steps = self._made, range(step, step + (1 + _AHEAD) * count, count)
     self._made = {
-      s: made.get(s) or self._pool.submit(self._from_host, s)
-      for s in range(step, step + 1 + _AHEAD)
+      (s, count): made.get((s, count))
+      or self._pool.submit(self._from_host, s, count)
+      for s in steps
     }
-    return self._made.pop(step).result()
+    return self._made.pop((step, count)).result()
 
   def close(self) -> None:
     """Ends the thread, if there is one."""
     if self._pool is not None:
       self._pool.shutdown(cancel_futures=True)
 
-  def _check(self) -> None:
+  def _check(self, sharding: jax.sharding.Sharding) -> None:
     try:
-      self._sharding.shard_shape((self._batch_size,))
+      sharding.shard_shape((self._batch_size,))
     except ValueError as error:
       raise ValueError(
         f'a batch of {self._batch_size} does not divide among '
-        f'{self._sharding.num_devices} devices; take a multiple'
+        f'{sharding.num_devices} devices; take a multiple'
       ) from error
 
-  def _rows(self, step: int) -> np.ndarray:
-    return indices(
-      seed=self._seed,
-      step=step,
-      batch_size=self._batch_size,
-      length=self._length,
+  def _rows(self, step: int, count: int) -> np.ndarray:
+    rows = [
+      indices(
+        seed=self._seed,
+        step=s,
+        batch_size=self._batch_size,
+        length=self._length,
+      )
+      for s in range(step, step + count)
+    ]
+    return np.stack(rows) if self._stacked else rows[0]
+
+  def _from_device(self, step: int, count: int) -> Batch:
+    rows = self._rows(step, count).astype(np.int32)
+    return _batch(
+      self._gather(self._resident, _replicate(rows, self._sharding))
     )
 
-  def _from_device(self, step: int) -> Batch:
-    rows = _replicate(self._rows(step).astype(np.int32), self._sharding)
-    return _batch(self._gather(self._resident, rows))
-
-  def _from_host(self, step: int) -> Batch:
-    rows = self._rows(step)
+  def _from_host(self, step: int, count: int) -> Batch:
+    rows = self._rows(step, count)
     return _batch(
       [_gathered(a, rows, like=self._sharding) for a in self._arrays]
     )
 
 
-def _take(arrays: list[Array], rows: Int32[Array, ' batch']) -> list[Array]:
+def _take(
+  arrays: list[Array], rows: Int32[Array, '*steps batch']
+) -> list[Array]:
   return [jnp.take(array, rows, axis=0, mode='clip') for array in arrays]
 
 
@@ -165,6 +185,14 @@ def _batch(arrays: list[Array]) -> Batch:
 
 def _one_device() -> jax.sharding.Sharding:
   return jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+
+
+def _behind(like: jax.sharding.Sharding) -> jax.sharding.Sharding:
+  """Puts an axis that is not split before those of a sharding."""
+  if not isinstance(like, jax.sharding.NamedSharding):
+    return like
+  spec = jax.sharding.PartitionSpec(None, *like.spec)
+  return jax.sharding.NamedSharding(like.mesh, spec)
 
 
 def _replicate(array: np.ndarray, like: jax.sharding.Sharding) -> jax.Array:
@@ -178,8 +206,8 @@ def _gathered(
   array: np.ndarray, rows: np.ndarray, *, like: jax.sharding.Sharding
 ) -> jax.Array:
   """Gathers rows, each host those of its own devices."""
-  shape = (len(rows), *array.shape[1:])
-  return _put(shape, lambda index: array[rows[index[0]]], like=like)
+  shape = (*rows.shape, *array.shape[1:])
+  return _put(shape, lambda index: array[rows[index[: rows.ndim]]], like=like)
 
 
 def _put(
