@@ -62,7 +62,8 @@ def _panel(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
   )
   tops = [rate + high for rate, (_, high) in zip(rates, ranges, strict=True)]
   for place, (rate, top) in enumerate(zip(rates, tops, strict=True)):
-    axes.text(top, place, f'  {rate:.3g}', va='center', fontsize=8)
+    text = f'  {rate:,.0f}' if rate >= 100 else f'  {rate:.1f}'
+    axes.text(top, place, text, va='center', fontsize=8)
   axes.set_xlim(0, 1.12 * max(tops))
   axes.invert_yaxis()
   axes.tick_params(labelsize=8)

@@ -54,7 +54,7 @@ def main(argv: list[str]) -> None:
     cases = read_cases(_SIZES.value, _BATCHES.value)
     asked = contestants.parse(_CONTESTANTS.value)
   except ValueError as error:
-    raise app.UsageError(str(error)) from None
+    sys.exit(f'Error: {error}')
   budget = race.Budget(_LIMIT.value)
   found = survey.survey(asked)
   record = {
