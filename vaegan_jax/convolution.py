@@ -7,13 +7,15 @@ sums that `lax` computes, in another order.
 
 Forms are chosen per platform. Accelerators get XLA's own convolutions, which
 their libraries know. On the CPU three of XLA's loops fall off a cliff, some by
-six times (docs/performance.md), and are written differently:
-- the transpose, whose zero-dilated input XLA multiplies as it stands: as phases
-  (outputs of equal position modulo the stride), each an undilated convolution;
-- the weight gradient of layers with few channels: as matrix products over
-  a few images at a time, whose patches stay in the cache;
-- the weight gradient of layers with few outputs: the same with the roles of
-  input and output exchanged.
+six times, and the rest leave a fifth of the machine unused
+(docs/performance.md). There, all three are products with P, the linear map that
+lists the patches of a map, one row for each place of the kernel:
+
+    convolve          P(x) K
+    transpose         P'(y K')              P', K': transposes of P and K
+    weight gradient   P(x)' y
+
+made for a few images at a time, so that their patches never leave the cache.
 
 Layout: maps are [batch, height, width, channels], kernels are
 [height, width, channels of the large map, channels of the small map].
@@ -22,22 +24,20 @@ Layout: maps are [batch, height, width, channels], kernels are
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
 _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
-# Measured on two cores: below this many channels of the large map, one
-# convolution that makes all phases beats one per phase.
-_CHANNELS_TOGETHER = 64
-# Likewise: up to this many, products over patches beat XLA's weight gradient.
-_CHANNELS_PATCHES = 128
+# Measured on two cores (python -m benchmarks.convolutions): up to so many
+# channels of the large map, listing patches costs more than it gains.
+_FEW = 32
 # Rows of a product: enough to fill the registers, few enough for the cache.
-_ROWS = 256
+_ROWS, _ROWS_WEIGHTS = 256, 512
 
 
 def _padding(size: int, stride: int) -> tuple[int, int]:
@@ -62,7 +62,12 @@ def convolve(
       f'maps of {x.shape[1]}x{x.shape[2]} cannot be convolved with stride '
       f'{stride}: height and width must be multiples of it'
     )
-  return _lax_convolve(x, kernel, stride)
+  form = functools.partial(lax_convolve, stride=stride)
+  if x.shape[3] <= _FEW:
+    return form(x, kernel)
+  return lax.platform_dependent(
+    x, kernel, cpu=functools.partial(_convolve, stride=stride), default=form
+  )
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -76,11 +81,11 @@ def transpose(
   The paper's "backward convolution"; elsewhere a fractionally strided one.
   """
   _check(kernel, stride)
+  form = functools.partial(lax_transpose, stride=stride)
+  if stride == 1:  # an ordinary convolution
+    return form(y, kernel)
   return lax.platform_dependent(
-    y,
-    kernel,
-    cpu=functools.partial(_phases, stride=stride),
-    default=functools.partial(_lax_transpose, stride=stride),
+    y, kernel, cpu=functools.partial(_transpose, stride=stride), default=form
   )
 
 
@@ -99,9 +104,11 @@ def weight_gradient(
     size: of the kernel, in each direction.
     stride: 1 or 2.
   """
-  form = functools.partial(lax_weight_gradient, size=size, stride=stride)
   return lax.platform_dependent(
-    x, y, cpu=_cpu_form(x, y, size, stride), default=form
+    x,
+    y,
+    cpu=functools.partial(_weight_gradient, size=size, stride=stride),
+    default=functools.partial(lax_weight_gradient, size=size, stride=stride),
   )
 
 
@@ -145,19 +152,33 @@ def _check(kernel: Array, stride: int) -> None:
 # The forms of `lax`: the definition, and what accelerators run.
 
 
-def _lax_convolve(x: Array, kernel: Array, stride: int) -> Array:
+def lax_convolve(
+  x: Float[Array, 'batch height width large'],
+  kernel: Float[Array, 'k k large small'],
+  *,
+  stride: int,
+) -> Float[Array, 'batch small_height small_width small']:
+  """Gives what `convolve` gives, by XLA's own convolution."""
   padding = [_padding(kernel.shape[0], stride)] * 2
   return lax.conv_general_dilated(
     x, kernel, (stride, stride), padding, dimension_numbers=_LAYOUT
   )
 
 
-def _lax_transpose(y: Array, kernel: Array, *, stride: int) -> Array:
+def lax_transpose(
+  y: Float[Array, 'batch height width small'],
+  kernel: Float[Array, 'k k large small'],
+  *,
+  stride: int,
+) -> Float[Array, 'batch large_height large_width large']:
+  """Gives what `transpose` gives, by XLA's own convolution."""
   batch, height, width, _ = y.shape
   large = jax.ShapeDtypeStruct(
     (batch, height * stride, width * stride, kernel.shape[2]), y.dtype
   )
-  pull = jax.linear_transpose(lambda x: _lax_convolve(x, kernel, stride), large)
+  pull = jax.linear_transpose(
+    lambda x: lax_convolve(x, kernel, stride=stride), large
+  )
   return pull(y)[0]
 
 
@@ -171,119 +192,131 @@ def lax_weight_gradient(
   """Gives what `weight_gradient` gives, by XLA's own convolution."""
   shape = (size, size, x.shape[-1], y.shape[-1])
   pull = jax.linear_transpose(
-    lambda kernel: _lax_convolve(x, kernel, stride),
+    lambda kernel: lax_convolve(x, kernel, stride=stride),
     jax.ShapeDtypeStruct(shape, x.dtype),
   )
   return pull(y)[0]
 
 
-# The transpose by phases.
+# The forms of the CPU: products over the patches of a few images at a time.
 
 
-def _taps(size: int, stride: int, phase: int) -> np.ndarray:
-  """Lists the taps that reach outputs of a phase, in the order of inputs.
+def _convolve(x: Array, kernel: Array, *, stride: int) -> Array:
+  size, _, _, small = kernel.shape
+  matrix = kernel.reshape(-1, small)
 
-  Output stride * m + phase is the sum over d of y[m + d] * kernel[tap], with
-  tap = phase + padding - stride * d; d runs over -reach..reach. A tap outside
-  the kernel is given as `size`: the row of zeros behind it.
-  """
-  before = _padding(size, stride)[0]
-  reach = (size // 2) if stride == 1 else (size + 1) // 4
-  taps = phase + before - stride * np.arange(-reach, reach + 1)
-  return np.where((taps >= 0) & (taps < size), taps, size)
-
-
-def _phases(y: Array, kernel: Array, *, stride: int) -> Array:
-  kernel = kernel.swapaxes(2, 3)
-  if stride == 1:
-    return _lax_convolve(y, kernel[::-1, ::-1], 1)
-  taps = [_taps(kernel.shape[0], stride, phase) for phase in range(stride)]
-  together = kernel.shape[3] <= _CHANNELS_TOGETHER
-  form = _phases_together if together else _phases_apart
-  maps = form(y, kernel, taps)  # [batch, height, width, phase, phase, channels]
-  batch, height, width, _, _, channels = maps.shape
-  return maps.transpose(0, 1, 3, 2, 4, 5).reshape(
-    batch, height * stride, width * stride, channels
-  )
-
-
-def _phases_together(y: Array, kernel: Array, taps: list[np.ndarray]) -> Array:
-  """Makes all phases by one convolution whose unused taps are zero."""
-  small, large = kernel.shape[2:]
-  kernel = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
-  rows = kernel[np.stack(taps, 1)]
-  both = rows[:, :, np.stack(taps, 1)]  # [d, phase, d, phase, small, large]
-  width, phases = both.shape[:2]
-  both = both.transpose(0, 2, 4, 1, 3, 5)
-  both = both.reshape(width, width, small, phases * phases * large)
-  maps = _lax_convolve(y, both, 1)
-  return maps.reshape(*y.shape[:3], phases, phases, large)
-
-
-def _phases_apart(y: Array, kernel: Array, taps: list[np.ndarray]) -> Array:
-  """Makes each phase by a convolution with just the taps that reach it."""
-  size = kernel.shape[0]
-
-  def one(row: np.ndarray, column: np.ndarray) -> Array:
-    reached = [np.flatnonzero(t < size) for t in (row, column)]
-    reach = len(row) // 2
-    padding = [(reach - int(d[0]), int(d[-1]) - reach) for d in reached]
-    part = kernel[row[reached[0]]][:, column[reached[1]]]
-    return lax.conv_general_dilated(
-      y, part, (1, 1), padding, dimension_numbers=_LAYOUT
+  def few(x):
+    patches = _patches(x, size=size, stride=stride)
+    return (patches.reshape(-1, len(matrix)) @ matrix).reshape(
+      *patches.shape[:3], small
     )
 
-  maps = [jnp.stack([one(r, c) for c in taps], 3) for r in taps]
-  return jnp.stack(maps, 3)
+  return _in_groups(few, x, pixels=x.shape[1] * x.shape[2] // stride**2)
 
 
-# The weight gradient by products over patches.
+def _transpose(y: Array, kernel: Array, *, stride: int) -> Array:
+  small = y.shape[-1]
+  matrix = kernel.reshape(-1, small).T
+
+  def few(y):
+    patches = (y.reshape(-1, small) @ matrix).reshape(
+      *y.shape[:3], *kernel.shape[:3]
+    )
+    return _add_patches(patches, stride=stride)
+
+  return _in_groups(few, y, pixels=y.shape[1] * y.shape[2])
 
 
-def _cpu_form(
-  x: Array, y: Array, size: int, stride: int
-) -> Callable[[Array, Array], Array]:
+def _weight_gradient(x: Array, y: Array, *, size: int, stride: int) -> Array:
   if stride == 1 and y.shape[-1] < x.shape[-1]:
-    return lambda x, y: _patches_weight_gradient(y, x, size=size, stride=1)[
-      ::-1, ::-1
-    ].swapaxes(2, 3)
-  form = (
-    _patches_weight_gradient
-    if x.shape[-1] <= _CHANNELS_PATCHES
-    else lax_weight_gradient
-  )
-  return functools.partial(form, size=size, stride=stride)
-
-
-def _patches_weight_gradient(
-  x: Array, y: Array, *, size: int, stride: int
-) -> Array:
-  """Sums, over groups of images, patches of x times y."""
+    # The same with the roles exchanged lists fewer patches.
+    turned = _weight_gradient(y, x, size=size, stride=1)
+    return turned[::-1, ::-1].swapaxes(2, 3)
   batch, height, width, small = y.shape
-  large = x.shape[-1]
-  group = _group(batch, height * width)
-  before, after = _padding(size, stride)
+  pixels = height * width
+  group = _group(batch, pixels, rows=_ROWS_WEIGHTS)
+  # Transposed once: a product along the rows of both runs at two thirds.
+  y = y.reshape(-1, small).T
 
-  ends = (stride * (height - 1) + 1, stride * (width - 1) + 1)
+  def add(i, total):
+    some = lax.dynamic_slice_in_dim(x, i * group, group)
+    patches = _patches(some, size=size, stride=stride)
+    rows = group * pixels
+    y_few = lax.dynamic_slice_in_dim(y, i * rows, rows, axis=1)
+    return total + y_few @ patches.reshape(rows, -1)
 
-  def add(totals, maps):
-    x, y = maps
-    x = jnp.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
-    y = y.reshape(-1, small)
-    # A row of taps side by side: as wide a product as the cache likes.
-    columns = [x[:, :, j : j + ends[1] : stride] for j in range(size)]
-    row = jnp.concatenate(columns, -1)
-    rows = [row[:, i : i + ends[0] : stride] for i in range(size)]
-    products = [r.reshape(-1, size * large).T @ y for r in rows]
-    return tuple(t + p for t, p in zip(totals, products, strict=True)), None
-
-  grouped = [m.reshape(batch // group, group, *m.shape[1:]) for m in (x, y)]
-  zero = jnp.zeros((size * large, small), x.dtype)
-  totals, _ = lax.scan(add, (zero,) * size, tuple(grouped))
-  return jnp.stack(totals).reshape(size, size, large, small)
+  zero = jnp.zeros((small, size * size * x.shape[-1]), x.dtype)
+  total = lax.fori_loop(0, batch // group, add, zero)
+  return total.T.reshape(size, size, x.shape[-1], small)
 
 
-def _group(batch: int, pixels: int) -> int:
-  """Finds the fewest images, dividing the batch, that make enough rows."""
-  enough = (n for n in range(1, batch + 1) if n * pixels >= _ROWS)
-  return next((n for n in enough if batch % n == 0), batch)
+def _patches(x: Array, *, size: int, stride: int) -> Array:
+  """Lists what each output sees: [batch, height, width, taps * channels]."""
+  height, width = (n // stride for n in x.shape[1:3])
+  around = _padding(size, stride)
+  x = jnp.pad(x, ((0, 0), around, around, (0, 0)))
+  rows, columns = (stride * (n - 1) + 1 for n in (height, width))
+  across = [x[:, :, j : j + columns : stride] for j in range(size)]
+  x = jnp.concatenate(across, -1)
+  down = [x[:, i : i + rows : stride] for i in range(size)]
+  return jnp.concatenate(down, -1)
+
+
+def _add_patches(patches: Array, *, stride: int) -> Array:
+  """Transposes `_patches`: adds each tap where it came from.
+
+  Args:
+    patches: [batch, height, width, size, size, channels].
+    stride: 2.
+
+  Returns:
+    [batch, stride * height, stride * width, channels].
+  """
+  batch, height, width, size, _, channels = patches.shape
+  before, _ = _padding(size, stride)
+  # Place stride * u + phase is tap t of the patch at u - shift.
+  taps = [
+    [
+      (t, (t - phase - before) // stride)
+      for t in range(size)
+      if (t - phase - before) % stride == 0
+    ]
+    for phase in range(stride)
+  ]
+
+  def place(row: tuple[int, int], column: tuple[int, int]) -> Array:
+    """Moves a tap's products by its shifts; what leaves the map is dropped."""
+    (i, down), (j, right) = row, column
+    moved = patches[:, :, :, i, j]
+    moves = ((0, 0, 0), (down, -down, 0), (right, -right, 0), (0, 0, 0))
+    return lax.pad(moved, jnp.zeros((), moved.dtype), moves)
+
+  phases = [
+    [sum(place(r, c) for r in rows for c in columns) for columns in taps]
+    for rows in taps
+  ]
+  x = jnp.stack([jnp.stack(row, 3) for row in phases], 2)
+  return x.reshape(batch, height * stride, width * stride, channels)
+
+
+def _in_groups(
+  form: Callable[[Array], Array], maps: Array, *, pixels: int
+) -> Array:
+  """Applies a form to a few images at a time, each of so many rows."""
+  batch = len(maps)
+  group = _group(batch, pixels, rows=_ROWS)
+  few = jax.ShapeDtypeStruct((group, *maps.shape[1:]), maps.dtype)
+  made = jax.eval_shape(form, few)
+
+  def put(i, made):
+    some = lax.dynamic_slice_in_dim(maps, i * group, group)
+    return lax.dynamic_update_slice_in_dim(made, form(some), i * group, 0)
+
+  room = lax.empty((batch, *made.shape[1:]), made.dtype)
+  return lax.fori_loop(0, batch // group, put, room)
+
+
+def _group(batch: int, pixels: int, *, rows: int) -> int:
+  """Finds how many images, dividing the batch, come closest to so many rows."""
+  divisors = [n for n in range(1, batch + 1) if batch % n == 0]
+  return min(divisors, key=lambda n: abs(math.log(n * pixels / rows)))
