@@ -9,6 +9,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = {
+  'patches': -1,
   'convolution': 0,
   'layers': 1,
   'networks': 2,

@@ -8,14 +8,7 @@ sums that `lax` computes, in another order.
 Forms are chosen per platform. Accelerators get XLA's own convolutions, which
 their libraries know. On the CPU three of XLA's loops fall off a cliff, some by
 six times, and the rest leave a fifth of the machine unused
-(docs/performance.md). There, all three are products with P, the linear map that
-lists the patches of a map, one row for each place of the kernel:
-
-    convolve          P(x) K
-    transpose         P'(y K')              P', K': transposes of P and K
-    weight gradient   P(x)' y
-
-made for a few images at a time, so that their patches never leave the cache.
+(docs/performance.md): patches.py has other forms.
 
 Layout: maps are [batch, height, width, channels], kernels are
 [height, width, channels of the large map, channels of the small map].
@@ -24,26 +17,16 @@ Layout: maps are [batch, height, width, channels], kernels are
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-_LAYOUT = ('NHWC', 'HWIO', 'NHWC')
+from vaegan_jax import patches
+
 # Measured on two cores (python -m benchmarks.convolutions): up to so many
 # channels of the large map, listing patches costs more than it gains.
-_FEW = 32
-# Rows of a product: enough to fill the registers, few enough for the cache.
-_ROWS, _ROWS_WEIGHTS = 256, 512
-
-
-def _padding(size: int, stride: int) -> tuple[int, int]:
-  """Pads so that n pixels become n / stride; the spare one is last."""
-  total = size - stride
-  return total // 2, total - total // 2
+_FEW = 48
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -66,7 +49,10 @@ def convolve(
   if x.shape[3] <= _FEW:
     return form(x, kernel)
   return lax.platform_dependent(
-    x, kernel, cpu=functools.partial(_convolve, stride=stride), default=form
+    x,
+    kernel,
+    cpu=functools.partial(patches.convolve, stride=stride),
+    default=form,
   )
 
 
@@ -84,9 +70,11 @@ def transpose(
   form = functools.partial(lax_transpose, stride=stride)
   if stride == 1:  # an ordinary convolution
     return form(y, kernel)
-  return lax.platform_dependent(
-    y, kernel, cpu=functools.partial(_transpose, stride=stride), default=form
+  few = kernel.shape[2] <= _FEW
+  cpu = functools.partial(
+    patches.transpose_by_phases if few else patches.transpose, stride=stride
   )
+  return lax.platform_dependent(y, kernel, cpu=cpu, default=form)
 
 
 def weight_gradient(
@@ -107,7 +95,7 @@ def weight_gradient(
   return lax.platform_dependent(
     x,
     y,
-    cpu=functools.partial(_weight_gradient, size=size, stride=stride),
+    cpu=functools.partial(patches.weight_gradient, size=size, stride=stride),
     default=functools.partial(lax_weight_gradient, size=size, stride=stride),
   )
 
@@ -159,9 +147,9 @@ def lax_convolve(
   stride: int,
 ) -> Float[Array, 'batch small_height small_width small']:
   """Gives what `convolve` gives, by XLA's own convolution."""
-  padding = [_padding(kernel.shape[0], stride)] * 2
+  padding = [patches.padding(kernel.shape[0], stride)] * 2
   return lax.conv_general_dilated(
-    x, kernel, (stride, stride), padding, dimension_numbers=_LAYOUT
+    x, kernel, (stride, stride), padding, dimension_numbers=patches.LAYOUT
   )
 
 
@@ -196,127 +184,3 @@ def lax_weight_gradient(
     jax.ShapeDtypeStruct(shape, x.dtype),
   )
   return pull(y)[0]
-
-
-# The forms of the CPU: products over the patches of a few images at a time.
-
-
-def _convolve(x: Array, kernel: Array, *, stride: int) -> Array:
-  size, _, _, small = kernel.shape
-  matrix = kernel.reshape(-1, small)
-
-  def few(x):
-    patches = _patches(x, size=size, stride=stride)
-    return (patches.reshape(-1, len(matrix)) @ matrix).reshape(
-      *patches.shape[:3], small
-    )
-
-  return _in_groups(few, x, pixels=x.shape[1] * x.shape[2] // stride**2)
-
-
-def _transpose(y: Array, kernel: Array, *, stride: int) -> Array:
-  small = y.shape[-1]
-  matrix = kernel.reshape(-1, small).T
-
-  def few(y):
-    patches = (y.reshape(-1, small) @ matrix).reshape(
-      *y.shape[:3], *kernel.shape[:3]
-    )
-    return _add_patches(patches, stride=stride)
-
-  return _in_groups(few, y, pixels=y.shape[1] * y.shape[2])
-
-
-def _weight_gradient(x: Array, y: Array, *, size: int, stride: int) -> Array:
-  if stride == 1 and y.shape[-1] < x.shape[-1]:
-    # The same with the roles exchanged lists fewer patches.
-    turned = _weight_gradient(y, x, size=size, stride=1)
-    return turned[::-1, ::-1].swapaxes(2, 3)
-  batch, height, width, small = y.shape
-  pixels = height * width
-  group = _group(batch, pixels, rows=_ROWS_WEIGHTS)
-  # Transposed once: a product along the rows of both runs at two thirds.
-  y = y.reshape(-1, small).T
-
-  def add(i, total):
-    some = lax.dynamic_slice_in_dim(x, i * group, group)
-    patches = _patches(some, size=size, stride=stride)
-    rows = group * pixels
-    y_few = lax.dynamic_slice_in_dim(y, i * rows, rows, axis=1)
-    return total + y_few @ patches.reshape(rows, -1)
-
-  zero = jnp.zeros((small, size * size * x.shape[-1]), x.dtype)
-  total = lax.fori_loop(0, batch // group, add, zero)
-  return total.T.reshape(size, size, x.shape[-1], small)
-
-
-def _patches(x: Array, *, size: int, stride: int) -> Array:
-  """Lists what each output sees: [batch, height, width, taps * channels]."""
-  height, width = (n // stride for n in x.shape[1:3])
-  around = _padding(size, stride)
-  x = jnp.pad(x, ((0, 0), around, around, (0, 0)))
-  rows, columns = (stride * (n - 1) + 1 for n in (height, width))
-  across = [x[:, :, j : j + columns : stride] for j in range(size)]
-  x = jnp.concatenate(across, -1)
-  down = [x[:, i : i + rows : stride] for i in range(size)]
-  return jnp.concatenate(down, -1)
-
-
-def _add_patches(patches: Array, *, stride: int) -> Array:
-  """Transposes `_patches`: adds each tap where it came from.
-
-  Args:
-    patches: [batch, height, width, size, size, channels].
-    stride: 2.
-
-  Returns:
-    [batch, stride * height, stride * width, channels].
-  """
-  batch, height, width, size, _, channels = patches.shape
-  before, _ = _padding(size, stride)
-  # Place stride * u + phase is tap t of the patch at u - shift.
-  taps = [
-    [
-      (t, (t - phase - before) // stride)
-      for t in range(size)
-      if (t - phase - before) % stride == 0
-    ]
-    for phase in range(stride)
-  ]
-
-  def place(row: tuple[int, int], column: tuple[int, int]) -> Array:
-    """Moves a tap's products by its shifts; what leaves the map is dropped."""
-    (i, down), (j, right) = row, column
-    moved = patches[:, :, :, i, j]
-    moves = ((0, 0, 0), (down, -down, 0), (right, -right, 0), (0, 0, 0))
-    return lax.pad(moved, jnp.zeros((), moved.dtype), moves)
-
-  phases = [
-    [sum(place(r, c) for r in rows for c in columns) for columns in taps]
-    for rows in taps
-  ]
-  x = jnp.stack([jnp.stack(row, 3) for row in phases], 2)
-  return x.reshape(batch, height * stride, width * stride, channels)
-
-
-def _in_groups(
-  form: Callable[[Array], Array], maps: Array, *, pixels: int
-) -> Array:
-  """Applies a form to a few images at a time, each of so many rows."""
-  batch = len(maps)
-  group = _group(batch, pixels, rows=_ROWS)
-  few = jax.ShapeDtypeStruct((group, *maps.shape[1:]), maps.dtype)
-  made = jax.eval_shape(form, few)
-
-  def put(i, made):
-    some = lax.dynamic_slice_in_dim(maps, i * group, group)
-    return lax.dynamic_update_slice_in_dim(made, form(some), i * group, 0)
-
-  room = lax.empty((batch, *made.shape[1:]), made.dtype)
-  return lax.fori_loop(0, batch // group, put, room)
-
-
-def _group(batch: int, pixels: int, *, rows: int) -> int:
-  """Finds how many images, dividing the batch, come closest to so many rows."""
-  divisors = [n for n in range(1, batch + 1) if batch % n == 0]
-  return min(divisors, key=lambda n: abs(math.log(n * pixels / rows)))
