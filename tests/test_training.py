@@ -1,6 +1,7 @@
 """A run from its config to its report: resumed, refused, stopped, loaded."""
 
 import hashlib
+import json
 import pathlib
 import re
 import shutil
@@ -96,6 +97,30 @@ def test_workdir_of_another_config_is_refused_with_the_difference(
   ):
     training.train(changed, finished / 'whole')
   assert (finished / 'whole' / 'config.json').read_bytes() == before
+
+
+NEWER = ('dtype', 'steps_per_dispatch')
+
+
+@pytest.fixture
+def older(finished, tmp_path):
+  """A run from before there were certain settings."""
+  folder = shutil.copytree(finished / 'whole', tmp_path / 'older')
+  config = json.loads((folder / 'config.json').read_text())
+  kept = {name: x for name, x in config.items() if name not in NEWER}
+  (folder / 'config.json').write_text(json.dumps(kept))
+  return folder
+
+
+def test_a_run_from_before_a_setting_can_be_loaded(older, finished):
+  one, other = (vaegan_jax.load(f) for f in (older, finished / 'whole'))
+  np.testing.assert_array_equal(one.sample(2), other.sample(2))
+
+
+def test_a_run_from_before_a_setting_is_not_resumed(older, cache):
+  with pytest.raises(ValueError, match='another config') as error:
+    training.train(small.config(cache), older)
+  assert 'config.dtype: (absent) there, float32 here' in str(error.value)
 
 
 def test_config_that_was_written_is_read_back_the_same(tmp_path):

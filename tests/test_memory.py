@@ -1,0 +1,77 @@
+"""What a step holds in memory: promises, by XLA's own account of it."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests import small
+from vaegan_jax import training
+from vaegan_jax.data import batches
+
+BATCH, SHAPE = 8, (16, 16, 3)
+
+
+def config(**changes):
+  """One strided layer in each network: quick to compile."""
+  return small.config(
+    encoder__channels=(8,),
+    decoder__channels=(8, 8),
+    discriminator__channels=(8, 8),
+    discriminator__layer=1,
+    **changes,
+  )
+
+
+@functools.cache
+def traced():
+  """A step that is not compiled yet, and the types of its state."""
+  run = training.prepare(config())
+  state = jax.eval_shape(run.initialise)
+  batch = batches.Batch(jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.uint8), None)
+  return run.compiled.step.trace(state, batch), state
+
+
+def test_the_step_takes_the_memory_of_its_state():
+  step, state = traced()
+  memory = step.lower().compile().memory_analysis()
+  needed = sum(
+    x.size * x.dtype.itemsize for x in jax.tree.leaves(state.networks)
+  )
+  assert memory.alias_size_in_bytes >= needed > 0
+
+
+def constants(jaxpr):
+  """Lists the arrays that a program holds, with those of programs inside it."""
+  yield from jaxpr.consts
+  for equation in jaxpr.jaxpr.eqns:
+    for inner in jax.tree.leaves(
+      list(equation.params.values()),
+      is_leaf=lambda x: isinstance(x, jax.extend.core.ClosedJaxpr),
+    ):
+      if isinstance(inner, jax.extend.core.ClosedJaxpr):
+        yield from constants(inner)
+
+
+def held(jaxpr):
+  return sum(np.asarray(x).nbytes for x in constants(jaxpr))
+
+
+def test_the_step_holds_no_data():
+  assert held(traced()[0].jaxpr) < 1 << 20
+
+
+def test_data_that_a_program_holds_would_be_found():
+  data = np.zeros((1000, *SHAPE), np.float32)
+  found = jax.jit(lambda x: jax.jit(lambda i: jnp.asarray(data)[i])(x)).trace(0)
+  assert held(found.jaxpr) >= data.nbytes
+
+
+@pytest.mark.parametrize('faces', [1_009, 10_007])
+def test_the_state_does_not_grow_with_the_data(faces):
+  run = training.prepare(config(data__faces=faces))
+  shapes = [x.shape for x in jax.tree.leaves(jax.eval_shape(run.initialise))]
+  assert shapes == [x.shape for x in jax.tree.leaves(traced()[1])]
+  assert not any(faces in shape for shape in shapes)
