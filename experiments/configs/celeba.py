@@ -96,8 +96,8 @@ def get_config() -> ml_collections.ConfigDict:
   config.dtype = 'float32'
   # Steps that one call of the compiled program does, in a loop on the device:
   # 10 or more where steps are shorter than the host's work for one (small
-  # batches on GPUs). Not on CPUs, where loops are slow. Divides picture_every
-  # and save_every.
+  # batches on GPUs); CPUs gain nothing. Must divide picture_every and
+  # save_every.
   config.steps_per_dispatch = 1
   config.log_every = 50  # steps between rows of metrics.jsonl
   config.picture_every = 1250  # steps between pictures
