@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from benchmarks import contestants, reference
+from experiments import launch
 from experiments.configs import celeba
 from vaegan_jax import settings, training
 from vaegan_jax.data import batches
@@ -15,6 +16,7 @@ from vaegan_jax.data import batches
 
 def load() -> str:
   """Gets JAX ready, and says on what it runs: 'cpu', 'gpu' or 'tpu'."""
+  launch.keep_memory()
   return jax.default_backend()
 
 
