@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import ml_collections
-import tensorboardX
 import tqdm
 
 Config: TypeAlias = ml_collections.ConfigDict
@@ -113,6 +112,9 @@ class Records:
   """
 
   def __init__(self, workdir: pathlib.Path, *, step: int, steps: int):
+    # Late, because it imports PyTorch where that is installed.
+    import tensorboardX
+
     workdir = pathlib.Path(workdir)
     for name in (METRICS, TIMING):
       _drop_rows(workdir / name, after=step)
