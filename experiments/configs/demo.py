@@ -19,7 +19,8 @@ def get_config() -> ml_collections.ConfigDict:
   return settings.change(
     faces.get_config(),
     {
-      'steps': 650,
+      'steps': 800,
+      'batch_size': 32,
       'gamma': 2e-2,
       'real_share': 1 / 3,
       'log_epsilon': 0.0,
