@@ -1,8 +1,8 @@
 """Times what comes before the training: help, first step, data.
 
-python -m benchmarks.startup [--batch=16] [--celeba=PATH] [--output=FILE]
+python -m benchmarks.startup [--batch=16] [--celeba=PATH] [--record=FILE]
 
-Prints each figure beside its goal, and writes all to --output as JSON. The
+Prints each figure beside its goal, and writes all to --record as JSON. The
 first step is that of experiments.train with the reference's settings, from the
 start of the command until the step's numbers are on disk: once with nothing
 compiled before, and once more. Images are drawn, JPEGs as large as CelebA's;
@@ -44,7 +44,7 @@ _IMAGES = flags.DEFINE_integer(
 _PARTS = flags.DEFINE_list(
   'parts', list(PARTS), f'What to time, of {", ".join(PARTS)}.'
 )
-_OUTPUT = flags.DEFINE_string('output', '', 'A JSON file to write.')
+_RECORD = flags.DEFINE_string('record', '', 'A JSON file to write.')
 flags.register_validator(
   'parts',
   lambda parts: set(parts) <= set(PARTS),
@@ -197,7 +197,7 @@ def main(argv: list[str]) -> None:
     for figure in measure(_PARTS.value, pathlib.Path(folder)):
       print(figure.line(), flush=True)
       figures.append(figure._asdict() | {'met': figure.met()})
-  if _OUTPUT.value:
+  if _RECORD.value:
     about = {
       'command': sys.argv,
       'device': jax.devices()[0].device_kind,
@@ -206,7 +206,7 @@ def main(argv: list[str]) -> None:
       'figures': figures,
     }
     text = json.dumps(about, indent=2) + '\n'
-    pathlib.Path(_OUTPUT.value).write_text(text)
+    pathlib.Path(_RECORD.value).write_text(text)
 
 
 if __name__ == '__main__':

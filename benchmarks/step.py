@@ -1,7 +1,7 @@
 """Times a training step: ours, an equal one in PyTorch, pythae's own.
 
 python -m benchmarks.step [--batches=16,64] [--sizes=64] [--rounds=5]
-  [--contestants=ours,torch] [--limit_s=540] [--output=DIR]
+  [--contestants=ours,torch] [--limit_s=540] [--folder=DIR]
 
 One command for laptops and accelerators; it needs no data. It takes turns, so
 that a noisy machine is noisy for all, prints a table for each size and batch,
@@ -40,7 +40,7 @@ _CONTESTANTS = flags.DEFINE_list(
 _LIMIT = flags.DEFINE_float(
   'limit_s', 0, 'Starts no new measurement after so many seconds; 0: never.'
 )
-_OUTPUT = flags.DEFINE_string('output', '', 'A folder for JSON and picture.')
+_FOLDER = flags.DEFINE_string('folder', '', 'Where JSON and picture go.')
 
 # Images a step of the paper's schedule, to which the loop is extrapolated.
 _PAPER_BATCH = 64
@@ -125,9 +125,9 @@ def _loop(case: race.Case) -> dict[str, Any]:
 
 def _write(record: dict[str, Any]) -> None:
   """Writes what there is so far, if a folder is given."""
-  if not _OUTPUT.value:
+  if not _FOLDER.value:
     return
-  folder = pathlib.Path(_OUTPUT.value)
+  folder = pathlib.Path(_FOLDER.value)
   folder.mkdir(parents=True, exist_ok=True)
   (folder / 'step.json').write_text(json.dumps(record, indent=2) + '\n')
   if record['rows']:

@@ -29,7 +29,7 @@ def config(**changes):
 def traced():
   """A step that is not compiled yet, and the types of its state."""
   run = training.prepare(config())
-  state = jax.eval_shape(run.initialise)
+  state = small.planned(run)
   batch = batches.Batch(jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.uint8), None)
   return run.compiled.step.trace(state, batch), state
 
@@ -72,6 +72,6 @@ def test_data_that_a_program_holds_would_be_found():
 @pytest.mark.parametrize('faces', [1_009, 10_007])
 def test_the_state_does_not_grow_with_the_data(faces):
   run = training.prepare(config(data__faces=faces))
-  shapes = [x.shape for x in jax.tree.leaves(jax.eval_shape(run.initialise))]
+  shapes = [x.shape for x in jax.tree.leaves(small.planned(run))]
   assert shapes == [x.shape for x in jax.tree.leaves(traced()[1])]
   assert not any(faces in shape for shape in shapes)

@@ -36,7 +36,7 @@ def shallow(**changes):
 def traced(dtype):
   """A step and its arguments' types, not compiled."""
   run = training.prepare(shallow(dtype=dtype))
-  state = jax.eval_shape(run.initialise)
+  state = small.planned(run)
   pixels = jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.uint8)
   return run.compiled.step.trace(state, batches.Batch(pixels, None)), state
 
