@@ -45,6 +45,7 @@ def test_reconstructions_of_celeba_test_images_approach_them(tmp_path):
     tmp_path / 'run',
     '--config=experiments/configs/demo.py',
     '--config.steps=300',
+    '--config.batch_size=64',
     '--config.data.source=celeba',
     f'--config.data.path={DATA / "celeba"}',
     f'--config.data.cache={where}',

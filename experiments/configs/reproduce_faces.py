@@ -1,6 +1,6 @@
 """The paper's comparison at a scale for two CPU cores: faces at 32x32.
 
-All models have the demo's networks, data and steps. The GAN alone has other
+All models have the demo's networks and data. The GAN alone has other
 settings, without which so short a run of it shows no faces: real and generated
 images in one batch normalisation, as in the authors' code, and a slower Dis.
 (The VAE/GAN falls into coloured noise with these.)
@@ -19,7 +19,13 @@ def get_config() -> ml_collections.ConfigDict:
   config = reproduce_celeba.get_config().unlock()
   config.training = settings.change(
     demo.get_config(),
-    {'steps': 500, 'picture_every': 250, 'save_every': 250, 'keep': 1},
+    {
+      'steps': 500,
+      'batch_size': 64,
+      'picture_every': 250,
+      'save_every': 250,
+      'keep': 1,
+    },
   )
   config.gan = ml_collections.ConfigDict(
     {
