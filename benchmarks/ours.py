@@ -9,7 +9,6 @@ import numpy as np
 
 from benchmarks import contestants, reference
 from experiments import launch
-from experiments.configs import celeba
 from vaegan_jax import settings, training
 from vaegan_jax.data import batches
 
@@ -33,15 +32,7 @@ def prepare(size: int, batch: int, **changes: Any) -> contestants.Prepared:
     batch: images a step.
     **changes: settings by dotted name, beside those of the reference.
   """
-  config = settings.change(
-    celeba.get_config(),
-    {
-      **reference.DELTA,
-      'data.size': (size, size),
-      'batch_size': batch,
-      **changes,
-    },
-  )
+  config = settings.change(reference.config(size, batch), changes)
   run, many = training.prepare(config), config.steps_per_dispatch
   # Several steps in a call take a row of batches.
   before = (many,) if many > 1 else ()
