@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments import paper
 from experiments import results as outcome
-from vaegan_jax import inference, records
+from vaegan_jax import atomic, inference, records
 from vaegan_jax.evaluation import attributes, claims, measures
 from vaegan_jax.report import comparison, figures, paper_figures, speed, walks
 
@@ -35,10 +35,10 @@ def write(
   shown = draw(workdir, study=study, models=results.models)
   moving = walk(workdir, study=study, model=results.models['vaegan'])
   tables = outcome.tables(results)
-  records.write_text(workdir / 'table.md', comparison.markdown(tables))
+  atomic.write_text(workdir / 'table.md', comparison.markdown(tables))
   findings = [claims.judge(claim, results.measures) for claim in paper.CLAIMS]
   found = [_record(finding) for finding in findings]
-  records.write_text(
+  atomic.write_text(
     workdir / 'claims.json', json.dumps(found, indent=2, allow_nan=False) + '\n'
   )
   return comparison.write(

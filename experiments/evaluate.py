@@ -51,7 +51,7 @@ def main(argv: list[str]) -> None:
 
 
 def _evaluate(workdir: pathlib.Path) -> None:
-  from vaegan_jax import inference, records, settings
+  from vaegan_jax import atomic, inference, records, settings
   from vaegan_jax.evaluation import inception, measures
 
   extract = None
@@ -83,7 +83,7 @@ def _evaluate(workdir: pathlib.Path) -> None:
   path = workdir / 'evaluation.json'
   about = {'step': model.step, 'images': len(study.test.images)}
   text = json.dumps({'about': about, 'model': found, **real}, indent=2)
-  records.write_text(path, text + '\n')
+  atomic.write_text(path, text + '\n')
   print(f'Wrote {path}')
 
 

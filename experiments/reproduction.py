@@ -19,7 +19,14 @@ import jax
 import ml_collections
 
 from experiments import comparison, paper, results
-from vaegan_jax import inference, objectives, records, settings, training
+from vaegan_jax import (
+  atomic,
+  inference,
+  objectives,
+  records,
+  settings,
+  training,
+)
 from vaegan_jax.evaluation import measures
 from vaegan_jax.report import speed
 
@@ -200,7 +207,7 @@ def _kept(
   values = make()
   text = json.dumps({'about': about, 'values': values}, indent=2)
   path.parent.mkdir(parents=True, exist_ok=True)
-  records.write_text(path, text + '\n')
+  atomic.write_text(path, text + '\n')
   return values
 
 

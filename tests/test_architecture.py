@@ -9,6 +9,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = {
+  'atomic': -1,
   'patches': -1,
   'convolution': 0,
   'layers': 1,

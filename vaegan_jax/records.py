@@ -12,7 +12,6 @@ compared byte by byte.
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import time
 from collections.abc import Mapping
@@ -20,6 +19,8 @@ from typing import Any, TypeAlias
 
 import ml_collections
 import tqdm
+
+from vaegan_jax import atomic
 
 Config: TypeAlias = ml_collections.ConfigDict
 
@@ -52,7 +53,7 @@ def write_config(workdir: pathlib.Path, config: Config) -> None:
   text = json.dumps(config.to_dict(), indent=2) + '\n'
   if not path.exists():
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
+    atomic.write_text(path, text)
     return
   old = flatten(json.loads(path.read_text()))
   new = flatten(json.loads(text))
@@ -187,14 +188,7 @@ def _drop_rows(path: pathlib.Path, *, after: int) -> None:
   """Keeps the whole rows up to a step."""
   if path.exists():
     kept = [row for row in read_rows(path) if row['step'] <= after]
-    write_text(path, ''.join(json.dumps(row) + '\n' for row in kept))
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-  """Writes a file, or replaces it, in one move."""
-  temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-  temporary.write_text(text)
-  os.replace(temporary, path)
+    atomic.write_text(path, ''.join(json.dumps(row) + '\n' for row in kept))
 
 
 def _with_tuples(value: Any) -> Any:

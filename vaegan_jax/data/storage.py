@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import shutil
-import tempfile
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any
@@ -15,6 +14,8 @@ from typing import Any
 import numpy as np
 import tqdm
 from jaxtyping import Shaped, UInt8
+
+from vaegan_jax import atomic
 
 # Of the layout on disk.
 VERSION = 1
@@ -52,10 +53,7 @@ def write(
   """
   folder.parent.mkdir(parents=True, exist_ok=True)
   _check_room(folder.parent, int(np.prod(shape)))
-  temporary = pathlib.Path(
-    tempfile.mkdtemp(prefix=f'.{folder.name}-', dir=folder.parent)
-  )
-  try:
+  with atomic.new_folder(folder) as temporary:
     images = np.lib.format.open_memmap(
       temporary / 'images.npy', mode='w+', dtype=np.uint8, shape=shape
     )
@@ -65,9 +63,6 @@ def write(
       np.save(temporary / 'attributes.npy', attributes, allow_pickle=False)
     about = about | _measures(images, attributes)
     (temporary / 'about.json').write_text(json.dumps(about, indent=2) + '\n')
-    _keep(temporary, folder)
-  finally:
-    shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read(
@@ -161,26 +156,6 @@ def _digests(
     for name, array in arrays.items()
     if array is not None
   }
-
-
-def _keep(temporary: pathlib.Path, folder: pathlib.Path) -> None:
-  """Renames, unless another process was first: then its folder serves."""
-  for path in (*temporary.iterdir(), temporary):
-    _sync(path)
-  temporary.chmod(0o755)  # a temporary folder is closed to other users
-  try:
-    temporary.rename(folder)
-  except OSError:
-    if not folder.is_dir():
-      raise
-
-
-def _sync(path: pathlib.Path) -> None:
-  descriptor = os.open(path, os.O_RDONLY)
-  try:
-    os.fsync(descriptor)
-  finally:
-    os.close(descriptor)
 
 
 def _damaged(folder: pathlib.Path, what: str) -> ValueError:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import pathlib
-import shutil
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from vaegan_jax import atomic
 
 _ARRAYS, _ABOUT = 'weights.npz', 'about.json'
 
@@ -30,18 +30,10 @@ def write(
     arrays: by name.
     about: what they are, in JSON types.
   """
-  folder.parent.mkdir(parents=True, exist_ok=True)
-  temporary = pathlib.Path(
-    tempfile.mkdtemp(prefix=f'.{folder.name}-', dir=folder.parent)
-  )
-  try:
+  with atomic.new_folder(folder) as temporary:
     np.savez(temporary / _ARRAYS, allow_pickle=False, **arrays)
     about = dict(about) | {'sha256': _digest(temporary / _ARRAYS)}
     (temporary / _ABOUT).write_text(json.dumps(about, indent=2) + '\n')
-    temporary.chmod(0o755)  # a temporary folder is closed to other users
-    _keep(temporary, folder)
-  finally:
-    shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read(
@@ -66,14 +58,6 @@ def read(
 
 def _digest(path: pathlib.Path) -> str:
   return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _keep(temporary: pathlib.Path, folder: pathlib.Path) -> None:
-  try:
-    temporary.rename(folder)
-  except OSError:
-    if not folder.is_dir():
-      raise
 
 
 def _damaged(folder: pathlib.Path, what: str) -> ValueError:

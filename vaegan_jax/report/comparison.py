@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import os
 import pathlib
 from collections.abc import Sequence
 
+from vaegan_jax import atomic
 from vaegan_jax.report import markup
 
 # Verdict -> its sign, and what is said of several.
@@ -148,12 +148,8 @@ def write(
     body=shown.values(),
   )
   path.parent.mkdir(parents=True, exist_ok=True)
-  temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-  try:
-    temporary.write_text(page, encoding='utf-8')
-    return temporary.replace(path)
-  finally:
-    temporary.unlink(missing_ok=True)
+  atomic.write_text(path, page)
+  return path
 
 
 def markdown(tables: Sequence[Table]) -> str:

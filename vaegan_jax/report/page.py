@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from vaegan_jax import objectives, records
+from vaegan_jax import atomic, objectives, records
 from vaegan_jax.report import curves, figures, markup, speed, words
 
 _FIGURES = 'figures'
@@ -40,11 +40,8 @@ def write(workdir: pathlib.Path) -> pathlib.Path:
   folder = workdir / _FIGURES
   draw(folder, rows, band=_band(settings))
   path = workdir / _NAME
-  temporary = path.with_name(f'.{_NAME}')
-  temporary.write_text(
-    render(settings, rows, timing=timing, folder=folder), encoding='utf-8'
-  )
-  return temporary.replace(path)
+  atomic.write_text(path, render(settings, rows, timing=timing, folder=folder))
+  return path
 
 
 def draw(
