@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks import contestants, reference
 from experiments import launch
-from vaegan_jax import settings, training
+from vaegan_jax import preparation, settings
 from vaegan_jax.data import batches
 
 
@@ -33,7 +33,7 @@ def prepare(size: int, batch: int, **changes: Any) -> contestants.Prepared:
     **changes: settings by dotted name, beside those of the reference.
   """
   config = settings.change(reference.config(size, batch), changes)
-  run, many = training.prepare(config), config.steps_per_dispatch
+  run, many = preparation.prepare(config), config.steps_per_dispatch
   # Several steps in a call take a row of batches.
   before = (many,) if many > 1 else ()
   pixels = np.random.default_rng(0).integers(

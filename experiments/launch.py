@@ -9,8 +9,14 @@ import os
 import pathlib
 import sys
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from absl import app, logging
+
+from vaegan_jax import preemption
+
+# Whether this process was asked to end; a process has one handler of signals.
+NOTICE = preemption.Notice()
 
 # Of compiled programs that are kept; those of one run take a few megabytes.
 _KEPT_BYTES = 1 << 30
@@ -23,7 +29,8 @@ def run(main: Callable[[list[str]], None]) -> None:
   """Runs a launcher. Help comes first: it need not wait for the config."""
   program, *words = sys.argv
   words.sort(key=lambda word: not word.startswith(('-help', '--help', '-?')))
-  app.run(main, argv=[program, *words])
+  with NOTICE.listen():
+    app.run(main, argv=[program, *words])
 
 
 def refuse_arguments(argv: list[str]) -> None:
@@ -34,7 +41,13 @@ def refuse_arguments(argv: list[str]) -> None:
 
 @contextlib.contextmanager
 def session() -> Iterator[None]:
-  """Shows progress, keeps what is compiled, ends in one line on an error."""
+  """Shows progress, keeps what is compiled, ends in one line on an error.
+
+  The exit codes are those of sysexits.h where it has one: 1 what was asked
+  cannot be done, 70 training diverged, 74 a disk failed, 75 the folder is in
+  use (another try may do); after SIGTERM 143, after Ctrl-C 130.
+  """
+  from vaegan_jax import lock
   from vaegan_jax.data import cache
 
   # Orbax tells all it does; of others only warnings are of interest.
@@ -47,9 +60,21 @@ def session() -> Iterator[None]:
     _keep_programs(cache.default_directory() / 'compiled')
   try:
     yield
-  # training.Diverged is the last of them.
-  except (ValueError, FileNotFoundError, FloatingPointError) as error:
-    sys.exit(f'Error: {error}')
+  except FloatingPointError as error:
+    _end(70, error)
+  except lock.Locked as error:
+    _end(75, error)
+  except OSError as error:
+    # Without a number it is our own: something that the user must name.
+    ours = isinstance(error, FileNotFoundError) and error.errno is None
+    _end(1 if ours else 74, error)
+  except ValueError as error:
+    _end(1, error)
+
+
+def _end(code: int, error: Exception) -> NoReturn:
+  print(f'Error: {error}', file=sys.stderr)
+  sys.exit(code)
 
 
 def keep_memory() -> None:

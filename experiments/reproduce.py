@@ -29,7 +29,9 @@ def main(argv: list[str]) -> None:
   with launch.session():
     from experiments import reproduction
 
-    report = reproduction.run(_CONFIG.value, pathlib.Path(_WORKDIR.value))
+    report = reproduction.run(
+      _CONFIG.value, pathlib.Path(_WORKDIR.value), notice=launch.NOTICE
+    )
     print(f'Open {report}')
 
 

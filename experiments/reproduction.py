@@ -22,7 +22,9 @@ from experiments import comparison, paper, results
 from vaegan_jax import (
   atomic,
   inference,
+  lock,
   objectives,
+  preemption,
   records,
   settings,
   training,
@@ -71,19 +73,24 @@ def _delta(config: ml_collections.ConfigDict, model: str) -> dict[str, Any]:
 
 
 def run(
-  config: ml_collections.ConfigDict, workdir: pathlib.Path
+  config: ml_collections.ConfigDict,
+  workdir: pathlib.Path,
+  *,
+  notice: preemption.Notice | None = None,
 ) -> pathlib.Path:
   """Reproduces the paper's comparison; what is done already is not done again.
 
   Args:
     config: as in experiments/configs/reproduce_celeba.py.
     workdir: its folder, made if it does not exist.
+    notice: says when the process must end.
 
   Returns:
     the report to open.
 
   Raises:
     ValueError: for settings that cannot work, before anything is trained.
+    lock.Locked: another process works there.
   """
   check(config)
   plan = {
@@ -94,9 +101,22 @@ def run(
     for trial in listed:
       settings.check(trial.config)
       folders[seed, trial.name] = _folder(workdir, seed, trial.name)
-  for seed, listed in plan.items():
-    for trial in listed:
-      records.write_config(folders[seed, trial.name], trial.config)
+  with lock.hold(workdir):
+    for seed, listed in plan.items():
+      for trial in listed:
+        records.write_config(folders[seed, trial.name], trial.config)
+    return _compare(config, workdir, plan, folders, notice=notice)
+
+
+def _compare(
+  config: ml_collections.ConfigDict,
+  workdir: pathlib.Path,
+  plan: Mapping[int, list[Trial]],
+  folders: Mapping[tuple[int, str], pathlib.Path],
+  *,
+  notice: preemption.Notice | None,
+) -> pathlib.Path:
+  """Trains and measures every trial of a plan, and writes what came out."""
   study = measures.prepare(
     settings.source(config.training),
     directory=settings.cache_directory(config.training),
@@ -114,7 +134,7 @@ def run(
     measured.append({})
     for trial in listed:
       folder = folders[seed, trial.name]
-      model = _train(trial, folder)
+      model = _train(trial, folder, notice=notice)
       measured[-1][trial.name] = _measure(
         config, study, model=model, folder=folder, seed=seed
       )
@@ -168,7 +188,9 @@ def _measure(
   return _kept(folder / 'measures.json', about, make)
 
 
-def _train(trial: Trial, folder: pathlib.Path) -> inference.Model:
+def _train(
+  trial: Trial, folder: pathlib.Path, *, notice: preemption.Notice | None
+) -> inference.Model:
   """Trains a model to its end, or loads it where that was done before."""
   records.write_config(folder, trial.config)
   try:
@@ -177,7 +199,7 @@ def _train(trial: Trial, folder: pathlib.Path) -> inference.Model:
     model = None
   if model is None or model.step < trial.config.steps:
     _LOGGER.info('Training %s in %s.', trial.name, folder)
-    training.train(trial.config, folder)
+    training.train(trial.config, folder, notice=notice)
     jax.clear_caches()  # each run compiles programs of its own
     model = inference.load(folder)
   return model

@@ -30,7 +30,8 @@ def main(argv: list[str]) -> None:
   with launch.session():
     from vaegan_jax import training
 
-    print(f'Open {training.train(_CONFIG.value, _WORKDIR.value)}')
+    report = training.train(_CONFIG.value, _WORKDIR.value, notice=launch.NOTICE)
+    print(f'Open {report}')
 
 
 if __name__ == '__main__':

@@ -10,6 +10,8 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = {
   'atomic': -1,
+  'preemption': 0,
+  'lock': 0,
   'patches': -1,
   'convolution': 0,
   'layers': 1,
@@ -22,6 +24,7 @@ FLOORS = {
   'objectives': 3,
   'algorithm': 4,
   'parallel': 4,
+  'manifest': 0,
   'checkpoints': 4,
   'records': 4,
   'step': 5,
@@ -31,6 +34,7 @@ FLOORS = {
   'inference': 7,
   'report': 8,
   'evaluation': 9,
+  'preparation': 8,
   'training': 9,
 }
 FILES = sorted((ROOT / 'vaegan_jax').rglob('*.py'))

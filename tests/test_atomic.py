@@ -42,17 +42,37 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
   killed = subprocess.Popen([sys.executable, '-c', ''])
   killed.wait()
   host = socket.gethostname()
-  left = tmp_path / f'.new-{host}-{killed.pid}-abc'
+  left = tmp_path / f'.writing-{host}-{killed.pid}-abc'
   others = [
-    tmp_path / f'.new-{host}-{os.getpid()}-abc',
-    tmp_path / f'.new-elsewhere-{killed.pid}-abc',
-    tmp_path / f'.newer-{host}-{killed.pid}-abc',
+    tmp_path / f'.writing-{host}-{os.getpid()}-abc',
+    tmp_path / f'.writing-elsewhere-{killed.pid}-abc',
+    tmp_path / 'another',
   ]
   for folder in (left, *others):
     (folder / 'deep').mkdir(parents=True)
   with atomic.new_folder(tmp_path / 'new'):
     assert not left.exists()
   assert all(folder.exists() for folder in others)
+
+
+def test_the_only_writer_removes_all_that_is_half_written(tmp_path):
+  for name in ('.writing-elsewhere-1-abc', 'whole'):
+    (tmp_path / name).mkdir()
+  atomic.remove_hidden(tmp_path)
+  assert os.listdir(tmp_path) == ['whole']
+
+
+def test_a_folder_loses_its_name_before_its_files(tmp_path, monkeypatch):
+  folder = tmp_path / 'old'
+  folder.mkdir()
+  seen = []
+
+  def rmtree(path, **_):
+    seen.append((folder.exists(), os.listdir(path)))
+
+  monkeypatch.setattr(atomic.shutil, 'rmtree', rmtree)
+  atomic.remove(folder)
+  assert seen == [(False, ['old'])]
 
 
 def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path):

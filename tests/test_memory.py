@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import small
-from vaegan_jax import training
+from vaegan_jax import preparation
 from vaegan_jax.data import batches
 
 BATCH, SHAPE = 8, (16, 16, 3)
@@ -28,7 +28,7 @@ def config(**changes):
 @functools.cache
 def traced():
   """A step that is not compiled yet, and the types of its state."""
-  run = training.prepare(config())
+  run = preparation.prepare(config())
   state = small.planned(run)
   batch = batches.Batch(jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.uint8), None)
   return run.compiled.step.trace(state, batch), state
@@ -71,7 +71,7 @@ def test_data_that_a_program_holds_would_be_found():
 
 @pytest.mark.parametrize('faces', [1_009, 10_007])
 def test_the_state_does_not_grow_with_the_data(faces):
-  run = training.prepare(config(data__faces=faces))
+  run = preparation.prepare(config(data__faces=faces))
   shapes = [x.shape for x in jax.tree.leaves(small.planned(run))]
   assert shapes == [x.shape for x in jax.tree.leaves(traced()[1])]
   assert not any(faces in shape for shape in shapes)

@@ -14,7 +14,7 @@ PROGRAM = """
 import sys
 import jax, numpy as np
 from tests import small
-from vaegan_jax import training
+from vaegan_jax import preparation
 from vaegan_jax.data import batches
 
 draw = np.random.default_rng(0)
@@ -22,7 +22,7 @@ pixels = draw.integers(0, 256, (3, 8, 16, 16, 3), np.uint8)
 
 def trajectory(how, count, **changes):
   config = small.config(compile=how, data__flips=True, **changes)
-  run = training.prepare(config, devices=jax.devices()[:count])
+  run = preparation.prepare(config, devices=jax.devices()[:count])
   state, rows = run.initialise(), []
   if config.steps_per_dispatch > 1:
     state, metrics = run.compiled.step(state, batches.Batch(pixels, None))

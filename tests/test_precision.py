@@ -9,7 +9,7 @@ import pytest
 from flax import linen as nn
 
 from tests import small
-from vaegan_jax import algorithm, networks, settings, training
+from vaegan_jax import algorithm, networks, preparation, settings
 from vaegan_jax.data import batches
 
 BATCH, SHAPE = 8, (16, 16, 3)
@@ -35,7 +35,7 @@ def shallow(**changes):
 @functools.cache
 def traced(dtype):
   """A step and its arguments' types, not compiled."""
-  run = training.prepare(shallow(dtype=dtype))
+  run = preparation.prepare(shallow(dtype=dtype))
   state = small.planned(run)
   pixels = jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.uint8)
   return run.compiled.step.trace(state, batches.Batch(pixels, None)), state
@@ -105,7 +105,7 @@ def descent(dtype):
   draw = np.random.default_rng(1)
   images = draw.uniform(-1, 1, (BATCH, *SHAPE)).astype(np.float32)
   noise = draw.normal(size=(2, BATCH, nets.latent)).astype(np.float32)
-  state = training.prepare(shallow()).initialise()
+  state = preparation.prepare(shallow()).initialise()
   return jax.jit(
     lambda variables: algorithm.descend(
       nets,

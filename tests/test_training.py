@@ -15,7 +15,7 @@ import pytest
 import vaegan_jax
 from experiments.configs import celeba
 from tests import small
-from vaegan_jax import checkpoints, records, training
+from vaegan_jax import checkpoints, observation, records, training
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -170,7 +170,9 @@ def test_loss_that_is_not_finite_stops_the_run_by_name(tmp_path, cache):
   config = small.config(
     cache, optimizer__learning_rate=1e38, optimizer__final_learning_rate=1e38
   )
-  with pytest.raises(training.Diverged, match=r'\w+ is (nan|inf) at step \d'):
+  with pytest.raises(
+    observation.Diverged, match=r'\w+ is (nan|inf) at step \d'
+  ):
     training.train(config, tmp_path / 'run')
   assert not list((tmp_path / 'run' / 'checkpoints').glob('[0-9]*'))
   assert all(

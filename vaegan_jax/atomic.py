@@ -18,6 +18,8 @@ from collections.abc import Iterator
 
 import psutil
 
+_HIDDEN = '.writing-'
+
 
 @contextlib.contextmanager
 def new_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
@@ -27,16 +29,13 @@ def new_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
   nothing is left behind.
 
   Args:
-    folder: that must not exist yet; those above it are made.
+    folder: that must not exist yet, in one that does.
 
   Raises:
     OSError: the disk is full, or the place cannot be written to.
   """
-  folder.parent.mkdir(parents=True, exist_ok=True)
-  _remove_abandoned(folder)
-  temporary = pathlib.Path(
-    tempfile.mkdtemp(prefix=_hidden(folder, os.getpid()), dir=folder.parent)
-  )
+  _remove_abandoned(folder.parent)
+  temporary = _hidden_folder(folder.parent)
   try:
     yield temporary
     temporary.chmod(0o755)  # a temporary folder is closed to other users
@@ -46,6 +45,19 @@ def new_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     sync(folder.parent)
   finally:
     shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove(folder: pathlib.Path) -> None:
+  """Removes a folder; it has lost its name before it has lost a file."""
+  hidden = _hidden_folder(folder.parent)
+  folder.rename(hidden / folder.name)
+  shutil.rmtree(hidden, ignore_errors=True)
+
+
+def remove_hidden(parent: pathlib.Path) -> None:
+  """Removes what was left half written, if nobody else writes there."""
+  for left in _hidden(parent):
+    shutil.rmtree(left, ignore_errors=True)
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -80,15 +92,20 @@ def _rename(temporary: pathlib.Path, folder: pathlib.Path) -> None:
       raise
 
 
-def _hidden(folder: pathlib.Path, process: int | str) -> str:
-  return f'.{folder.name}-{socket.gethostname()}-{process}-'
+def _hidden_folder(parent: pathlib.Path) -> pathlib.Path:
+  prefix = f'{_HIDDEN}{socket.gethostname()}-{os.getpid()}-'
+  return pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
 
 
-def _remove_abandoned(folder: pathlib.Path) -> None:
+def _remove_abandoned(parent: pathlib.Path) -> None:
   """Removes what processes of this host left that are no more."""
-  start = _hidden(folder, '')[:-1]
-  for left in list(folder.parent.iterdir()):
+  start = f'{_HIDDEN}{socket.gethostname()}-'
+  for left in _hidden(parent):
     process = left.name.removeprefix(start).partition('-')[0]
-    ours = left.name.startswith(start) and process.isdigit()
+    ours = left.name.startswith(start) and process.isdecimal()
     if ours and not psutil.pid_exists(int(process)):
       shutil.rmtree(left, ignore_errors=True)
+
+
+def _hidden(parent: pathlib.Path) -> list[pathlib.Path]:
+  return [path for path in parent.iterdir() if path.name.startswith(_HIDDEN)]

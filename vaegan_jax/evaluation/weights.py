@@ -30,6 +30,7 @@ def write(
     arrays: by name.
     about: what they are, in JSON types.
   """
+  folder.parent.mkdir(parents=True, exist_ok=True)
   with atomic.new_folder(folder) as temporary:
     np.savez(temporary / _ARRAYS, allow_pickle=False, **arrays)
     about = dict(about) | {'sha256': _digest(temporary / _ARRAYS)}

@@ -1,0 +1,122 @@
+"""Config -> the compiled step, and the state that it begins with."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from vaegan_jax import checkpoints, parallel, records, settings
+from vaegan_jax import networks as nets
+from vaegan_jax import state as states
+from vaegan_jax import step as steps
+from vaegan_jax.data import augmentation
+
+
+class Run(NamedTuple):
+  """What a config makes: all that the loop needs but the records.
+
+  Attributes:
+    networks: the modules, as they are evaluated: in float32.
+    compiled: the step, and where its arguments belong.
+    initialise: makes the state before the first step, on the devices.
+  """
+
+  networks: nets.Networks
+  compiled: parallel.Compiled
+  initialise: Callable[[], states.TrainState]
+
+
+def prepare(
+  config: settings.Config, *, devices: Sequence[jax.Device] | None = None
+) -> Run:
+  """Makes the step of a config, and what makes its initial state.
+
+  Raises:
+    ValueError: for settings that cannot work, before anything is compiled.
+  """
+  settings.check(config)
+  networks = settings.networks(config)
+  given = _given(config, networks)
+  optimizers = settings.make_optimizers(config)
+  step = steps.make(
+    networks.computing(config.dtype),
+    optimizers,
+    objective=settings.objective(config),
+    augment=augmentation.each(
+      flips=config.data.flips, jitters=config.data.jitter
+    ),
+    equilibrium=settings.equilibrium(config),
+    average_decay=config.average_decay,
+  )
+  compiled = parallel.compile_step(
+    step,
+    batch_size=config.batch_size,
+    devices=devices,
+    how=config.compile,
+    several=config.steps_per_dispatch > 1,
+  )
+
+  def initialise(given):
+    return states.initialise(
+      networks,
+      optimizers,
+      key=jax.random.key(config.seed),
+      averaged=config.average_decay > 0,
+      given=given,
+    )
+
+  return Run(
+    networks,
+    compiled,
+    functools.partial(
+      jax.jit(
+        initialise,
+        out_shardings=compiled.replicated,
+        compiler_options=_hasty(compiled.replicated),
+      ),
+      given,
+    ),
+  )
+
+
+def _hasty(where: jax.sharding.NamedSharding) -> dict[str, int]:
+  """Gives options to compile in a quarter of the time what runs only once."""
+  on_cpu = where.mesh.devices.flat[0].platform == 'cpu'
+  return {'xla_backend_optimization_level': 1} if on_cpu else {}
+
+
+def _given(config: settings.Config, networks: nets.Networks) -> dict[str, Any]:
+  """Loads the network that a model takes from another run, if it takes one."""
+  name = settings.model(config).given
+  if name is None:
+    return {}
+  folder = pathlib.Path(config.similarity)
+  other = records.read_config(folder)
+  theirs = settings.networks(other)
+  if name not in theirs.present():
+    raise ValueError(
+      f'config.similarity = {folder} is a run of {other.model!r}, which has no '
+      f'{name}: name the folder of a gan or a vaegan'
+    )
+  for what, here, there in (
+    (f'a {name} of', getattr(networks, name), getattr(theirs, name)),
+    ('images of', networks.decoder.shape, theirs.decoder.shape),
+    ('data of', config.data.source, other.data.source),
+  ):
+    if here != there:
+      raise ValueError(
+        f'config.similarity = {folder} has {what} {there}, and this run '
+        f'{here}: give both runs the same config.data, config.width and '
+        f'config.{name}'
+      )
+  step, state = checkpoints.load(folder)
+  if step < other.steps:
+    raise ValueError(
+      f'config.similarity = {folder} is at step {step} of {other.steps}: train '
+      'it to its end first'
+    )
+  return {name: states.NetworkState(**state['networks'][name]).evaluated()}
