@@ -203,6 +203,44 @@ def test_a_model_has_the_terms_of_its_parts_and_no_others(name):
   assert set(ours(name).terms.present()) == expected
 
 
+@pytest.mark.parametrize('name', OBJECTIVES)
+def test_a_model_has_the_diagnostics_of_its_parts_and_no_others(name):
+  model = OBJECTIVES[name].model
+  expected = {'active_dimensions'} if model.llike else set()
+  if 'discriminator' in model.networks():
+    expected.add('feature_scale')
+  assert set(ours(name).diagnostics.metrics()) == expected
+
+
+def test_what_the_dimensions_add_is_l_prior():
+  descent = ours('paper')
+  assert descent.diagnostics.prior.shape == (LATENT,)
+  np.testing.assert_allclose(
+    descent.diagnostics.prior.sum(), descent.terms.prior, rtol=1e-5
+  )
+
+
+def test_the_power_is_that_of_the_features_of_x():
+  nets, variables = model()
+  images, _ = data()
+  # Frozen, so that the features of x do not depend on x_tilde.
+  features = nets.discriminator.apply(
+    variables['discriminator'],
+    images,
+    train=False,
+    method=nets.discriminator.features,
+  )
+  np.testing.assert_allclose(
+    ours('vae_dis').diagnostics.power, np.square(features).mean(), rtol=1e-5
+  )
+
+
+def test_dimensions_are_active_above_a_hundredth_of_a_nat():
+  at = np.array([0.0, 0.009, 0.011, 3.0, np.nan], np.float32)
+  diagnostics = objectives.Diagnostics(jnp.asarray(at), jnp.float32(9.0))
+  assert diagnostics.metrics() == {'active_dimensions': 2, 'feature_scale': 3}
+
+
 def test_l_gan_gives_the_encoder_exactly_nothing():
   # Another L_GAN altogether, the same gradient bit for bit.
   one = ours('paper').gradients['encoder']

@@ -23,6 +23,8 @@ def test_a_whole_run_gives_every_curve():
     **dict.fromkeys(('prior', 'llike', 'real', 'generated'), 1.0),
     'generation': -1.0,
     'learning_rate': 1e-4,
+    'active_dimensions': 60.0,
+    'feature_scale': 0.3,
   }
   pictures = curves.draw([{'step': 10} | logged], band=(0.3, 1.0))
   assert list(pictures) == [
@@ -30,6 +32,8 @@ def test_a_whole_run_gives_every_curve():
     'curves_generation',
     'curves_prior',
     'curves_llike',
+    'curves_active_dimensions',
+    'curves_feature_scale',
     'curves_gradient_norms',
     'curves_learning_rate',
     'curves_updates',

@@ -38,7 +38,7 @@ def write_run(workdir, *, config=CONFIG, whole=True):
   for step in (20, 40):
     row = {'step': step, 'learning_rate': 1e-4}
     row |= dict.fromkeys(('prior', 'llike', 'real', 'generated'), 0.5)
-    row |= {'generation': -1.0}
+    row |= {'generation': -1.0, 'active_dimensions': 9.0, 'feature_scale': 0.4}
     for name in curves.NETWORKS:
       row[f'{name}/gradient_norm'] = float(step)
       row[f'{name}/updates'] = step if name == 'encoder' else step // 4
@@ -76,7 +76,7 @@ def test_every_picture_and_curve_is_shown_in_order_with_its_alt(whole):
   outline = Outline(whole.read_text())
   starts = ['Rows of held-out', 'Rows of images decoded', 'Reconstructions of']
   starts += ['Samples from', 'Rows of images that change']
-  starts += ['Curve of '] * 7
+  starts += ['Curve of '] * 9
   alts = [image['alt'] for image in outline.images]
   assert len(alts) == len(starts)
   for alt, start in zip(alts, starts, strict=True):

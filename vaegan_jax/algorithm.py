@@ -48,12 +48,14 @@ class Descent(NamedTuple):
 
   Attributes:
     terms: the losses.
+    diagnostics: what tells of a collapse.
     gradients: of the objective of each network that learns, summed over the
       batch as in the authors' code, by its parameters.
     statistics: the new 'batch_stats' of each network that learns.
   """
 
   terms: objectives.Terms
+  diagnostics: objectives.Diagnostics
   gradients: dict[str, Any]
   statistics: dict[str, Any]
 
@@ -144,6 +146,7 @@ def descend(
   }
   return Descent(
     objectives.Terms(**streams.scale(1 / len(images), terms)),
+    _diagnose(forward, objective.model),
     gradients,
     {name: passes[name].statistics for name in gradients},
   )
@@ -253,6 +256,19 @@ def _infer(forward: Forward) -> tuple[dict[str, Array], Any, streams.Streams]:
     {'x': streams.add(prior_at_posterior, llike_at_posterior)}
   )
   return {'prior': prior, 'llike': llike}, gradient, at_images
+
+
+def _diagnose(
+  forward: Forward, model: objectives.Model
+) -> objectives.Diagnostics:
+  """Looks at what the losses do not show; nothing flows back from here."""
+  prior = power = None
+  if model.llike:
+    prior = losses.prior_by_dimension(*forward.encoder.outputs['x']).mean(0)
+  if 'discriminator' in model.networks():
+    features = forward.lower.outputs['x'].astype(jnp.float32)
+    power = jnp.square(features).mean()
+  return objectives.Diagnostics(prior, power)
 
 
 def _made(forward: Forward, at_images: streams.Streams) -> streams.Streams:

@@ -1,6 +1,6 @@
 """The three losses of the paper as pure functions of arrays.
 
-Each returns one value an image, in nats, summed over features: the authors'
+Each is one value an image, in nats, summed over features: the authors'
 reduction, on which the size of gamma depends. All arithmetic is float32 or
 wider, whatever the inputs are.
 """
@@ -21,10 +21,16 @@ def prior(
 
   Source: section 2.1 of the paper; Kingma and Welling (2014), appendix B.
   """
+  return prior_by_dimension(mean, log_var).sum(-1)
+
+
+def prior_by_dimension(
+  mean: Float[Array, 'batch latent'], log_var: Float[Array, 'batch latent']
+) -> Float[Array, 'batch latent']:
+  """Computes what each latent dimension adds to L_prior, in nats."""
   mean, log_var = _float32(mean), _float32(log_var)
   # expm1 keeps digits where the posterior is close to the prior.
-  terms = jnp.square(mean) + jnp.expm1(log_var) - log_var
-  return 0.5 * terms.sum(-1)
+  return 0.5 * (jnp.square(mean) + jnp.expm1(log_var) - log_var)
 
 
 def llike(

@@ -145,3 +145,44 @@ class Terms:
     """Gives the terms that the model has, by name."""
     named = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
     return {name: term for name, term in named.items() if term is not None}
+
+
+# Nats above which a latent dimension counts as active.
+ACTIVE = 0.01
+
+
+@struct.dataclass
+class Diagnostics:
+  """What tells of a collapse: means over the batch that nothing descends.
+
+  None stands for what a model does not have.
+
+  Attributes:
+    prior: what each latent dimension adds to L_prior, in nats.
+    power: the square of a feature of Dis_l(x).
+  """
+
+  prior: Float[Array, ' latent'] | None = None
+  power: Float[Array, ''] | None = None
+
+  def metrics(self) -> dict[str, Array]:
+    """Computes what is logged.
+
+    To be called on the means of the whole batch: neither a threshold nor a
+    root may be averaged over devices.
+
+    Returns:
+      active_dimensions: how many latent dimensions tell more than ACTIVE nats
+        of an image, float32; kin of the active units of Burda et al. (2016),
+        which are those whose mean code varies by more than 0.01 over the data.
+        Ours counts what L_prior charges, a narrowed variance as well, and
+        sees one batch.
+      feature_scale: root mean square of Dis_l(x), in the features' own unit.
+    """
+    metrics = {}
+    if self.prior is not None:
+      active = (self.prior > ACTIVE).sum()
+      metrics['active_dimensions'] = active.astype(jnp.float32)
+    if self.power is not None:
+      metrics['feature_scale'] = jnp.sqrt(self.power)
+    return metrics

@@ -79,9 +79,10 @@ def make(
   Returns:
     (state, batch, *, axis) -> (state, metrics). The batch has `pixels`, and
     `attributes` for conditional networks. The metrics are scalars: the terms
-    in nats an image, and for each network that learns 'gradient_norm' (of its
-    objective summed over the batch, before weight decay), 'updated' (1 or 0)
-    and 'updates' (how often so far).
+    in nats an image, what objectives.Diagnostics makes of the whole batch, and
+    for each network that learns 'gradient_norm' (of its objective summed over
+    the batch, before weight decay), 'updated' (1 or 0) and 'updates' (how
+    often so far).
   """
 
   def step(state, batch, *, axis=None):
@@ -89,7 +90,7 @@ def make(
       networks, state, batch, objective=objective, augment=augment, axis=axis
     )
     moved = dict(state.networks)
-    metrics = descent.terms.present()
+    metrics = descent.terms.present() | descent.diagnostics.metrics()
     for name, gradients in descent.gradients.items():
       network = state.networks[name]
       updated = _update(network, gradients, optimizers[name], step=state.step)
@@ -136,6 +137,7 @@ def _descend(
   )
   return descent._replace(
     terms=parallel.mean(descent.terms, axis=axis),
+    diagnostics=parallel.mean(descent.diagnostics, axis=axis),
     gradients=parallel.total(descent.gradients, axis=axis),
   )
 

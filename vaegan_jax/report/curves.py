@@ -58,6 +58,12 @@ _PANELS = {
   'generation': _Panel('Generation: L_GAN in Dec, nats', {'generation': ''}),
   'prior': _Panel('Prior: KL from N(0, I), nats', {'prior': ''}),
   'llike': _Panel('Llike: half squared distance', {'llike': ''}),
+  'active_dimensions': _Panel(
+    'Latent dimensions in use', {'active_dimensions': ''}
+  ),
+  'feature_scale': _Panel(
+    'Scale of Dis_l(x), root mean square', {'feature_scale': ''}
+  ),
   'gradient_norms': _Panel(
     'Norms of the gradients',
     {f'{name}/gradient_norm': name for name in NETWORKS},
@@ -81,8 +87,8 @@ def draw(
 
   Args:
     rows: of metrics.jsonl: 'step', the losses in nats an image, the
-      'learning_rate', and for each network 'gradient_norm' and 'updates' so
-      far.
+      'active_dimensions', the 'feature_scale', the 'learning_rate', and for
+      each network 'gradient_norm' and 'updates' so far.
     band: cross entropies in nats between which both Dis and Dec are updated
       under the equilibrium rule; None: no rule.
 

@@ -220,7 +220,8 @@ def _curve(folder: pathlib.Path, name: str, caption: str) -> markup.Markup:
 
 def _curves(folder: pathlib.Path, model: objectives.Model) -> _Section:
   absent = set() if model.adversarial else {'discriminator', 'generation'}
-  absent |= set() if model.llike else {'prior', 'llike'}
+  absent |= set() if model.llike else {'prior', 'llike', 'active_dimensions'}
+  absent |= set() if 'discriminator' in model.networks() else {'feature_scale'}
   body = [
     _curve(folder, name, text)
     for name, text in words.CURVES.items()

@@ -49,6 +49,16 @@ CURVES = {
     'healthy is level, or slowly rising. Collapse: near 0, as Dis_l no longer '
     'reacts, or growing without end.'
   ),
+  'active_dimensions': (
+    'Dimensions of a code that tell more than 0.01 nats of an image, in the '
+    'mean of a batch. Healthy: some to all; those that a model has no use for '
+    'it leaves at the prior, at no cost. Collapse: next to none.'
+  ),
+  'feature_scale': (
+    'How large the features are in which x and its reconstruction are '
+    'compared. Healthy: it keeps its order of magnitude. Collapse: it shrinks '
+    'towards 0, and L_llike with it, whatever the images look like.'
+  ),
   'gradient_norms': (
     "Size of each network's gradient. Healthy: each stays within a factor of "
     'ten or so. Collapse: one fades towards 0, as its signal is gone, or '
