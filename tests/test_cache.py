@@ -20,6 +20,7 @@ class Numbered:
   shade: int = 0
   name = 'numbered:x/y'
   attribute_names = ('this', 'next')
+  skip_broken = False
 
   def fingerprint(self):
     return {'shade': self.shade}

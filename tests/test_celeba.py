@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vaegan_jax.data import cache, celeba
+from vaegan_jax.data import cache, celeba, skipping
 
 SHARED = pathlib.Path(__file__).parents[2] / 'shared' / 'data' / 'celeba'
 NAMES = [f'{number:06d}.jpg' for number in range(1, 11)]
@@ -145,15 +145,37 @@ def test_what_is_missing_is_named_with_its_place(whole, name):
 def test_a_partial_set_of_images_is_counted_and_named(whole):
   for name in NAMES[3:]:
     (whole / 'img_align_celeba' / name).unlink()
-  with pytest.raises(FileNotFoundError, match=r'7 of 10 images \(000004'):
-    celeba.CelebA(whole).fingerprint()
+  with pytest.raises(ValueError, match=r'5 of 8 images \(000004') as error:
+    celeba.CelebA(whole).length('train')
+  for words in ('lists it', 'fetch the images again', '--config.data.skip_br'):
+    assert words in str(error.value)
 
 
 def test_a_partial_list_of_attributes_is_counted_and_named(whole):
   path = whole / 'list_attr_celeba.txt'
   path.write_text('\n'.join(path.read_text().splitlines()[:5]))
-  with pytest.raises(ValueError, match=r'5 of 8 images \(000004'):
-    celeba.CelebA(whole).attributes('train')
+  with pytest.raises(ValueError, match=r'5 of 8 images \(000004') as error:
+    celeba.CelebA(whole).length('train')
+  assert 'list_attr_celeba.txt has no row of it' in str(error.value)
+
+
+def test_images_known_to_be_unusable_are_refused_one_by_one(whole):
+  (whole / 'img_align_celeba' / NAMES[1]).unlink()
+  path = whole / 'list_attr_celeba.txt'
+  rows = path.read_text().splitlines()
+  path.write_text('\n'.join(row for row in rows if NAMES[2] not in row))
+  source = celeba.CelebA(whole, skip_broken=True)
+  assert source.length('train') == 8
+  assert source.read('train', 0, 1).shape == (1, 64, 64, 3)
+  for place, why in ((1, 'lacks it'), (2, 'no row of it')):
+    with pytest.raises(skipping.Broken, match=f'{NAMES[place]}: .*{why}'):
+      source.read('train', place, 4)
+
+
+def test_a_list_of_attributes_without_names_is_refused(whole):
+  (whole / 'list_attr_celeba.txt').write_text('202599\n')
+  with pytest.raises(ValueError, match='names no attributes'):
+    _ = celeba.CelebA(whole).attribute_names
 
 
 def test_a_partial_partition_takes_the_images_that_it_lists(whole):
@@ -162,7 +184,9 @@ def test_a_partial_partition_takes_the_images_that_it_lists(whole):
   assert levels(celeba.CelebA(whole), 'train') == [2, 3, 4, 5, 6, 7]
 
 
-@pytest.mark.parametrize('text', ['000001.jpg 3\n', '000001.jpg x\n', '', '\n'])
+@pytest.mark.parametrize(
+  'text', ['a.jpg 3\n', 'a.jpg .5\n', 'a.jpg nan\n', 'a.jpg x\n', '', '\n']
+)
 def test_a_partition_that_makes_no_sense_is_refused(whole, text):
   (whole / 'list_eval_partition.txt').write_text(text)
   with pytest.raises(ValueError, match='list_eval_partition'):
@@ -172,7 +196,7 @@ def test_a_partition_that_makes_no_sense_is_refused(whole, text):
 def test_a_broken_image_is_named(whole):
   path = whole / 'img_align_celeba' / NAMES[1]
   path.write_bytes(path.read_bytes()[:400])
-  with pytest.raises(ValueError, match=r'000002.jpg .* no whole image'):
+  with pytest.raises(skipping.Broken, match=r'000002.jpg: .*no whole image'):
     celeba.CelebA(whole).read('train', 0, 3)
 
 

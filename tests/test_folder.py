@@ -1,5 +1,3 @@
-import warnings
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -89,37 +87,6 @@ def test_grey_is_asked_for_by_channels(tmp_path, mode):
   assert pixels.min() > 250
 
 
-def break_some(root, count):
-  for number in range(count):
-    (root / f'broken{number}.jpg').write_bytes(b'no image')
-
-
-def test_broken_files_are_counted_and_named(pictures):
-  break_some(pictures, 2)
-  with pytest.raises(ValueError, match=r'2 of 42 images \(broken0.jpg'):
-    folder.Folder(pictures, (16, 16)).length('train')
-
-
-def test_broken_files_can_be_skipped_with_a_warning(pictures):
-  break_some(pictures, 2)
-  source = folder.Folder(pictures, (16, 16), skip_broken=True)
-  with pytest.warns(UserWarning, match='2 of 42 .* are left out'):
-    assert len(everything(source)) == 40
-
-
-def test_one_broken_file_in_a_thousand_is_only_warned_of(pictures, monkeypatch):
-  break_some(pictures, 1)
-  monkeypatch.setattr(folder, '_TOLERATED', 1 / 41)
-  with pytest.warns(UserWarning, match='1 of 41'):
-    assert len(everything(folder.Folder(pictures, (16, 16)))) == 40
-
-
-def test_whole_files_raise_no_warning(pictures):
-  with warnings.catch_warnings():
-    warnings.simplefilter('error')
-    folder.Folder(pictures, (16, 16)).length('train')
-
-
 def test_an_empty_folder_and_none_are_refused(tmp_path):
   with pytest.raises(FileNotFoundError, match='hold no image'):
     folder.Folder(tmp_path, (16, 16)).fingerprint()
@@ -143,20 +110,18 @@ def test_attributes_follow_the_images_not_the_lines(labelled):
   assert source.attribute_names == ('age', 'hat')
   expected = [[10, 0], [20, 0.5], [30, 1]]
   np.testing.assert_array_equal(source.attributes('train'), expected)
+  assert source.length('train') == 3
 
 
 def test_images_without_attributes_are_counted_and_named(labelled):
   save(labelled / 'train' / '3.png')
   with pytest.raises(ValueError, match=r'1 of 4 images \(train/3.png'):
-    folder.Folder(labelled, (16, 16)).attributes('train')
+    folder.Folder(labelled, (16, 16)).length('train')
 
 
 def test_the_fingerprint_tells_files_and_settings_apart(labelled):
   source = folder.Folder(labelled, (16, 16))
-  prints = [
-    source.fingerprint(),
-    folder.Folder(labelled, (16, 16), skip_broken=True).fingerprint(),
-  ]
+  prints = [source.fingerprint()]
   (labelled / 'attributes.csv').write_text('path,age\n')
   prints.append(folder.Folder(labelled, (16, 16)).fingerprint())
   save(labelled / 'train' / '0.png', size=(90, 91))

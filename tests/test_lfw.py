@@ -1,13 +1,12 @@
 import io
 import pathlib
 import tarfile
-import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vaegan_jax.data import cache, lfw
+from vaegan_jax.data import cache, lfw, skipping
 
 SHARED = pathlib.Path(__file__).parents[2] / 'shared' / 'data' / 'lfw'
 PEOPLE = {'train': {'Ann_Lee': 2, 'Bo_O-Hara': 1}, 'test': {'Cy_Young': 2}}
@@ -78,17 +77,18 @@ def whole(tmp_path):
 
 
 @pytest.mark.parametrize('layout', ['tgz', 'lfw', 'lfw-deepfunneled'])
-def test_every_layout_gives_the_same_without_a_warning(tmp_path, layout):
+def test_every_layout_gives_the_same_without_a_warning(
+  tmp_path, layout, caplog
+):
   write_lists(tmp_path)
   if layout == 'tgz':
     write_tgz(tmp_path)
   else:
     write_folder(tmp_path, layout)
   source = lfw.LFW(tmp_path)
-  with warnings.catch_warnings():
-    warnings.simplefilter('error')
-    assert levels(source, 'train') == [20, 40, 60]
-    assert levels(source, 'test') == [80, 100]
+  assert levels(source, 'train') == [20, 40, 60]
+  assert levels(source, 'test') == [80, 100]
+  assert not caplog.text
   assert isinstance(source, cache.Source)
   whole = tmp_path / 'again'
   whole.mkdir()
@@ -116,13 +116,20 @@ def test_the_crop_is_the_centre_of_150(whole):
     assert (read == image[100, 100, 0]).all()
 
 
-def test_images_without_scores_are_left_out_and_counted(whole):
+def test_images_without_scores_are_left_out_and_counted(whole, caplog):
   scores = {k: s for k, s in SCORES.items() if k != ('Ann Lee', 1)}
   write_lists(whole, scores=scores)
-  source = lfw.LFW(whole)
-  with pytest.warns(UserWarning, match=r'1 of 3 .*\(Ann_Lee_0001.jpg\)'):
-    assert levels(source, 'train') == [40, 60]
+  source = lfw.LFW(whole, skip_broken=True)
+  assert levels(source, 'train') == [40, 60]
+  assert '1 of 3 images (Ann_Lee_0001.jpg)' in caplog.text
   np.testing.assert_allclose(source.attributes('train')[0], [3, 4])
+
+
+def test_more_images_without_scores_than_the_whole_set_has_are_refused(whole):
+  scores = {k: s for k, s in SCORES.items() if k != ('Ann Lee', 1)}
+  write_lists(whole, scores=scores)
+  with pytest.raises(ValueError, match=r'1 of 3 .*--config.data.skip_broken'):
+    lfw.LFW(whole).length('train')
 
 
 def test_without_the_attribute_file_all_images_are_used(whole):
@@ -133,14 +140,14 @@ def test_without_the_attribute_file_all_images_are_used(whole):
   assert source.attributes('train') is None
 
 
-def test_images_that_are_not_there_are_left_out_and_counted(whole):
+def test_images_that_are_not_there_are_counted_and_refused(whole):
   (whole / 'lfw' / 'Ann_Lee' / 'Ann_Lee_0002.jpg').unlink()
-  source = lfw.LFW(whole)
-  with pytest.warns(UserWarning, match=r'1 of 3 .*\(Ann_Lee_0002.jpg\)'):
-    assert levels(source, 'train') == [20, 60]
-  np.testing.assert_allclose(
-    source.attributes('train'), [[1, 2], [-0.25, 0.01]]
-  )
+  with pytest.raises(ValueError, match=r'1 of 3 .*\(Ann_Lee_0002.jpg\)'):
+    lfw.LFW(whole).length('train')
+  source = lfw.LFW(whole, skip_broken=True)
+  assert source.length('train') == 3
+  with pytest.raises(skipping.Broken, match=r'0002\.jpg: .* lacks it'):
+    source.read('train', 0, 3)
 
 
 def test_images_that_no_list_names_are_not_used(whole):
@@ -170,8 +177,9 @@ def test_a_person_in_both_splits_is_refused(whole):
 
 def test_names_that_match_no_image_are_refused(whole):
   write_lists(whole, {'train': {'Eve': 2}, 'test': {'Cy_Young': 1}})
-  with pytest.raises(FileNotFoundError, match=r'2 of 2 images .Eve_0001'):
-    lfw.LFW(whole).length('train')
+  (whole / 'lfw_attributes.txt').unlink()
+  with pytest.raises(ValueError, match=r'2 of 2 images .Eve_0001'):
+    lfw.LFW(whole, skip_broken=True).length('train')
 
 
 def test_scores_that_match_no_image_are_refused(whole):
@@ -187,6 +195,8 @@ def test_scores_that_match_no_image_are_refused(whole):
     ('2\nAnn_Lee x\n', 'no list of people'),
     ('2\nAnn_Lee\t2\n', 'announces 2 people and lists 1'),
     ('<html>moved</html>\n', 'no list of people'),
+    (f'{10**15}\nAnn_Lee 2\n', 'lists 1'),
+    (f'1\nAnn_Lee {10**15}\n', 'at most 9999'),
   ],
 )
 def test_a_broken_list_of_people_is_refused(whole, text, complaint):
@@ -221,7 +231,7 @@ def test_images_that_are_not_250_wide_are_refused(whole):
 def test_a_broken_image_is_named(whole):
   path = whole / 'lfw' / 'Ann_Lee' / 'Ann_Lee_0002.jpg'
   path.write_bytes(path.read_bytes()[:300])
-  with pytest.raises(ValueError, match=r'Ann_Lee_0002.jpg .* no whole image'):
+  with pytest.raises(skipping.Broken, match=r'_0002.jpg: .*no whole image'):
     lfw.LFW(whole).read('train', 0, 3)
 
 
@@ -250,7 +260,6 @@ def test_the_cache_keeps_scores_as_they_are(whole, tmp_path):
 
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_dir(), reason='no development data')
-@pytest.mark.filterwarnings('ignore:.* left out')
 def test_the_real_files_hold_73_scores_and_aligned_faces():
   source = lfw.LFW(SHARED)
   assert len(source.attribute_names) == 73

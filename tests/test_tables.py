@@ -47,13 +47,33 @@ def test_cells_between_tabs_may_hold_blanks(tmp_path):
   assert list(tables.rows(path, tabs=True)) == expected
 
 
-def test_names_are_looked_up_in_their_order_and_missing_ones_counted():
+def test_names_are_looked_up_in_their_order_and_missing_ones_are_zeros():
   table = {name: [name, str(i)] for i, name in enumerate('abcdef')}
-  settings = {'columns': 1, 'path': pathlib.Path('x.txt'), 'remedy': 'mend it'}
-  values = tables.lookup(table, ['f', 'a'], **settings)
-  np.testing.assert_array_equal(values, [[5], [0]])
-  with pytest.raises(ValueError, match=r'x\.txt lacks 1 of 2 .*\(z\); mend it'):
-    tables.lookup(table, ['a', 'z'], **settings)
+  settings = {'columns': 1, 'path': pathlib.Path('x.txt')}
+  values = tables.lookup(table, ['f', 'z', 'b'], **settings)
+  np.testing.assert_array_equal(values, [[5], [0], [1]])
+
+
+def test_two_rows_of_a_name_must_say_the_same():
+  rows = [['a', '1'], ['b', '2'], ['a', '1']]
+  table = tables.by_name(rows, path=pathlib.Path('x.csv'))
+  assert table == {'a': ['a', '1'], 'b': ['b', '2']}
+  with pytest.raises(ValueError, match=r'x\.csv has two rows of b'):
+    tables.by_name([*rows, ['b', '3']], path=pathlib.Path('x.csv'))
+
+
+@pytest.mark.parametrize('word', ['nan', 'inf', '-inf', '1e99'])
+@pytest.mark.filterwarnings('ignore:overflow')
+def test_numbers_that_are_not_finite_are_refused_by_their_row(word):
+  cells = [['a', '1', '2'], ['b', '3', word]]
+  with pytest.raises(ValueError, match=r'row of b .* not finite'):
+    tables.numbers(cells, columns=2, path=pathlib.Path('x'))
+
+
+def test_what_is_no_text_is_refused_by_its_name(tmp_path):
+  (tmp_path / 'x.csv').write_bytes(bytes(range(256)))
+  with pytest.raises(ValueError, match=r'x\.csv is no table'):
+    list(tables.rows(tmp_path / 'x.csv'))
 
 
 def test_at_most_three_of_many_names_are_said():

@@ -228,15 +228,21 @@ def source(config: Config) -> cache.Source:
       path,
       height_width,
       train_on_validation=config.data.train_on_validation,
+      skip_broken=config.data.skip_broken,
     )
   if kind == 'lfw':
     from vaegan_jax.data import lfw
 
-    return lfw.LFW(path, height_width)
+    return lfw.LFW(path, height_width, skip_broken=config.data.skip_broken)
   if kind == 'folder':
     from vaegan_jax.data import folder
 
-    return folder.Folder(path, height_width, channels=config.data.channels)
+    return folder.Folder(
+      path,
+      height_width,
+      channels=config.data.channels,
+      skip_broken=config.data.skip_broken,
+    )
   from vaegan_jax.data import tfds
 
   return tfds.Tfds(
@@ -244,6 +250,7 @@ def source(config: Config) -> cache.Source:
     height_width,
     channels=config.data.channels,
     data_dir=path if config.data.path else None,
+    skip_broken=config.data.skip_broken,
   )
 
 

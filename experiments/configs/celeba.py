@@ -86,6 +86,9 @@ def get_config() -> ml_collections.ConfigDict:
   config.data.faces = 20_000  # faces: how many to draw for training
   config.data.seed = 0  # faces: which ones are drawn
   config.data.cache = ''  # where arrays are kept; '': ~/.cache/vaegan_jax
+  # Images that cannot be used (broken, missing, without attributes) are left
+  # out with a warning up to one in a thousand; True: however many.
+  config.data.skip_broken = False
   config.data.resident = 4 << 30  # bytes up to which data lives on the devices
 
   # The run (training.py, parallel.py).

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 
-from vaegan_jax.data import archives, decoding, resizing
+from vaegan_jax.data import archives, decoding, resizing, skipping
 
 
 class Frame(NamedTuple):
@@ -34,7 +33,6 @@ def read(
   *,
   frame: Frame,
   size: tuple[int, int],
-  path: pathlib.Path,
 ) -> UInt8[np.ndarray, 'images height width colours']:
   """Decodes, crops and reduces photographs.
 
@@ -43,21 +41,17 @@ def read(
     names: of the photographs.
     frame: where the face is.
     size: height and width to reduce it to.
-    path: what errors say of where they are.
 
   Raises:
-    ValueError: one is damaged or of another size.
+    Broken: one is missing, damaged or of another size.
   """
   faces = []
   for name in names:
-    try:
-      pixels = decoding.decode(archive.read(name))
-    except ValueError as error:
-      raise ValueError(f'{name} in {path}: {error}') from error
+    pixels = decoding.decode(archive.read(name), name=name)
     if pixels.shape != frame.full:
-      raise ValueError(
-        f'{name} in {path} has the shape {pixels.shape}, expected '
-        f'{frame.full}: {frame.remedy}'
+      raise skipping.Broken(
+        name,
+        f'its shape is {pixels.shape}, expected {frame.full}: {frame.remedy}',
       )
     faces.append(resizing.fit(pixels[frame.rows, frame.columns], size))
   return np.stack(faces)

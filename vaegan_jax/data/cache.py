@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int, Shaped, UInt8
 
-from vaegan_jax.data import storage
+from vaegan_jax.data import skipping, storage
 
 SPLITS = ('train', 'validation', 'test')
 
@@ -30,6 +30,8 @@ class Source(Protocol):
     size: height and width of the images that `read` returns, in pixels.
     channels: 1 (grey) or 3 (RGB).
     attribute_names: of the columns of `attributes`; empty if there are none.
+    skip_broken: whether a run goes on without images that cannot be used,
+      however many; not part of the fingerprint, as it changes no byte.
   """
 
   @property
@@ -40,6 +42,8 @@ class Source(Protocol):
   def channels(self) -> int: ...  # noqa: D102
   @property
   def attribute_names(self) -> tuple[str, ...]: ...  # noqa: D102
+  @property
+  def skip_broken(self) -> bool: ...  # noqa: D102
 
   def fingerprint(self) -> dict[str, Any]:
     """Says in JSON types everything that decides the bytes that `read` gives.
@@ -51,19 +55,30 @@ class Source(Protocol):
     ...
 
   def length(self, split: str) -> int:
-    """Counts the images of a split."""
+    """Counts the images of a split, those that cannot be used among them.
+
+    Raises:
+      ValueError: it is known already that too many cannot be used.
+    """
     ...
 
   def attributes(
     self, split: str
   ) -> Shaped[np.ndarray, 'images attributes'] | None:
-    """Gives a row of attributes an image, in the order of `read`, or None."""
+    """Gives a row of attributes an image, in the order of `read`, or None.
+
+    The row of an image that cannot be used may be anything.
+    """
     ...
 
   def read(
     self, split: str, start: int, stop: int
   ) -> UInt8[np.ndarray, 'images height width channels']:
-    """Makes images start..stop-1; pure, and safe to call from threads."""
+    """Makes images start..stop-1; pure, and safe to call from threads.
+
+    Raises:
+      skipping.Broken: one of them cannot be used.
+    """
     ...
 
 
@@ -139,6 +154,8 @@ def load(
 
   Building runs on all cores. Several processes may build the same array at
   once: each writes a folder of its own, and the first to finish is kept.
+  Images that cannot be used are left out; a warning counts and names them, now
+  and at every later load.
 
   Args:
     source: where the images come from.
@@ -148,8 +165,9 @@ def load(
     verify: compare the pixels with their sha256, about a second a gigabyte.
 
   Raises:
-    ValueError: the split, the size or the source's answer is impossible, or
-      what lies in the cache is damaged.
+    ValueError: the split, the size or the source's answer is impossible, more
+      than a thousandth of the images cannot be used, or what lies in the cache
+      is damaged.
     OSError: the disk has too little room.
   """
   _check_split(split)
@@ -158,14 +176,17 @@ def load(
   folder = (directory or default_directory()) / _folder_name(about) / split
   if not folder.exists():
     _build(source, folder, about=about, progress=progress)
-  images, attributes, digest = storage.read(folder, about=about, verify=verify)
+  stored = storage.read(folder, about=about, verify=verify)
+  total, label = len(stored.images) + len(stored.skipped), _label(about)
+  skipping.check(stored.skipped, total, label=label, allowed=source.skip_broken)
+  skipping.warn(stored.skipped, total, label=label)
   return Dataset(
-    images=images,
-    attributes=attributes,
+    images=stored.images,
+    attributes=stored.attributes,
     attribute_names=source.attribute_names,
     source=source.name,
     split=split,
-    digest=digest,
+    digest=stored.digest,
   )
 
 
@@ -242,9 +263,14 @@ def _build(
     read=lambda start, stop: source.read(split, start, stop),
     attributes=_attributes(source, split, length),
     about=about,
-    label=f'{source.name} {split}',
+    label=_label(about),
     progress=progress,
+    skip_broken=source.skip_broken,
   )
+
+
+def _label(about: dict[str, Any]) -> str:
+  return f'{about["source"]} {about["split"]}'
 
 
 def _attributes(

@@ -10,12 +10,20 @@ import dataclasses
 import functools
 import itertools
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int8, UInt8
 
-from vaegan_jax.data import aligned, archives, cache, resizing, tables
+from vaegan_jax.data import (
+  aligned,
+  archives,
+  cache,
+  resizing,
+  skipping,
+  tables,
+)
 
 # Source: dataset/celeba.py, commit 1906387.
 _FRAME = aligned.Frame(
@@ -41,11 +49,13 @@ class CelebA:
     train_on_validation: 'train' holds the validation partition as well, as in
       the authors' runs that are tested on the test partition; there is then
       no split 'validation'.
+    skip_broken: go on without images that cannot be used, however many.
   """
 
   path: pathlib.Path
   size: tuple[int, int] = (64, 64)
   train_on_validation: bool = True
+  skip_broken: bool = False
 
   name = 'celeba'
   channels = 3
@@ -69,25 +79,29 @@ class CelebA:
     }
 
   def length(self, split: str) -> int:
-    """Counts the images of a split."""
-    return len(self._names(split))
+    """Counts the images of a split, missing ones among them.
+
+    Raises:
+      ValueError: too many are missing, or have no attributes.
+    """
+    return skipping.count(
+      self._names(split),
+      unusable=self._unusable,
+      label=f'{self.name} {split}',
+      allowed=self.skip_broken,
+    )
 
   def attributes(
     self, split: str
   ) -> Int8[np.ndarray, 'images attributes'] | None:
-    """Gives 1 where an attribute is present and 0 where it is not, or None.
-
-    Raises:
-      ValueError: the list leaves images out.
-    """
+    """Gives 1 where an attribute is present and 0 where it is not, or None."""
     if self._attribute_list is None:
       return None
     values = tables.lookup(
-      self._attribute_rows(self._attribute_list),
+      self._attribute_rows,
       self._names(split),
       columns=len(self.attribute_names),
       path=self._attribute_list,
-      remedy='fetch it again, or remove it to go without attributes',
     )
     return (values > 0).astype(np.int8)
 
@@ -95,13 +109,9 @@ class CelebA:
     self, split: str, start: int, stop: int
   ) -> UInt8[np.ndarray, 'images height width channels']:
     """Decodes, crops and reduces the images start..stop-1."""
-    return aligned.read(
-      self._archive,
-      self._names(split)[start:stop],
-      frame=_FRAME,
-      size=self.size,
-      path=self.path,
-    )
+    names = self._names(split)[start:stop]
+    skipping.refuse(names, unusable=self._unusable)
+    return aligned.read(self._archive, names, frame=_FRAME, size=self.size)
 
   def _names(self, split: str) -> list[str]:
     wanted = {_PARTITIONS[split]}
@@ -119,28 +129,41 @@ class CelebA:
     """Maps the listed images to 0 (train), 1 (validation) or 2 (test)."""
     path = self._partition_list
     rows = [row for row in tables.rows(path) if '.' in row[0]]  # no header
-    parts = tables.numbers(rows, columns=1, path=path)[:, 0].astype(int)
+    table = tables.by_name(rows, path=path)
+    parts = tables.numbers([*table.values()], columns=1, path=path)[:, 0]
     if not len(parts) or not set(parts) <= set(_PARTITIONS.values()):
       raise ValueError(
         f'{path} must give each image 0 (train), 1 (validation) or 2 (test)'
       )
-    return {row[0]: int(part) for row, part in zip(rows, parts, strict=True)}
+    return dict(zip(table, map(int, parts), strict=True))
 
-  def _attribute_rows(self, path: pathlib.Path) -> dict[str, list[str]]:
-    return {row[0]: row for row in tables.rows(path) if '.' in row[0]}
+  @functools.cached_property
+  def _attribute_rows(self) -> dict[str, Sequence[str]]:
+    path = self._attribute_list
+    if path is None:
+      return {}
+    rows = (row for row in tables.rows(path) if '.' in row[0])
+    return tables.by_name(rows, path=path)
+
+  @functools.cached_property
+  def _unusable(self) -> dict[str, str]:
+    """Maps listed images to what is known to be wrong without reading them."""
+    why: dict[str, str] = {}
+    if self._attribute_list is not None:
+      remedy = 'fetch it again, or remove it to go without attributes'
+      what = f'{self._attribute_list} has no row of it: {remedy}'
+      why |= {n: what for n in self._partition if n not in self._attribute_rows}
+    what = (
+      f'{self._partition_list.name} lists it, and {self.path} lacks it: fetch '
+      'the images again, or remove its row'
+    )
+    return why | {n: what for n in self._partition if n not in self._sizes}
 
   @functools.cached_property
   def _sizes(self) -> dict[str, int]:
-    """Maps the listed images to their sizes in bytes; all must be there."""
+    """Maps those of the listed images that there are to their bytes."""
     sizes = self._archive.sizes()
-    missing = [name for name in self._partition if name not in sizes]
-    if missing:
-      raise FileNotFoundError(
-        f'{self.path} lacks {tables.some(missing, len(self._partition))} that '
-        f'{self._partition_list.name} lists; fetch the images again, or remove '
-        'their rows to go on with the others'
-      )
-    return {name: sizes[name] for name in self._partition}
+    return {name: sizes[name] for name in self._partition if name in sizes}
 
   @functools.cached_property
   def _archive(self) -> archives.Archive:
@@ -184,5 +207,8 @@ class CelebA:
 
 def _attribute_header(path: pathlib.Path) -> tuple[str, ...]:
   """Finds the names: after a count in the .txt, first in Kaggle's .csv."""
-  first, second = itertools.islice(tables.rows(path), 2)
+  rows = list(itertools.islice(tables.rows(path), 2))
+  if len(rows) < 2:
+    raise ValueError(f'{path} names no attributes; fetch it again')
+  first, second = rows
   return tuple(second if len(first) == 1 else first[1:])

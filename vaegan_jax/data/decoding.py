@@ -10,6 +10,14 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
+from vaegan_jax.data import skipping
+
+# PIL knows more; for some it starts other programs (EPS: Ghostscript).
+FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'GIF', 'TIFF', 'PPM')
+
+# Of an image: 8192 x 8192. A few kilobytes may claim any number.
+MOST_PIXELS = 1 << 26
+
 _MODES = {1: 'L', 3: 'RGB'}
 _BROKEN = (
   OSError,
@@ -18,12 +26,19 @@ _BROKEN = (
   EOFError,
   struct.error,
   zlib.error,
+  # What its readers of headers run into where nothing checks a number.
+  LookupError,
+  TypeError,
+  AttributeError,
+  ArithmeticError,
+  RuntimeError,
+  MemoryError,
   Image.DecompressionBombError,
 )
 
 
 def decode(
-  data: bytes, *, channels: int = 3
+  data: bytes, *, channels: int = 3, name: str = 'the image'
 ) -> UInt8[np.ndarray, 'height width channels']:
   """Decodes a file's bytes, upright, to grey (1 channel) or RGB (3).
 
@@ -31,42 +46,58 @@ def decode(
   and palette, CMYK and 1-bit files are converted by PIL. Of an animation it
   is the first frame.
 
+  Args:
+    data: the whole file.
+    channels: of the result.
+    name: of the image, for errors.
+
   Raises:
-    ValueError: the bytes are no whole image.
+    Broken: the bytes are no whole image, an image of too many pixels, or one
+      of floating point numbers, whose range nobody knows.
   """
   if channels not in _MODES:
     raise ValueError(f'channels must be 1 (grey) or 3 (RGB), not {channels}')
+  if not data:
+    raise skipping.Broken(name, 'the file is empty, no whole image')
   try:
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+      _check(image, name)
       image.load()
       upright = ImageOps.exif_transpose(image)
       pixels = np.asarray(_opaque(upright).convert(_MODES[channels]))
+  except skipping.Broken:
+    raise
+  except Image.UnidentifiedImageError as error:
+    raise skipping.Broken(
+      name, f'{len(data)} bytes are no whole image of {", ".join(FORMATS)}'
+    ) from error
   except _BROKEN as error:
-    raise ValueError(
-      f'{len(data)} bytes are no whole image ({error}); fetch the file again '
-      'or remove it'
+    raise skipping.Broken(
+      name, f'{len(data)} bytes are no whole image ({error})'
     ) from error
   return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def check(data: bytes) -> None:
-  """Raises ValueError if the bytes are no whole image, faster than `decode`."""
-  try:
-    with Image.open(io.BytesIO(data)) as image:
-      # An eighth of the size: all of a JPEG is read, most of it not computed.
-      image.draft('L', (1, 1))
-      image.load()
-  except _BROKEN as error:
-    raise ValueError(
-      f'{len(data)} bytes are no whole image: {error}'
-    ) from error
+def _check(image: Image.Image, name: str) -> None:
+  """Refuses, before any pixel is decoded, what cannot become bytes."""
+  width, height = image.size
+  if width * height > MOST_PIXELS:
+    raise skipping.Broken(
+      name,
+      f'{width} x {height} pixels are more than {MOST_PIXELS}: reduce it',
+    )
+  if image.mode == 'F':
+    raise skipping.Broken(
+      name, 'its pixels are floating point numbers: save them as bytes'
+    )
 
 
 def _opaque(image: Image.Image) -> Image.Image:
   """Brings the modes that PIL's own conversion spoils to one it does not."""
   if image.mode == 'I' or image.mode.startswith('I;16'):
     # PIL would clip at 255, which turns nearly all of the picture white.
-    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    high = np.clip(np.asarray(image) >> 8, 0, 255)
+    return Image.fromarray(high.astype(np.uint8))
   if image.has_transparency_data:
     image = image.convert('RGBA')
     white = Image.new('RGBA', image.size, 'white')

@@ -124,6 +124,7 @@ class Faces:
   attribute_names: tuple[str, ...] = dataclasses.field(
     default=ATTRIBUTES, init=False, repr=False
   )
+  skip_broken: bool = dataclasses.field(default=False, init=False, repr=False)
 
   def __post_init__(self) -> None:
     _check_size(self.size)

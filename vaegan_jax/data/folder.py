@@ -7,14 +7,20 @@ import functools
 import hashlib
 import os
 import pathlib
-import warnings
-from concurrent import futures
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
-from vaegan_jax.data import cache, decoding, resizing, tables
+from vaegan_jax.data import (
+  archives,
+  cache,
+  decoding,
+  resizing,
+  skipping,
+  tables,
+)
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp')
 
@@ -27,9 +33,6 @@ _FOLDERS = {
 
 # Without such sub-folders a hash of the path decides: 90, 5 and 5 percent.
 _BOUNDS = {'train': (0.0, 0.9), 'validation': (0.9, 0.95), 'test': (0.95, 1.0)}
-
-# As many files may be broken without a question.
-_TOLERATED = 0.001
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Folder:
       relative to the folder, then numbers.
     size: height and width of the images.
     channels: 1 (grey) or 3 (RGB).
-    skip_broken: go on without files that cannot be decoded, however many.
+    skip_broken: go on without images that cannot be used, however many.
   """
 
   path: pathlib.Path
@@ -73,7 +76,6 @@ class Folder:
     """Covers the settings, the files' names and sizes, and attributes.csv."""
     lists = self._list.read_bytes() if self._list.is_file() else b''
     return {
-      'skip_broken': self.skip_broken,
       'resizing': resizing.VERSION,
       'images': cache.files_digest(
         {name: (self.path / name).stat().st_size for name in self._files}
@@ -82,8 +84,17 @@ class Folder:
     }
 
   def length(self, split: str) -> int:
-    """Counts the images of a split that can be decoded."""
-    return len(self._names[split])
+    """Counts the images of a split, broken ones among them.
+
+    Raises:
+      ValueError: too many have no attributes.
+    """
+    return skipping.count(
+      self._names[split],
+      unusable=self._unusable,
+      label=f'{self.name} {split}',
+      allowed=self.skip_broken,
+    )
 
   def attributes(
     self, split: str
@@ -91,20 +102,14 @@ class Folder:
     """Gives what attributes.csv says of each image, or None.
 
     Attributes that hold or not, 1 or 0 all of them, are int8; scores float32.
-
-    Raises:
-      ValueError: it leaves images out.
     """
     if not self.attribute_names:
       return None
-    rows = {row[0]: row for row in tables.rows(self._list)}
     found = tables.lookup(
-      rows,
+      self._rows,
       self._names[split],
       columns=len(self.attribute_names),
       path=self._list,
-      remedy=f'its first column must be the path relative to {self.path}, '
-      'with / between folders',
     )
     return found.astype(np.int8) if np.isin(found, (0, 1)).all() else found
 
@@ -112,15 +117,31 @@ class Folder:
     self, split: str, start: int, stop: int
   ) -> UInt8[np.ndarray, 'images height width channels']:
     """Decodes, crops and resizes the images start..stop-1."""
-    return np.stack([self._image(n) for n in self._names[split][start:stop]])
+    names = self._names[split][start:stop]
+    skipping.refuse(names, unusable=self._unusable)
+    return np.stack([self._image(name) for name in names])
 
   def _image(self, name: str) -> UInt8[np.ndarray, 'height width channels']:
-    data = (self.path / name).read_bytes()
-    try:
-      pixels = decoding.decode(data, channels=self.channels)
-    except ValueError as error:
-      raise ValueError(f'{self.path / name}: {error}') from error
+    data = archives.read_file(self.path / name, name=name)
+    pixels = decoding.decode(data, channels=self.channels, name=name)
     return resizing.fit(pixels, self.size)
+
+  @functools.cached_property
+  def _rows(self) -> dict[str, Sequence[str]]:
+    """Maps paths to their rows of attributes.csv."""
+    rows = tables.rows(self._list) if self.attribute_names else iter(())
+    return tables.by_name(rows, path=self._list)
+
+  @functools.cached_property
+  def _unusable(self) -> dict[str, str]:
+    """Maps images to what is known to be wrong without reading them."""
+    if not self.attribute_names:
+      return {}
+    what = (
+      f'{self._list} has no row of it: its first column must be the path '
+      f'relative to {self.path}, with / between folders'
+    )
+    return {name: what for name in self._files if name not in self._rows}
 
   @property
   def _list(self) -> pathlib.Path:
@@ -143,7 +164,7 @@ class Folder:
 
   @functools.cached_property
   def _names(self) -> dict[str, list[str]]:
-    """Sorts the images that can be decoded into the splits."""
+    """Sorts the images into the splits."""
     split_of = _split_by_folder
     if not any(name.startswith('train/') for name in self._files):
       split_of = _split_by_hash
@@ -152,37 +173,7 @@ class Folder:
       split = split_of(name)
       if split is not None:
         names[split].append(name)
-    broken = self._broken([name for part in names.values() for name in part])
-    return {
-      split: [name for name in part if name not in broken]
-      for split, part in names.items()
-    }
-
-  def _broken(self, names: list[str]) -> set[str]:
-    """Tries all files, because a split's length must be known beforehand.
-
-    Raises:
-      ValueError: too many files cannot be decoded.
-    """
-    with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-      whole = pool.map(self._is_whole, names, chunksize=64)
-      broken = [name for name, w in zip(names, whole, strict=True) if not w]
-    if not broken:
-      return set()
-    what = f'{tables.some(broken, len(names))} in {self.path} cannot be decoded'
-    if len(broken) > _TOLERATED * len(names) and not self.skip_broken:
-      raise ValueError(
-        f'{what}; mend or remove them, or set skip_broken to go on without'
-      )
-    warnings.warn(f'{what} and are left out', stacklevel=2)
-    return set(broken)
-
-  def _is_whole(self, name: str) -> bool:
-    try:
-      decoding.check((self.path / name).read_bytes())
-    except ValueError:
-      return False
-    return True
+    return names
 
 
 def _walk(root: pathlib.Path) -> list[str]:

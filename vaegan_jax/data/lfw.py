@@ -9,14 +9,24 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import pathlib
-import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from vaegan_jax.data import aligned, archives, cache, resizing, tables
+from vaegan_jax.data import (
+  aligned,
+  archives,
+  cache,
+  resizing,
+  skipping,
+  tables,
+)
+
+_LOGGER = logging.getLogger(__name__)
 
 _ARCHIVE = 'lfw-deepfunneled.tgz'
 _FOLDERS = ('lfw-deepfunneled', 'lfw')
@@ -32,6 +42,12 @@ _FRAME = aligned.Frame(
   remedy=f'take the deep-funneled images, {_ARCHIVE}',
 )
 
+# The share of images without scores; of the whole set it is 0.7 %.
+_UNSCORED = 0.01
+
+# Four digits of a file's name count the images of a person.
+_MOST_IMAGES = 9999
+
 # What comes before the scores in each row of the attribute file.
 _KEY = ['person', 'imagenum']
 
@@ -44,18 +60,20 @@ class LFW:
   nor an attribute predictor have seen a person they are tested on; there is
   no split 'validation'. Where the attribute file is present, only images with
   a row of scores are used, since the others can neither be conditioned on nor
-  measured: of the whole set, 90 are left out. A warning counts them, as it
-  counts images that the lists of people promise and the archive lacks.
+  measured: of the whole set, 90 are left out. A warning counts them.
 
   Attributes:
     path: a folder with `lfw-deepfunneled.tgz` or what it unpacks to,
       `lfw-deepfunneled/` or `lfw/`; `peopleDevTrain.txt` and
       `peopleDevTest.txt`; and (optional) `lfw_attributes.txt`.
     size: height and width of the images.
+    skip_broken: go on without images that cannot be used, however many, and
+      without those that have no scores, be they more than in the whole set.
   """
 
   path: pathlib.Path
   size: tuple[int, int] = (64, 64)
+  skip_broken: bool = False
 
   name = 'lfw'
   channels = 3
@@ -85,14 +103,25 @@ class LFW:
     used = [name for split in _PEOPLE for name in self._names(split)]
     return {
       'resizing': resizing.VERSION,
-      'images': cache.files_digest({name: sizes[name] for name in used}),
+      'images': cache.files_digest(
+        {name: sizes[name] for name in used if name in sizes}
+      ),
       'people': {s: cache.file_digest(self._people(s)) for s in _PEOPLE},
       'attributes': attributes and cache.file_digest(attributes),
     }
 
   def length(self, split: str) -> int:
-    """Counts the images of a split."""
-    return len(self._names(split))
+    """Counts the images of a split, missing ones among them.
+
+    Raises:
+      ValueError: too many are missing.
+    """
+    return skipping.count(
+      self._names(split),
+      unusable=self._unusable,
+      label=f'{self.name} {split}',
+      allowed=self.skip_broken,
+    )
 
   def attributes(
     self, split: str
@@ -106,20 +135,15 @@ class LFW:
       self._names(split),
       columns=len(self.attribute_names),
       path=path,
-      remedy='fetch it again',
     )
 
   def read(
     self, split: str, start: int, stop: int
   ) -> UInt8[np.ndarray, 'images height width channels']:
     """Decodes, crops and reduces the images start..stop-1."""
-    return aligned.read(
-      self._archive,
-      self._names(split)[start:stop],
-      frame=_FRAME,
-      size=self.size,
-      path=self.path,
-    )
+    names = self._names(split)[start:stop]
+    skipping.refuse(names, unusable=self._unusable)
+    return aligned.read(self._archive, names, frame=_FRAME, size=self.size)
 
   def _names(self, split: str) -> list[str]:
     if split not in _PEOPLE:
@@ -135,8 +159,7 @@ class LFW:
     listed = {split: _listed(self._people(split)) for split in _PEOPLE}
     self._check_people(listed)
     return {
-      split: self._with_scores(split, self._present(split, names))
-      for split, names in listed.items()
+      split: self._with_scores(split, names) for split, names in listed.items()
     }
 
   def _check_people(self, listed: dict[str, list[str]]) -> None:
@@ -148,20 +171,17 @@ class LFW:
         'be tested on what it was trained on; fetch both lists again'
       )
 
-  def _present(self, split: str, names: list[str]) -> list[str]:
-    """Keeps the images that there are."""
+  @functools.cached_property
+  def _unusable(self) -> dict[str, str]:
+    """Maps images to what is known to be wrong without reading them."""
     sizes = self._archive.sizes()
-    missing = [name for name in names if name not in sizes]
-    what = f'{self.path} lacks {tables.some(missing, len(names))}'
-    if names and len(missing) == len(names):
-      raise FileNotFoundError(
-        f'{what}, all that {_PEOPLE[split]} lists; fetch the images again'
-      )
-    if missing:
-      warnings.warn(
-        f'{what} that {_PEOPLE[split]} lists; they are left out', stacklevel=2
-      )
-    return [name for name in names if name in sizes]
+    return {
+      name: f'{_PEOPLE[split]} lists it, and {self.path} lacks it: fetch the '
+      'images again'
+      for split, names in self._used.items()
+      for name in names
+      if name not in sizes
+    }
 
   def _with_scores(self, split: str, names: list[str]) -> list[str]:
     """Keeps the images that the attribute file knows, if there is one."""
@@ -169,18 +189,24 @@ class LFW:
     if path is None:
       return names
     missing = [name for name in names if name not in self._scores]
-    what = f'{path} has no scores of {tables.some(missing, len(names))}'
+    what = (
+      f'{path} has no scores of {tables.some(missing, len(names))} of {split!r}'
+    )
     if len(missing) == len(names):
       raise ValueError(
-        f'{what}, all that {split!r} has; fetch it again, or remove it to go '
-        'without attributes'
+        f'{what}; fetch it again, or remove it to go without attributes'
+      )
+    if len(missing) > _UNSCORED * len(names) and not self.skip_broken:
+      raise ValueError(
+        f'{what}, more than of the whole set; fetch it again, or go on without '
+        'them by --config.data.skip_broken=True'
       )
     if missing:
-      warnings.warn(f'{what} of {split!r}; they are left out', stacklevel=2)
+      _LOGGER.warning('%s. They are left out.', what)
     return [name for name in names if name in self._scores]
 
   @functools.cached_property
-  def _scores(self) -> dict[str, list[str]]:
+  def _scores(self) -> dict[str, Sequence[str]]:
     """Maps an image's name to its row: the name, then the scores."""
     path = self._attribute_file
     if path is None:
@@ -193,7 +219,7 @@ class LFW:
         'an image and scores, with tabs between; fetch it again'
       )
     named = ([_file(r[0], int(r[1])), *r[2:]] for r in rows)
-    return {row[0]: row for row in named}
+    return tables.by_name(named, path=path)
 
   @functools.cached_property
   def _archive(self) -> archives.Archive:
@@ -231,10 +257,18 @@ def _listed(path: pathlib.Path) -> list[str]:
       f'{path} is no list of people: expected their number, then lines of a '
       'name and a number of images; fetch it again'
     )
-  if [len(row) for row in rows] != [1] + [2] * int(cells[0]):
+  # Compared before a list of so many is made: the file may say anything.
+  whole = len(rows) - 1 == int(cells[0])
+  if not whole or [len(row) for row in rows] != [1] + [2] * len(rows[1:]):
     raise ValueError(
       f'{path} announces {cells[0]} people and lists {len(rows) - 1}: a '
       'download cut short; fetch it again'
+    )
+  most = max((int(row[1]) for row in rows[1:]), default=0)
+  if most > _MOST_IMAGES:
+    raise ValueError(
+      f'{path} lists a person with {most} images: expected at most '
+      f'{_MOST_IMAGES}; fetch it again'
     )
   return [_file(n, k + 1) for n, last in rows[1:] for k in range(int(last))]
 

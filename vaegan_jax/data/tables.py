@@ -19,16 +19,41 @@ def rows(path: pathlib.Path, *, tabs: bool = False) -> Iterator[list[str]]:
   Args:
     path: of the list.
     tabs: cells end at tabs alone, so that they may hold blanks.
+
+  Raises:
+    ValueError: it is no text, or no table.
   """
-  with path.open(encoding='utf-8-sig', newline='') as lines:
-    cells: Iterable[list[str]]
-    if tabs:
-      cells = (line.strip('\r\n').split('\t') for line in lines if line.strip())
-    elif path.suffix == '.csv':
-      cells = csv.reader(lines)
-    else:
-      cells = map(str.split, lines)
-    yield from (row for row in cells if row)
+  try:
+    with path.open(encoding='utf-8-sig', newline='') as lines:
+      cells: Iterable[list[str]]
+      if tabs:
+        cells = (line.strip('\r\n').split('\t') for line in lines)
+        cells = (row for row in cells if any(map(str.strip, row)))
+      elif path.suffix == '.csv':
+        cells = csv.reader(lines)
+      else:
+        cells = map(str.split, lines)
+      yield from (row for row in cells if row)
+  except (UnicodeDecodeError, csv.Error) as error:
+    raise ValueError(f'{path} is no table ({error}); fetch it again') from error
+
+
+def by_name(
+  cells: Iterable[Sequence[str]], *, path: pathlib.Path
+) -> dict[str, Sequence[str]]:
+  """Maps the name that each row begins with to the row.
+
+  Raises:
+    ValueError: two rows of one name say different things.
+  """
+  table: dict[str, Sequence[str]] = {}
+  for row in cells:
+    if table.setdefault(row[0], row) != row:
+      raise ValueError(
+        f'{path} has two rows of {row[0]} that differ: which of them is meant? '
+        'Remove one'
+      )
+  return table
 
 
 def lookup(
@@ -37,24 +62,24 @@ def lookup(
   *,
   columns: int,
   path: pathlib.Path,
-  remedy: str,
 ) -> Float32[np.ndarray, 'names columns']:
-  """Finds the numbers of each image.
+  """Finds the numbers of each image; zeros, if the table has no row of it.
 
   Args:
     table: an image's name -> its row, which begins with the name.
     names: of the images wanted.
     columns: numbers a row.
     path: of the list, for errors.
-    remedy: what to do if it leaves images out, for the error.
 
   Raises:
-    ValueError: it does, or what `numbers` raises.
+    ValueError: as `numbers` says.
   """
-  missing = [name for name in names if name not in table]
-  if missing:
-    raise ValueError(f'{path} lacks {some(missing, len(names))}; {remedy}')
-  return numbers([table[name] for name in names], columns=columns, path=path)
+  found = [place for place, name in enumerate(names) if name in table]
+  values = np.zeros((len(names), columns), np.float32)
+  values[found] = numbers(
+    [table[names[place]] for place in found], columns=columns, path=path
+  )
+  return values
 
 
 def some(names: Sequence[str], total: int) -> str:
@@ -70,7 +95,8 @@ def numbers(
   """Turns what follows the name in each row into numbers.
 
   Raises:
-    ValueError: a row has another count of numbers, or something else.
+    ValueError: a row has another count of numbers, or something else, or a
+      number that is not finite.
   """
   for row in cells:
     if len(row) != columns + 1:
@@ -82,4 +108,10 @@ def numbers(
     values = np.array([row[1:] for row in cells], np.float32)
   except ValueError as error:
     raise ValueError(f'{path}: {error}; the values must be numbers') from error
-  return values.reshape(len(cells), columns)
+  values = values.reshape(len(cells), columns)
+  if not np.isfinite(values).all():
+    place = int(np.argmin(np.isfinite(values).all(1)))
+    raise ValueError(
+      f'{path}: the row of {cells[place][0]} holds a number that is not finite'
+    )
+  return values

@@ -48,12 +48,14 @@ class Tfds:
     channels: 1 (grey) or 3 (RGB).
     data_dir: where TFDS keeps data sets; $TFDS_DATA_DIR or
       ~/tensorflow_datasets if None.
+    skip_broken: go on without images that cannot be used, however many.
   """
 
   dataset: str
   size: tuple[int, int]
   channels: int = 3
   data_dir: pathlib.Path | None = None
+  skip_broken: bool = False
 
   @property
   def name(self) -> str:
@@ -99,9 +101,13 @@ class Tfds:
   ) -> UInt8[np.ndarray, 'images height width channels']:
     """Decodes, crops and resizes the images start..stop-1."""
     images = []
-    for example in self._examples(split, start, stop):
-      data = example[self._image_name]
-      pixels = decoding.decode(data, channels=self.channels)
+    examples = self._examples(split, start, stop)
+    for place, example in enumerate(examples, start):
+      pixels = decoding.decode(
+        example[self._image_name],
+        channels=self.channels,
+        name=f'example {place}',
+      )
       images.append(resizing.fit(pixels, self.size))
     return np.stack(images)
 
