@@ -28,8 +28,8 @@ def change(config: Config, delta: Mapping[str, Any]) -> Config:
   """Makes a config that differs from another in the dotted names given.
 
   Raises:
-    ValueError: for a name that the other lacks, with the nearest that it has.
-    TypeError: for a value of another type than the one it replaces.
+    ValueError: for a name that the other lacks, with the nearest that it has,
+      or a value of another type than the one it replaces.
   """
   names = records.flatten(config)
   for name in delta:
@@ -38,7 +38,13 @@ def change(config: Config, delta: Mapping[str, Any]) -> Config:
         f'config.{name} does not exist{limits.hint(name, names)}'
       )
   changed = config.copy_and_resolve_references()
-  changed.update_from_flattened_dict(dict(delta))
+  for name, value in delta.items():
+    try:
+      changed.update_from_flattened_dict({name: value})
+    except TypeError as error:
+      raise ValueError(
+        f'config.{name} = {value!r}: expected something like {names[name]!r}'
+      ) from error
   return changed.lock()
 
 
@@ -195,24 +201,23 @@ def size(config: Config) -> tuple[int, int]:
   Raises:
     ValueError: if they are not one or two whole numbers.
   """
-  given = config.data.size
-  numbers = given if isinstance(given, tuple) else (given,)
-  if len(numbers) not in (1, 2) or not all(type(n) is int for n in numbers):
-    raise ValueError(
-      f'config.data.size = {given}: expected a height and a width in pixels, '
-      'as in 64,64, or one number for a square'
-    )
-  return numbers[0], numbers[-1]
+  return limits.size(config.data.size)
 
 
 def source(config: Config) -> cache.Source:
   """Opens the source of images that a config names.
 
   Raises:
-    ValueError: for an unknown source, or one whose path is missing.
+    ValueError: for an unknown source, or one whose path is missing or leads
+      nowhere.
   """
   kind, name = _source_kind(config)
   path = pathlib.Path(config.data.path).expanduser()
+  if config.data.path and not path.exists():
+    raise ValueError(
+      f'config.data.path = {path} does not exist: say where the images of '
+      f"'{kind}' are, with --config.data.path=PATH"
+    )
   height_width = size(config)
   # Each source is imported when it is used: TFDS takes seconds.
   if kind == 'faces':
@@ -279,6 +284,11 @@ def _source_kind(config: Config) -> tuple[str, str]:
     raise ValueError(
       f"config.data.path is empty: say where the images of '{kind}' are, with "
       '--config.data.path=PATH'
+    )
+  if kind == 'faces' and config.data.path:
+    raise ValueError(
+      f"config.data.path = {config.data.path!r}: the images of 'faces' are "
+      "drawn, not read; set it to '', or config.data.source to folder"
     )
   if _is_coloured(config) and config.data.channels != 3:
     raise ValueError(
