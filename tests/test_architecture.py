@@ -10,6 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = {
   'atomic': -1,
+  'collapse': -1,
   'preemption': 0,
   'lock': 0,
   'patches': -1,

@@ -68,7 +68,7 @@ def observer(folder, **changes):
   settings = small.config(
     steps=40, steps_per_dispatch=4, save_every=4, picture_every=4, **changes
   )
-  return observation.Observer(settings, folder, step=4)
+  return observation.Observer(settings, folder, step=4, images=20)
 
 
 def test_the_step_that_is_not_finite_is_named_within_its_call(tmp_path):

@@ -13,6 +13,7 @@ CONFIG = {
   'conditional': False,
   'steps': 40,
   'batch_size': 64,
+  'latent_size': 128,
   'equilibrium': True,
   'equilibrium_centre': 0.68,
   'equilibrium_margin': 0.35,

@@ -15,6 +15,7 @@ import sys
 import jax, numpy as np
 from tests import small
 from vaegan_jax import preparation
+from vaegan_jax import state as states
 from vaegan_jax.data import batches
 
 draw = np.random.default_rng(0)
@@ -34,6 +35,8 @@ def trajectory(how, count, **changes):
     batch = batches.Batch(jax.device_put(batch, run.compiled.sharded), None)
     state, metrics = run.compiled.step(state, batch)
     rows.append({k: float(v) for k, v in metrics.items()})
+  if how == 'pmap':
+    assert states.not_finite(state) == ()
   return rows, jax.device_get(state.networks['decoder'].params)
 
 assert len(jax.devices()) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Bool, PRNGKeyArray
 
 from vaegan_jax import networks as nets
 
@@ -54,6 +55,45 @@ class TrainState(struct.PyTreeNode):
   step: Any
   key: Any
   networks: dict[str, NetworkState]
+
+
+def not_finite(state: TrainState) -> tuple[str, ...]:
+  """Names the parts of networks that hold a NaN or an infinity.
+
+  Not each shows in the losses: an infinite second moment merely stops its
+  weight for ever, an infinite bias before the tanh of Dec saturates it, and a
+  running statistic waits for evaluation.
+
+  Returns:
+    such as 'decoder/optimizer', network by network.
+  """
+  finite = jax.device_get(_finite(state.networks))
+  return tuple(
+    f'{network}/{part}'
+    for network in nets.NAMES
+    for part, is_finite in finite.get(network, {}).items()
+    if not is_finite
+  )
+
+
+@jax.jit
+def _finite(networks: dict[str, NetworkState]) -> dict[str, dict[str, Any]]:
+  """Says of each part whether it is finite: one small program, once compiled.
+
+  Only its answers leave the devices.
+  """
+  return {
+    name: {
+      field.name: _all_finite(getattr(network, field.name))
+      for field in dataclasses.fields(network)
+    }
+    for name, network in networks.items()
+  }
+
+
+def _all_finite(tree: Any) -> Bool[Array, '']:
+  leaves = jax.tree.leaves(tree)
+  return jnp.array([jnp.isfinite(leaf).all() for leaf in leaves]).all()
 
 
 def initialise(

@@ -169,7 +169,9 @@ def _continue(
     resident=config.data.resident,
     stacked=config.steps_per_dispatch > 1,
   )
-  observer = observation.Observer(config, workdir, step=start)
+  observer = observation.Observer(
+    config, workdir, step=start, images=len(dataset.images)
+  )
 
   def picture(state: states.TrainState) -> None:
     pictures.strips(_model(config, run, state), examples, workdir=workdir)

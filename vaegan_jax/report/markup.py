@@ -178,6 +178,14 @@ def claim(
   )
 
 
+def warning(title: str, pairs: Iterable[tuple[str, str]]) -> Markup:
+  """Sets a warning out: name and text of each thing there is to say of it."""
+  return Markup(
+    f'<article class="warning">\n<h3><span class="sign" aria-hidden="true">!'
+    f'</span> {text(title)}</h3>\n{facts(pairs)}\n</article>'
+  )
+
+
 def command(line: str) -> Markup:
   """Shows what to type."""
   return Markup(f'<pre><code>{text(line)}</code></pre>')

@@ -10,7 +10,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from vaegan_jax import atomic, objectives, records
+from vaegan_jax import atomic, collapse, objectives, records
 from vaegan_jax.report import curves, figures, markup, speed, words
 
 _FIGURES = 'figures'
@@ -83,7 +83,8 @@ def render(
     folder: where the pictures lie.
   """
   pace = speed.summarise(timing, batch_size=settings['batch_size'])
-  sections = _shown(settings, folder) | {
+  sections = _warnings(settings, rows) | _shown(settings, folder)
+  sections |= {
     'curves': _curves(folder, _model(settings)),
     'updates': _updates(folder, settings, rows),
     'speed': _speed(pace),
@@ -105,6 +106,24 @@ def render(
 
 # Title, a sentence, and what follows.
 _Section = tuple[str, str, Iterable[markup.Markup]]
+
+
+def _warnings(settings: Settings, rows: Sequence[Row]) -> dict[str, _Section]:
+  """Makes the section of what has collapsed, if anything has."""
+  body = [
+    markup.warning(
+      found.name,
+      [
+        ('Seen', found.seen),
+        ('What it means', found.meaning),
+        ('What to try', found.remedy),
+      ],
+    )
+    for found in collapse.find(rows, latent=settings['latent_size'])
+  ]
+  if not body:
+    return {}
+  return {'warnings': (words.COLLAPSED, words.COLLAPSED_LEAD, body)}
 
 
 def _shown(settings: Settings, folder: pathlib.Path) -> dict[str, _Section]:

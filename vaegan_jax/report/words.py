@@ -79,3 +79,8 @@ NO_RULE = (
   'No equilibrium rule acts here: every network moves in every step, and '
   'all lines lie at 100 %. A collapse then shows in the cross entropies alone.'
 )
+COLLAPSED = 'Something has collapsed'
+COLLAPSED_LEAD = (
+  'So it stood at the last logged step. The run went on, as every number is '
+  'finite; its pictures should be looked at with this in mind.'
+)
