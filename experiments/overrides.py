@@ -36,7 +36,7 @@ def check(words: Sequence[str]) -> None:
       _check(setting, value, flat)
     elif dot:
       raise ValueError(
-        f'--{name} does not exist: settings begin with --config.'
+        f'{_word(name, value)} does not exist: settings begin with --config.'
         f'{_hint(setting, flat, "--config.")}'
       )
 
@@ -74,22 +74,27 @@ def _load(path: pathlib.Path) -> Mapping[str, Any]:
 
 
 def _check(setting: str, value: str | None, flat: Mapping[str, Any]) -> None:
+  word = _word(f'config.{setting}', value)
   sections = {name.rpartition('.')[0] for name in flat if '.' in name}
   if setting in sections:
     raise ValueError(
-      f'--config.{setting} is no setting but a section: set one of '
+      f'{word} is no setting but a section: set one of '
       + ', '.join(name for name in flat if name.startswith(f'{setting}.'))
     )
   if setting not in flat:
     raise ValueError(
-      f'--config.{setting} does not exist{_hint(setting, flat, "--config.")}'
+      f'{word} does not exist{_hint(setting, flat, "--config.")}'
     )
   expected = _expected(flat[setting], value)
   if expected:
     raise ValueError(
-      f'--config.{setting}={value}: expected {expected}, as in '
+      f'{word}: expected {expected}, as in '
       f'--config.{setting}={_written(flat[setting])}'
     )
+
+
+def _word(name: str, value: str | None) -> str:
+  return f'--{name}' if value is None else f'--{name}={value}'
 
 
 def _expected(default: Any, value: str | None) -> str:

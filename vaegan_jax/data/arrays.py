@@ -13,7 +13,6 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from typing import BinaryIO
 
 import numpy as np
 
@@ -79,7 +78,7 @@ def _array(content: bytes) -> np.ndarray:
   return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _check_header(file: BinaryIO, size: int) -> None:
+def _check_header(file: io.BufferedIOBase, size: int) -> None:
   """Refuses an array of objects, or of another size than its file."""
   version = np.lib.format.read_magic(file)
   read = {

@@ -258,6 +258,12 @@ def _version(folder: pathlib.Path) -> list[int]:
 
 
 def _formats(folder: pathlib.Path) -> list[str]:
-  about = json.loads((folder / 'dataset_info.json').read_text())
-  others = about.get('alternativeFileFormats', [])
-  return [about.get('fileFormat', 'tfrecord'), *others]
+  path = folder / 'dataset_info.json'
+  try:
+    about = json.loads(path.read_text(encoding='utf-8'))
+    others = about.get('alternativeFileFormats', [])
+    return [about.get('fileFormat', 'tfrecord'), *others]
+  except (ValueError, TypeError, AttributeError, RecursionError) as error:
+    raise ValueError(
+      f'{path} is damaged ({error}): prepare the data set again'
+    ) from error

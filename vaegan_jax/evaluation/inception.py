@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
 import pathlib
 from collections.abc import Callable, Mapping
 
@@ -26,7 +25,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float32, UInt8
 
-from vaegan_jax.data import chunks
+from vaegan_jax.data import arrays, chunks
 from vaegan_jax.evaluation import quality
 
 SIDE = 299
@@ -61,8 +60,10 @@ def load(path: pathlib.Path, *, sha256: str) -> quality.Extract:
       f'{path} has the SHA-256 {digest}, expected {sha256}: convert the '
       'weights again, or state the sum that the converter printed'
     )
-  with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-    return features({name: arrays[name] for name in arrays.files})
+  try:
+    return features(arrays.load_all(content))
+  except ValueError as error:
+    raise ValueError(f'{path}: {error}') from error
 
 
 def features(weights: Mapping[str, np.ndarray]) -> quality.Extract:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from vaegan_jax import atomic
+from vaegan_jax.data import arrays
 
 _ARRAYS, _ABOUT = 'weights.npz', 'about.json'
 
 
 def write(
   folder: pathlib.Path,
-  arrays: Mapping[str, np.ndarray],
+  named: Mapping[str, np.ndarray],
   *,
   about: Mapping[str, Any],
 ) -> None:
@@ -27,13 +28,14 @@ def write(
 
   Args:
     folder: that must not exist yet.
-    arrays: by name.
+    named: arrays by name.
     about: what they are, in JSON types.
   """
   folder.parent.mkdir(parents=True, exist_ok=True)
   with atomic.new_folder(folder) as temporary:
-    np.savez(temporary / _ARRAYS, allow_pickle=False, **arrays)
-    about = dict(about) | {'sha256': _digest(temporary / _ARRAYS)}
+    np.savez(temporary / _ARRAYS, allow_pickle=False, **named)
+    content = (temporary / _ARRAYS).read_bytes()
+    about = dict(about) | {'sha256': _digest(content)}
     (temporary / _ABOUT).write_text(json.dumps(about, indent=2) + '\n')
 
 
@@ -46,19 +48,23 @@ def read(
     ValueError: the folder is not what `about` says, or not what was written.
   """
   try:
-    found = json.loads((folder / _ABOUT).read_text())
-    digest = _digest(folder / _ARRAYS)
-  except (OSError, ValueError) as error:
+    found = json.loads((folder / _ABOUT).read_text(encoding='utf-8'))
+    content = (folder / _ARRAYS).read_bytes()
+  except (OSError, ValueError, RecursionError) as error:
     raise _damaged(folder, str(error)) from error
-  for key, value in dict(about, sha256=digest).items():
+  if not isinstance(found, dict):
+    raise _damaged(folder, f'{_ABOUT} says nothing by name')
+  for key, value in dict(about, sha256=_digest(content)).items():
     if found.get(key) != value:
       raise _damaged(folder, f'{key} is {value!r}, not {found.get(key)!r}')
-  with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
-    return dict(arrays)
+  try:
+    return arrays.load_all(content)
+  except ValueError as error:
+    raise _damaged(folder, str(error)) from error
 
 
-def _digest(path: pathlib.Path) -> str:
-  return hashlib.sha256(path.read_bytes()).hexdigest()
+def _digest(content: bytes) -> str:
+  return hashlib.sha256(content).hexdigest()
 
 
 def _damaged(folder: pathlib.Path, what: str) -> ValueError:
