@@ -143,25 +143,33 @@ def test_what_is_kept_of_a_run_is_enough_to_judge_it_at_every_step():
     assert len(kept) <= 10 + collapse.WINDOW / every
 
 
-def observe(folder, steps, *, start=0):
+def observe(folder, steps, *, start=0, **metrics):
   config = small.config(steps=3000, log_every=10)
   watch = observation.Observer(config, folder, step=start, images=20)
+  metrics = {name: jnp.float32(x) for name, x in metrics.items()}
   for step in range(start + 10, steps + 1, 10):
-    watch.observe({'active_dimensions': jnp.float32(0)}, step=step)
+    watch.observe(metrics, step=step)
   watch.catch_up()
   watch.close()
 
 
 def test_a_warning_is_logged_once_and_explains_itself(tmp_path, caplog):
-  observe(tmp_path, 300)
-  assert not caplog.records
-  observe(tmp_path, 600, start=300)
+  observe(tmp_path, 600, active_dimensions=0.0)
   (record,) = caplog.records
   assert record.levelno == logging.WARNING
   text = record.getMessage()
   assert text.startswith('Step 500: The latent dimensions are dead.')
   assert 'posterior collapse' in text
   assert 'config.gamma' in text
+
+
+def test_a_resumed_run_remembers_how_it_began(tmp_path, caplog):
+  observe(tmp_path, 100, feature_scale=0.5, llike=1.0)
+  observe(tmp_path, 200, feature_scale=0.001, llike=1.0, start=100)
+  (record,) = caplog.records
+  text = record.getMessage()
+  assert text.startswith('Step 130: The features of Dis_l have shrunk. ')
+  assert 'was 0.5 at step 10' in text
 
 
 def test_the_report_shows_warnings_with_their_meaning(tmp_path):
