@@ -47,7 +47,7 @@ def load(path: pathlib.Path) -> np.ndarray:
       _check_header(file, path.stat().st_size)
     array = np.load(path, mmap_mode='r', allow_pickle=False)
   except (ValueError, *_DAMAGED) as error:
-    raise ValueError(f'{path.name}: {error}') from error
+    raise ValueError(f'{path.name}: {error!r}') from error
   return array
 
 
@@ -68,7 +68,7 @@ def load_all(content: bytes) -> dict[str, np.ndarray]:
         for member in members
       }
   except (ValueError, *_DAMAGED) as error:
-    raise ValueError(f'no whole .npz file of numbers: {error}') from error
+    raise ValueError(f'no whole .npz file of numbers: {error!r}') from error
 
 
 def _array(content: bytes) -> np.ndarray:
