@@ -94,7 +94,13 @@ def test_all_models_are_compared_on_celeba(tmp_path):
 
 
 def test_all_models_are_compared_on_lfw(tmp_path):
-  measured = reproduce('lfw', tmp_path, '--config.oracle_steps=150')
+  # A part of the images and of the scores is there.
+  measured = reproduce(
+    'lfw',
+    tmp_path,
+    '--config.oracle_steps=150',
+    '--config.training.data.skip_broken=True',
+  )
   # Scores say of no attribute that it holds, so no vector is measured.
   unmeasured = [claim for claim, values in measured.items() if not values]
   assert unmeasured
