@@ -10,34 +10,44 @@ import pytest
 from tests import small
 from vaegan_jax import networks, observation, preparation, records, training
 from vaegan_jax import state as states
-from vaegan_jax.data import batches
+from vaegan_jax.data import batches, cache
 
 IMAGES = 20
 
 
 @pytest.fixture(scope='module')
-def cache(tmp_path_factory):
-  return tmp_path_factory.mktemp('cache')
-
-
-@pytest.fixture(scope='module')
-def config(cache):
+def config():
   """Gives a VAE/GAN that is compiled fast."""
   return small.config(
-    cache,
     encoder__channels=(4,),
     decoder__channels=(4, 4),
     discriminator__channels=(4, 4),
     discriminator__layer=1,
     joint_normalisation=True,
     non_saturating=False,
+    data__flips=False,
+    data__jitter=False,
     picture_every=100,
   )
 
 
 @pytest.fixture(scope='module')
 def run(config):
-  return preparation.prepare(config)
+  """Prepares it, with a state that is not worth compiling."""
+  run = preparation.prepare(config)
+  types = small.planned(run)
+
+  def initialise():
+    draw = np.random.default_rng(0)
+    state = jax.tree.map(
+      # Second moments among them: positive.
+      lambda x: draw.uniform(0.05, 0.15, x.shape).astype(x.dtype),
+      types.replace(key=()),
+    )
+    state = state.replace(key=jax.random.key(0))
+    return jax.device_put(state, run.compiled.replicated)
+
+  return run._replace(initialise=initialise)
 
 
 @pytest.fixture(scope='module')
@@ -55,6 +65,13 @@ def poison(state, *, network, part, value):
   leaves[i] = jax.device_put(changed, leaves[i].sharding)
   changed = state.networks[network].replace(**{part: tree.unflatten(leaves)})
   return state.replace(networks=state.networks | {network: changed})
+
+
+def noise(source, *, split, **_):
+  """Gives images that need not be drawn."""
+  draw = np.random.default_rng(0)
+  pixels = draw.integers(0, 256, (IMAGES, 16, 16, 3), np.uint8)
+  return cache.Dataset(pixels, None, (), source.name, split, 'noise')
 
 
 def seen(config, step):
@@ -91,6 +108,7 @@ def test_a_poisoned_network_stops_the_run_by_name_step_and_images(
 
   patched = run._replace(compiled=run.compiled._replace(step=poisoned))
   monkeypatch.setattr(preparation, 'prepare', lambda *_, **__: patched)
+  monkeypatch.setattr(cache, 'load', noise)
   with pytest.raises(observation.Diverged) as error:
     training.train(config, tmp_path)
   message = str(error.value)
