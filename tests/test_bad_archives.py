@@ -88,6 +88,14 @@ def test_links_in_a_zip_are_passed_over(tmp_path):
   assert archives.Zip(path).sizes() == {'1.jpg': 1}
 
 
+def test_a_member_without_a_name_is_passed_over(tmp_path, monkeypatch):
+  with monkeypatch.context() as patched:
+    # zipfile itself writes none: what it asks of a name fails.
+    patched.setattr(zipfile.ZipInfo, 'is_dir', lambda self: False)
+    path = make_zip(tmp_path / 'a.zip', [('', b'0'), ('1.jpg', b'1')])
+  assert archives.Zip(path).sizes() == {'1.jpg': 1}
+
+
 def test_links_in_a_tgz_are_passed_over(tmp_path):
   path = tmp_path / 'a.tgz'
   with tarfile.open(path, 'w:gz') as writer:

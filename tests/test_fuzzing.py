@@ -30,6 +30,11 @@ from vaegan_jax.data import (
   tables,
 )
 
+# Of Pillow about odd tags, of NumPy about absurd shapes.
+pytestmark = pytest.mark.filterwarnings(
+  'ignore::UserWarning', 'ignore::RuntimeWarning'
+)
+
 # Bytes that no reader may ask for, given files of a few kilobytes.
 BYTES = 256 << 20
 
@@ -365,7 +370,6 @@ PICTURES = [
 
 
 @fuzzing.fuzz(fuzzing.mutated(PICTURES))
-@pytest.mark.filterwarnings('ignore')
 def test_any_picture(data, folder):
   for channels in (1, 3):
     pixels = fuzzing.survives(decoding.decode, data, channels=channels)

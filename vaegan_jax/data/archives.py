@@ -213,7 +213,8 @@ def _is_plain(member: zipfile.ZipInfo) -> bool:
   """Tells a file from a folder, a link, and what a Mac adds to a picture."""
   kind = stat.S_IFMT(member.external_attr >> 16)
   return (
-    not member.is_dir()
+    # Not member.is_dir(), which fails where there is no name at all.
+    member.filename[-1:] not in ('', '/')
     and kind in (0, stat.S_IFREG)
     and '__MACOSX' not in member.filename
   )
