@@ -92,7 +92,8 @@ def test_a_member_without_a_name_is_passed_over(tmp_path, monkeypatch):
   with monkeypatch.context() as patched:
     # zipfile itself writes none: what it asks of a name fails.
     patched.setattr(zipfile.ZipInfo, 'is_dir', lambda self: False)
-    path = make_zip(tmp_path / 'a.zip', [('', b'0'), ('1.jpg', b'1')])
+    nameless = zipfile.ZipInfo('')
+    path = make_zip(tmp_path / 'a.zip', [(nameless, b'0'), ('1.jpg', b'1')])
   assert archives.Zip(path).sizes() == {'1.jpg': 1}
 
 
@@ -138,6 +139,39 @@ def test_a_damaged_member_of_a_zip_leaves_the_others(tmp_path):
   ):
     archive.read('1.jpg')
   assert archive.read('2.jpg') == b'other'
+
+
+@pytest.mark.parametrize(
+  'method', [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_what_cannot_be_unpacked_is_broken(tmp_path, method):
+  path = tmp_path / 'a.zip'
+  with zipfile.ZipFile(path, 'w', method) as writer:
+    writer.writestr('1.jpg', bytes(range(256)) * 9)
+    start = 30 + len('1.jpg')
+  data = bytearray(path.read_bytes())
+  data[start : start + 40] = bytes([255] * 40)
+  path.write_bytes(data)
+  with pytest.raises(skipping.Broken, match='damaged in the zip'):
+    archives.Zip(path).read('1.jpg')
+
+
+def test_an_unknown_way_of_packing_is_broken(tmp_path):
+  path = make_zip(tmp_path / 'a.zip', [('1.jpg', b'1')])
+  data = bytearray(path.read_bytes())
+  data[data.index(b'PK\1\2') + 10] = 99
+  path.write_bytes(data)
+  with pytest.raises(skipping.Broken, match='damaged in the zip'):
+    archives.Zip(path).read('1.jpg')
+
+
+def test_a_tgz_that_cannot_be_unpacked_is_refused(tmp_path):
+  path = make_tgz(tmp_path / 'a.tgz', [('1.jpg', bytes(range(256)) * 9)])
+  data = bytearray(path.read_bytes())
+  data[20:60] = bytes([255] * 40)
+  path.write_bytes(data)
+  with pytest.raises(ValueError, match='no whole tgz'):
+    archives.Tgz(path)
 
 
 def test_a_member_of_absurd_size_is_refused_unread(tmp_path):
