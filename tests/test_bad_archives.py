@@ -141,12 +141,9 @@ def test_a_damaged_member_of_a_zip_leaves_the_others(tmp_path):
   assert archive.read('2.jpg') == b'other'
 
 
-@pytest.mark.parametrize(
-  'method', [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
-)
-def test_what_cannot_be_unpacked_is_broken(tmp_path, method):
+def test_what_cannot_be_unpacked_is_broken(tmp_path):
   path = tmp_path / 'a.zip'
-  with zipfile.ZipFile(path, 'w', method) as writer:
+  with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as writer:
     writer.writestr('1.jpg', bytes(range(256)) * 9)
     start = 30 + len('1.jpg')
   data = bytearray(path.read_bytes())
@@ -156,12 +153,12 @@ def test_what_cannot_be_unpacked_is_broken(tmp_path, method):
     archives.Zip(path).read('1.jpg')
 
 
-def test_an_unknown_way_of_packing_is_broken(tmp_path):
-  path = make_zip(tmp_path / 'a.zip', [('1.jpg', b'1')])
-  data = bytearray(path.read_bytes())
-  data[data.index(b'PK\1\2') + 10] = 99
-  path.write_bytes(data)
-  with pytest.raises(skipping.Broken, match='damaged in the zip'):
+@pytest.mark.parametrize('method', [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_ways_of_packing_are_refused_unread(tmp_path, method):
+  path = tmp_path / 'a.zip'
+  with zipfile.ZipFile(path, 'w', method) as writer:
+    writer.writestr('1.jpg', b'1')
+  with pytest.raises(skipping.Broken, match=rf'method {method}; pack'):
     archives.Zip(path).read('1.jpg')
 
 

@@ -317,7 +317,6 @@ def pack_tar(form):
 
 
 ZIPS = [pack_zip(m) for m in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)]
-ZIPS += [pack_zip(m) for m in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)]
 TARS = [pack_tar(f) for f in (tarfile.USTAR_FORMAT, tarfile.PAX_FORMAT)]
 TARS += [pack_tar(tarfile.GNU_FORMAT)]
 

@@ -31,7 +31,7 @@ _DAMAGED = (
   ValueError,
   LookupError,
   ArithmeticError,
-  RuntimeError,  # an unknown way of compressing
+  RuntimeError,
   struct.error,
   zlib.error,
   tarfile.TarError,
@@ -39,6 +39,9 @@ _DAMAGED = (
 )
 
 _ENCRYPTED = 0x1
+
+# LZMA would take as much memory as a file asks for.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 _File = TypeVar('_File')
 
@@ -124,6 +127,12 @@ class Zip:
     """Reads a file whole."""
     member = _find(self._members, name)
     _check_size(member.file_size, name=name)
+    if member.compress_type not in _METHODS:
+      raise skipping.Broken(
+        name,
+        f'packed by method {member.compress_type}; pack the zip again by '
+        'deflation, or unpack it and name the folder',
+      )
     try:
       with self._lock:
         return self._zip.read(member)

@@ -61,8 +61,10 @@ def load_all(content: bytes) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
       members = archive.infolist()
       # As written by np.savez: nothing can grow while it is read.
-      if sum(member.file_size for member in members) > len(content):
+      if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise ValueError('a compressed file: np.savez does not write such')
+      if sum(member.file_size for member in members) > len(content):
+        raise ValueError('a file of less than its members')
       return {
         member.filename.removesuffix('.npy'): _array(archive.read(member))
         for member in members
