@@ -119,6 +119,18 @@ def test_nested_tuples_are_no_names(place):
   assert fuzzing.survives(follow) is None
 
 
+def test_nested_tuples_are_no_shape(tmp_path):
+  whole = test_inception.tensor('0', 6, (2, 3), (3, 1))
+  shape = b'(K\x02K\x03t'
+  assert shape in whole
+  path = tmp_path / 'x.pth'
+  test_inception.archive(
+    path, {'x': whole.replace(shape, NESTED)}, {'0': range(6)}
+  )
+  with pytest.raises(ValueError, match='a size that is no whole number'):
+    torch_files.read(path)
+
+
 @pytest.mark.parametrize(
   'program', [b'B\xff\xff\xff\x7f', b'X\xff\xff\xff\xff', b'\x8d' + b'\xff' * 8]
 )

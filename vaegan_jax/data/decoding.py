@@ -26,7 +26,8 @@ _BROKEN = (
   EOFError,
   struct.error,
   zlib.error,
-  # What its readers of headers run into where nothing checks a number.
+  # What one or another version of its readers runs into, where nothing checks
+  # a number of a header.
   LookupError,
   TypeError,
   AttributeError,
