@@ -192,6 +192,15 @@ def test_a_member_that_is_larger_than_it_says_is_refused(tmp_path):
     archives.Zip(path).read('1.jpg')
 
 
+def test_a_member_that_is_smaller_than_it_says_is_refused(tmp_path):
+  path = tmp_path / 'a.zip'
+  with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as writer:
+    writer.writestr('1.jpg', bytes(1000))
+  patch(path, struct.pack('<I', 1000), struct.pack('<I', 1001))
+  with pytest.raises(skipping.Broken, match='1000 bytes of 1001'):
+    archives.Zip(path).read('1.jpg')
+
+
 def test_large_members_of_a_tgz_are_not_held(kind, monkeypatch):
   monkeypatch.setattr(archives, 'LARGEST', 100)
   archive = kind(('1.jpg', bytes(101)), ('2.jpg', bytes(100)))

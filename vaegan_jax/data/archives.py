@@ -135,11 +135,14 @@ class Zip:
       )
     try:
       with self._lock:
-        return self._zip.read(member)
+        data = self._zip.read(member)
+      if len(data) != member.file_size:
+        raise ValueError(f'{len(data)} bytes of {member.file_size}')
     except _DAMAGED as error:
       raise skipping.Broken(
         name, f'damaged in the zip ({error}); fetch that again'
       ) from error
+    return data
 
 
 class Tgz:
