@@ -13,10 +13,13 @@ from typing import NoReturn
 
 from absl import app, logging
 
+from experiments import overrides
 from vaegan_jax import preemption
 
 # Whether this process was asked to end; a process has one handler of signals.
 NOTICE = preemption.Notice()
+
+_HELP = ('-help', '--help', '-?')
 
 # Of compiled programs that are kept; those of one run take a few megabytes.
 _KEPT_BYTES = 1 << 30
@@ -28,8 +31,13 @@ _WORTH_KEEPING = 0.2
 def run(main: Callable[[list[str]], None]) -> None:
   """Runs a launcher. Help comes first: it need not wait for the config."""
   program, *words = sys.argv
-  words.sort(key=lambda word: not word.startswith(('-help', '--help', '-?')))
+  words.sort(key=lambda word: not word.startswith(_HELP))
   with NOTICE.listen():
+    if not words or not words[0].startswith(_HELP):
+      try:
+        overrides.check(words)
+      except ValueError as error:
+        _end(1, error)
     app.run(main, argv=[program, *words])
 
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.outline import Outline
+from vaegan_jax import atomic
 from vaegan_jax.report import comparison, figures, walks
 
 TABLE = comparison.Table(
@@ -180,7 +181,7 @@ def test_a_failed_write_leaves_the_old_report(tmp_path, picture, monkeypatch):
   def fail(*_, **__):
     raise OSError('the disk is full')
 
-  monkeypatch.setattr(pathlib.Path, 'replace', fail)
+  monkeypatch.setattr(atomic.os, 'replace', fail)
   with pytest.raises(OSError, match='the disk is full'):
     write(tmp_path, notes=['One.'])
   folder = tmp_path / 'new'

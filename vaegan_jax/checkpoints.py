@@ -40,8 +40,8 @@ class Checkpoints:
     about: what a checkpoint must be of, in JSON types: digests of the config
       and the data.
     keep: how many of the newest are kept.
-    keep_every: those of steps that are multiples of it are kept for ever; 0:
-      none.
+    keep_every: of every so many steps the first checkpoint is kept for ever;
+      0: none.
   """
 
   def __init__(
@@ -142,10 +142,13 @@ class Checkpoints:
       ) from error
 
   def _drop_old(self) -> None:
-    every = self._keep_every
-    for step in _steps(self._folder)[: -self._keep]:
-      if not every or step % every:
-        atomic.remove(self._folder / str(step))
+    steps = _steps(self._folder)
+    kept = set(steps[-self._keep :])
+    if self._keep_every:
+      eras = {step // self._keep_every: step for step in reversed(steps)}
+      kept |= {step for era, step in eras.items() if era}
+    for step in set(steps) - kept:
+      atomic.remove(self._folder / str(step))
 
   def _set_aside(self, step: int, error: manifest.Damaged) -> None:
     name, number = f'{_DAMAGED}{step}', 1

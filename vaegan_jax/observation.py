@@ -88,6 +88,7 @@ class Observer:
     """Refuses a state that is not finite; waits for the devices.
 
     To be called before a state is saved: not every fault shows in the losses.
+    The rows of all steps done are on disk then.
 
     Args:
       state: of the run.
@@ -105,6 +106,7 @@ class Observer:
         f'{_ADVICE} {self._batch(step)}'
       )
     self._approved = step
+    self._records.sync()
 
   def _read(self, values: dict[str, float], *, step: int) -> None:
     broken = [name for name, x in values.items() if not math.isfinite(x)]

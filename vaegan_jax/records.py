@@ -12,6 +12,7 @@ compared byte by byte.
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import time
 from collections.abc import Mapping
@@ -170,6 +171,11 @@ class Records:
     self._bar.set_postfix_str(
       ', '.join(f'{name} {metrics[name]:.3g}' for name in shown), refresh=False
     )
+
+  def sync(self) -> None:
+    """Waits until the rows are on disk."""
+    for file in (self._metrics, self._timing):
+      os.fsync(file.fileno())
 
   def close(self) -> None:
     """Closes the files."""

@@ -15,6 +15,7 @@ import numpy as np
 from vaegan_jax import (
   checkpoints,
   inference,
+  limits,
   lock,
   manifest,
   observation,
@@ -60,6 +61,7 @@ def train(
   """
   workdir = pathlib.Path(workdir)
   settings.check(config)
+  limits.check_places(records.flatten(config), workdir=workdir)
   source = settings.source(config)
   config = settings.resolve(config, source)
   run = preparation.prepare(config, devices=devices)
@@ -215,7 +217,7 @@ def _loop(
     draws = observation.due(done, config.picture_every, config.steps)
     saves = ends or observation.due(done, config.save_every, config.steps)
     if draws or saves:
-      observer.catch_up()
+      observer.approve(state, step=done)
     if draws:
       picture(state)
     if saves:

@@ -106,6 +106,6 @@ def get_config() -> ml_collections.ConfigDict:
   config.picture_every = 1250  # steps between pictures
   config.save_every = 1250  # steps between checkpoints
   config.keep = 3  # newest checkpoints kept
-  config.keep_every = 12_500  # steps between those kept for ever; 0: none
+  config.keep_every = 12_500  # steps of which one is kept for ever; 0: none
 
   return config.lock()

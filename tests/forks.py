@@ -1,0 +1,102 @@
+"""Starts launchers within milliseconds, to be killed: imports once, then forks.
+
+    with forks.Nursery() as nursery:
+      child = nursery.start('experiments.train', '--config=...', log=path)
+      os.kill(child, signal.SIGKILL)
+      code = nursery.wait()
+
+Nothing of JAX but its import comes before the fork, so that a child is what a
+new process would be.
+"""
+
+import json
+import os
+import pathlib
+import resource
+import runpy
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+FLAGS = {'XLA_FLAGS': '--xla_backend_optimization_level=0'}
+
+
+class Nursery:
+  """Owns a process that forks others, one at a time."""
+
+  def __enter__(self):
+    self._server = subprocess.Popen(
+      [sys.executable, '-m', __name__],
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      text=True,
+      cwd=ROOT,
+    )
+    return self
+
+  def __exit__(self, *_):
+    self._server.stdin.close()
+    self._server.wait()
+
+  def start(self, module, *words, log, largest=None, **environment):
+    """Starts a module as a program; gives the number of its process.
+
+    Args:
+      module: 'experiments.train'.
+      words: its arguments.
+      log: the file that gets what it prints.
+      largest: bytes that a file may get, as if the disk were full then.
+      environment: variables.
+    """
+    order = {
+      'argv': [module, *map(str, words)],
+      'log': str(log),
+      'largest': largest,
+      'environment': {**FLAGS, **environment},
+    }
+    self._server.stdin.write(json.dumps(order) + '\n')
+    self._server.stdin.flush()
+    return int(self._server.stdout.readline())
+
+  def wait(self):
+    """Waits for the end; gives the exit code, or less than 0: the signal."""
+    return int(self._server.stdout.readline())
+
+  def run(self, *args, **kwargs):
+    """Starts a program and waits for its end."""
+    self.start(*args, **kwargs)
+    return self.wait()
+
+
+def serve():
+  """Forks as it is told, until its input ends."""
+  import tensorboardX  # noqa: F401
+
+  import vaegan_jax.evaluation.measures
+  import vaegan_jax.training  # noqa: F401
+
+  for line in sys.stdin:
+    child = os.fork()
+    if not child:
+      return become(**json.loads(line))
+    print(child, flush=True)
+    _, status = os.waitpid(child, 0)
+    print(os.waitstatus_to_exitcode(status), flush=True)
+  return None
+
+
+def become(*, argv, log, largest, environment):
+  """Turns this process into a launcher."""
+  os.environ.update(environment)
+  with open(log, 'ab') as file:
+    for descriptor in (1, 2):
+      os.dup2(file.fileno(), descriptor)
+  if largest is not None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+  sys.argv = argv
+  runpy.run_module(argv[0], run_name='__main__', alter_sys=True)
+
+
+if __name__ == '__main__':
+  serve()
