@@ -66,8 +66,11 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
     raise Damaged(f'{path.name} is missing') from error
   except (OSError, ValueError, RecursionError) as error:
     raise Damaged(f'{path.name} cannot be read ({error})') from error
-  if not isinstance(body, dict) or body.get('format') != _FORMAT:
+  parts = body if isinstance(body, dict) else {}
+  if parts.get('format') != _FORMAT:
     raise Damaged(f'{path.name} is not of format {_FORMAT}')
+  if not all(isinstance(parts.get(name), dict) for name in ('about', 'files')):
+    raise Damaged(f'{path.name} lacks what it must say')
   body.pop('sha256', None)
   # The text itself is compared: a changed blank counts as well.
   if _text(body) != text:
