@@ -28,6 +28,15 @@ from tests import hints
 jaxtyping.install_import_hook('vaegan_jax', f'{hints.__name__}.check')
 
 
+@pytest.fixture(scope='session')
+def drawn(tmp_path_factory):
+  """A folder of drawn faces for all tests of all workers: 2000 take seconds."""
+  base = tmp_path_factory.getbasetemp()
+  return (
+    base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base
+  ) / 'drawn'
+
+
 @pytest.fixture
 def unchecked():
   """Lets wrong types in, as without the checks, to see our own errors."""

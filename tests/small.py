@@ -3,16 +3,18 @@
 from experiments.configs import demo
 from vaegan_jax import settings
 
+# One strided layer in each network: quick to compile, and all kinds of layers.
 CHANGES = {
   'steps': 6,
   'batch_size': 8,
   'latent_size': 5,
   'average_decay': 0.75,
   'width': 1.0,
-  'encoder.channels': (4, 4, 4),
+  'encoder.channels': (4,),
   'encoder.hidden': 8,
-  'decoder.channels': (4, 4, 4, 4),
-  'discriminator.channels': (4, 4, 4, 4),
+  'decoder.channels': (4, 4),
+  'discriminator.channels': (4, 4),
+  'discriminator.layer': 1,
   'discriminator.hidden': 8,
   'data.size': (16, 16),
   'data.faces': 20,

@@ -82,7 +82,7 @@ WRONG = [
   ({'optimizer__decay': 1.0}, r'decay = 1\.0: .* at most 0\.999999'),
   ({'optimizer__momentum': 1.0}, r'momentum = 1\.0: .* at most 0\.999999'),
   ({'optimizer__epoch': 0}, r'config\.optimizer\.epoch = 0'),
-  ({'discriminator__layer': 4}, r'layer = 4: .* from 0, .* to 3'),
+  ({'discriminator__layer': 4}, r'layer = 4: .* from 0, .* to 1'),
   ({'data__size': (60, 64)}, r'config\.data\.size = \(60, 64\).*is 64,64'),
   ({'data__size': (64, 100)}, 'nearest is 64,96'),
   ({'data__size': (3, 3)}, 'nearest is 8,8'),

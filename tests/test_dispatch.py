@@ -17,8 +17,6 @@ def config(cache, many):
   return small.config(
     cache,
     model='vae',
-    encoder__channels=(4,),
-    decoder__channels=(4, 4),
     steps=6,
     steps_per_dispatch=many,
     save_every=4,
@@ -27,14 +25,14 @@ def config(cache, many):
 
 
 @pytest.fixture(scope='module')
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, drawn):
   """Runs of single steps, of four a call, and the latter cut and resumed."""
   folder = tmp_path_factory.mktemp('runs')
   for name, many in (('single', 1), ('whole', 4)):
-    training.train(config(folder / 'cache', many), folder / name)
+    training.train(config(drawn, many), folder / name)
   shutil.copytree(folder / 'whole', folder / 'cut')
   shutil.rmtree(folder / 'cut' / 'checkpoints' / '6')
-  training.train(config(folder / 'cache', 4), folder / 'cut')
+  training.train(config(drawn, 4), folder / 'cut')
   return folder
 
 

@@ -19,10 +19,6 @@ IMAGES = 20
 def config():
   """Gives a VAE/GAN that is compiled fast."""
   return small.config(
-    encoder__channels=(4,),
-    decoder__channels=(4, 4),
-    discriminator__channels=(4, 4),
-    discriminator__layer=1,
     joint_normalisation=True,
     non_saturating=False,
     data__flips=False,

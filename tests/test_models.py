@@ -17,12 +17,12 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def trained(folder):
+def trained(folder, drawn):
   """A run of 4 steps of each model; the frozen Dis is that of the GAN."""
 
   def train(name, **changes):
     config = small.config(
-      folder / 'cache',
+      drawn,
       steps=4,
       save_every=4,
       picture_every=4,
@@ -118,24 +118,24 @@ def test_a_gans_report_speaks_of_no_reconstructions(trained, folder):
 
 
 def test_a_similarity_of_other_layers_is_refused_before_anything_is_written(
-  trained, folder
+  trained, folder, drawn
 ):
   del trained
   config = small.config(
-    folder / 'cache',
+    drawn,
     model='vae_dis',
     similarity=str(folder / 'gan'),
-    discriminator__channels=(4, 4, 4, 5),
+    discriminator__channels=(4, 5),
   )
   with pytest.raises(ValueError, match=r'give both runs the same'):
     training.train(config, folder / 'refused')
   assert not (folder / 'refused').exists()
 
 
-def test_a_similarity_without_a_discriminator_is_refused(trained, folder):
+def test_a_similarity_without_a_discriminator_is_refused(
+  trained, folder, drawn
+):
   del trained
-  config = small.config(
-    folder / 'cache', model='vae_dis', similarity=str(folder / 'vae')
-  )
+  config = small.config(drawn, model='vae_dis', similarity=str(folder / 'vae'))
   with pytest.raises(ValueError, match='which has no discriminator'):
     training.train(config, folder / 'refused')

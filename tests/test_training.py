@@ -21,22 +21,17 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture(scope='module')
-def cache(tmp_path_factory):
-  return tmp_path_factory.mktemp('cache')
-
-
-@pytest.fixture(scope='module')
-def finished(tmp_path_factory, cache):
+def finished(tmp_path_factory, drawn):
   """A run of 6 steps, and the same cut off after 4, then resumed."""
   folder = tmp_path_factory.mktemp('runs')
-  training.train(small.config(cache), folder / 'whole')
+  training.train(small.config(drawn), folder / 'whole')
   shutil.copytree(folder / 'whole', folder / 'cut')
   shutil.rmtree(folder / 'cut' / 'checkpoints' / '6')
   with (folder / 'cut' / 'metrics.jsonl').open('a') as file:
     file.write('{"step": 7, "pri')
   for picture in (folder / 'cut' / 'figures').glob('*'):
     picture.unlink()
-  training.train(small.config(cache), folder / 'cut')
+  training.train(small.config(drawn), folder / 'cut')
   return folder
 
 
@@ -78,19 +73,19 @@ def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(finished):
     assert one == two, name
 
 
-def test_finished_run_only_rebuilds_its_report(finished, cache):
+def test_finished_run_only_rebuilds_its_report(finished, drawn):
   workdir = finished / 'whole'
   before = (workdir / records.METRICS).read_bytes()
   (workdir / 'report.html').unlink()
-  report = training.train(small.config(cache), workdir)
+  report = training.train(small.config(drawn), workdir)
   assert report.exists()
   assert (workdir / records.METRICS).read_bytes() == before
 
 
 def test_workdir_of_another_config_is_refused_with_the_difference(
-  finished, cache
+  finished, drawn
 ):
-  changed = small.config(cache, gamma=0.5)
+  changed = small.config(drawn, gamma=0.5)
   before = (finished / 'whole' / 'config.json').read_bytes()
   with pytest.raises(
     ValueError, match=r'config\.gamma: 0\.02 there, 0\.5 here'
@@ -117,9 +112,9 @@ def test_a_run_from_before_a_setting_can_be_loaded(older, finished):
   np.testing.assert_array_equal(one.sample(2), other.sample(2))
 
 
-def test_a_run_from_before_a_setting_is_not_resumed(older, cache):
+def test_a_run_from_before_a_setting_is_not_resumed(older, drawn):
   with pytest.raises(ValueError, match='another config') as error:
-    training.train(small.config(cache), older)
+    training.train(small.config(drawn), older)
   assert 'config.dtype: (absent) there, float32 here' in str(error.value)
 
 
@@ -165,10 +160,10 @@ def test_folder_without_a_run_is_refused(tmp_path):
     vaegan_jax.load(tmp_path)
 
 
-def test_loss_that_is_not_finite_stops_the_run_by_name(tmp_path, cache):
+def test_loss_that_is_not_finite_stops_the_run_by_name(tmp_path, drawn):
   # A learning rate beyond reason overflows within a step or two.
   config = small.config(
-    cache, optimizer__learning_rate=1e38, optimizer__final_learning_rate=1e38
+    drawn, optimizer__learning_rate=1e38, optimizer__final_learning_rate=1e38
   )
   with pytest.raises(
     observation.Diverged, match=r'\w+ is (nan|inf) at step \d'
