@@ -124,6 +124,34 @@ def test_config_that_was_written_is_read_back_the_same(tmp_path):
   assert records.read_config(tmp_path).to_dict() == config.to_dict()
 
 
+def test_how_a_run_is_computed_may_change_when_it_is_resumed(tmp_path):
+  one = small.config('here', compile='jit')
+  other = small.config('there', compile='pmap', keep=9)
+  records.write_config(tmp_path, one)
+  records.write_config(tmp_path, other)
+  assert records.read_config(tmp_path).to_dict() == other.to_dict()
+  assert records.digest(one) == records.digest(other)
+  assert records.digest(one) != records.digest(small.config('here', seed=1))
+
+
+@pytest.mark.parametrize('text', ['', '[1]', '{"steps": ', '\x00'])
+def test_a_damaged_config_is_refused_by_name(tmp_path, text):
+  (tmp_path / 'config.json').write_text(text)
+  for use in (
+    lambda: records.read_config(tmp_path),
+    lambda: records.write_config(tmp_path, small.config()),
+  ):
+    with pytest.raises(ValueError, match=r'config\.json is damaged'):
+      use()
+
+
+@pytest.mark.parametrize('damage', ['{"step": 2, "pri', '7', '{}', '\udcff'])
+def test_rows_are_read_up_to_the_first_damage(tmp_path, damage):
+  rows = f'{{"step": 1}}\n{damage}\n{{"step": 3}}\n'
+  (tmp_path / 'rows').write_text(rows, 'utf-8', 'surrogateescape')
+  assert records.read_rows(tmp_path / 'rows') == [{'step': 1}]
+
+
 def test_loaded_model_encodes_decodes_reconstructs_and_samples(finished):
   model = vaegan_jax.load(finished / 'whole')
   draw = np.random.default_rng(0)

@@ -21,13 +21,24 @@ from typing import Any, TypeAlias
 import ml_collections
 import tqdm
 
-from vaegan_jax import atomic
+from vaegan_jax import atomic, manifest
 
 Config: TypeAlias = ml_collections.ConfigDict
 
 _CONFIG = 'config.json'
 METRICS = 'metrics.jsonl'
 TIMING = 'timing.jsonl'
+
+# Settings of where and how a run is computed, not of what: they may differ
+# from one start to the next. (Checkpoints tell other data by their contents.)
+HOW = (
+  'compile',
+  'data.cache',
+  'data.path',
+  'data.resident',
+  'keep',
+  'keep_every',
+)
 
 
 def flatten(
@@ -43,8 +54,16 @@ def flatten(
   return flat
 
 
+def digest(config: Config) -> str:
+  """Digests what a run computes: every setting but those of `HOW`."""
+  kept = flatten(config.to_dict())
+  return manifest.digest({n: x for n, x in kept.items() if n not in HOW})
+
+
 def write_config(workdir: pathlib.Path, config: Config) -> None:
   """Writes config.json into a new run, or checks that it is the same run.
+
+  Settings of `HOW` may differ from those before; the new ones are written.
 
   Raises:
     ValueError: if the folder holds a run of another config, naming each
@@ -52,17 +71,23 @@ def write_config(workdir: pathlib.Path, config: Config) -> None:
   """
   path = pathlib.Path(workdir) / _CONFIG
   text = json.dumps(config.to_dict(), indent=2) + '\n'
-  if not path.exists():
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(path, text)
-    return
-  old = flatten(json.loads(path.read_text()))
-  new = flatten(json.loads(text))
+  if path.exists():
+    old, new = flatten(_read_json(path)), flatten(json.loads(text))
+    _check_same(workdir, old, new)
+    if old == new:
+      return
+  path.parent.mkdir(parents=True, exist_ok=True)
+  atomic.write_text(path, text)
+
+
+def _check_same(
+  workdir: pathlib.Path, old: dict[str, Any], new: dict[str, Any]
+) -> None:
   different = [
     f'  config.{name}: {old.get(name, "(absent)")} there, '
     f'{new.get(name, "(absent)")} here'
     for name in sorted(old.keys() | new.keys())
-    if old.get(name) != new.get(name)
+    if old.get(name) != new.get(name) and name not in HOW
   ]
   if different:
     raise ValueError(
@@ -81,14 +106,27 @@ def read_config(workdir: pathlib.Path) -> Config:
 
   Raises:
     FileNotFoundError: if the folder holds no run.
+    ValueError: if its config is damaged.
   """
   path = pathlib.Path(workdir) / _CONFIG
   if not path.is_file():
     raise FileNotFoundError(
       f'{path} does not exist: {workdir} is not the folder of a run'
     )
-  config = ml_collections.ConfigDict(_with_tuples(json.loads(path.read_text())))
-  return config.lock()
+  return ml_collections.ConfigDict(_with_tuples(_read_json(path))).lock()
+
+
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
+  try:
+    found = json.loads(path.read_text(encoding='utf-8'))
+  except (ValueError, RecursionError) as error:
+    raise ValueError(
+      f'{path} is damaged ({error}): write it again from a copy, or from the '
+      'command that began the run'
+    ) from error
+  if not isinstance(found, dict):
+    raise ValueError(f'{path} is damaged: it holds no settings')
+  return found
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
@@ -96,11 +134,15 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
   rows: list[dict[str, Any]] = []
   if not path.exists():
     return rows
-  for line in path.read_text().splitlines():
+  text = path.read_text(encoding='utf-8', errors='replace')
+  for line in text.splitlines():
     try:
-      rows.append(json.loads(line))
-    except json.JSONDecodeError:  # a kill may leave half a row
+      row = json.loads(line)
+    except (ValueError, RecursionError):  # a kill may leave half a row
       break
+    if not isinstance(row, dict) or not isinstance(row.get('step'), int):
+      break
+    rows.append(row)
   return rows
 
 

@@ -118,7 +118,7 @@ def _about(config: settings.Config, dataset: cache.Dataset) -> dict[str, str]:
   rows = dataset.attributes
   columns = None if rows is None else np.ascontiguousarray(rows).data
   return {
-    'config': manifest.digest(config.to_dict()),
+    'config': records.digest(config),
     'data': manifest.digest(
       [dataset.digest, columns and hashlib.sha256(columns).hexdigest()]
     ),
