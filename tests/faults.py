@@ -37,7 +37,7 @@ class World:
     self.root, self.nursery = root, nursery
     self.cache, self.log = root / 'cache', root / 'log'
     self._config = root / 'config.py'
-    for split, count in {'train': 20, 'test': 10}.items():
+    for split, count in {'train': 20, 'test': 24}.items():
       _paint(root / 'images' / split, count)
     paths = {'data.path': str(root / 'images'), 'data.cache': str(self.cache)}
     changes = {name.replace('__', '.'): x for name, x in changes.items()}

@@ -1,0 +1,209 @@
+"""The long set: `make faults`. Each run must end as if nothing had happened."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+
+from tests import faults, forks
+
+pytestmark = pytest.mark.slow
+
+KILLS = 200
+
+
+@pytest.fixture(scope='module')
+def world(tmp_path_factory):
+  with forks.Nursery() as nursery:
+    yield faults.World(tmp_path_factory.mktemp('faults'), nursery)
+
+
+@pytest.fixture(scope='module')
+def whole(world):
+  """A run that nothing happens to, and the seconds that it takes."""
+  world.run('first')  # compiles what the others find compiled
+  start = time.monotonic()
+  assert world.run('whole') == 0, world.printed()
+  return world.root / 'whole', time.monotonic() - start
+
+
+@pytest.fixture(scope='module')
+def expected(whole):
+  return faults.outcome(whole[0])
+
+
+@pytest.mark.parametrize('part', range(4))
+def test_runs_killed_two_hundred_times_equal_the_uninterrupted_one(
+  world, whole, expected, part
+):
+  draw = np.random.default_rng(part)
+  left, runs = KILLS // 4, 0
+  while left:
+    folder, code = world.root / f'killed_{part}_{runs}', None
+    while code != 0:
+      if draw.random() < 0.5:
+        condition, delay = faults.saving(folder), draw.uniform(0, 0.4)
+      else:
+        condition, delay = (lambda: True), draw.uniform(0, 1.1 * whole[1])
+      if left:
+        process = world.start(folder.name)
+        code = faults.strike(world, process, condition, delay=delay)
+      else:
+        code = world.run(folder.name)
+      assert code in (0, -signal.SIGKILL), world.printed()
+      left -= code != 0
+      assert not faults.half_files(folder)
+    assert faults.outcome(folder) == expected
+    assert faults.logged(folder) == list(range(1, faults.STEPS + 1))
+    shutil.rmtree(folder)
+    runs += 1
+  print(f'{KILLS // 4} kills over {runs} runs, all equal')
+
+
+def text(world, part):
+  return lambda: part in world.printed()
+
+
+# Where SIGTERM strikes: what must hold first, and seconds after that.
+POSITIONS = {
+  'starting': (lambda world, folder: lambda: True, 0.3),
+  'locking': (lambda world, folder: (folder / '.lock').exists, 0.0),
+  'writing the config': (
+    lambda world, folder: (folder / 'config.json').exists,
+    0.0,
+  ),
+  'caching': (
+    lambda world, folder: lambda: any(world.cache.rglob('.writing-*')),
+    0.0,
+  ),
+  'caching, later': (
+    lambda world, folder: lambda: any(world.cache.rglob('.writing-*')),
+    0.05,
+  ),
+  'initialising': (
+    lambda world, folder: (folder / 'checkpoints').exists,
+    0.1,
+  ),
+  'restoring': (lambda world, folder: (folder / 'checkpoints').exists, 0.6),
+  'before the loop': (
+    lambda world, folder: text(world, 'is compiled'),
+    0.0,
+  ),
+  'tracing': (lambda world, folder: faults.reached(folder, 0), 0.1),
+  'compiling': (lambda world, folder: faults.reached(folder, 0), 2.0),
+  'the first step': (lambda world, folder: faults.reached(folder, 1), 0.0),
+  'training': (lambda world, folder: faults.reached(folder, 3), 0.0),
+  'saving': (lambda world, folder: faults.saving(folder), 0.0),
+  'saving, later': (lambda world, folder: faults.saving(folder), 0.2),
+  'saving again': (lambda world, folder: faults.saving(folder, after=2), 0.1),
+  'drawing': (lambda world, folder: faults.reached(folder, 8), 0.0),
+  'drawing, later': (lambda world, folder: faults.reached(folder, 8), 0.3),
+  'the last step': (lambda world, folder: faults.reached(folder, 24), 0.0),
+  'drawing at the end': (
+    lambda world, folder: (folder / 'figures' / 'samples.png').exists,
+    0.0,
+  ),
+  'reporting': (
+    lambda world, folder: (folder / 'figures' / 'interpolation.png').exists,
+    0.5,
+  ),
+}
+
+
+@pytest.mark.parametrize('name', POSITIONS)
+def test_sigterm_ends_with_143_wherever_it_strikes(world, expected, name):
+  make, delay = POSITIONS[name]
+  folder = world.root / f'terminated_{name}'
+  if name.startswith('caching'):
+    shutil.rmtree(world.cache)
+  condition = make(world, folder)
+  process = world.start(folder.name)
+  faults.when(lambda: condition() or not faults.lives(process))
+  time.sleep(delay)
+  start = time.monotonic()
+  os.kill(process, signal.SIGTERM)
+  time.sleep(0.05)
+  os.kill(process, signal.SIGTERM)  # a second one does no harm
+  code = world.nursery.wait()
+  seconds = time.monotonic() - start
+  print(f'{name}: {code} after {seconds:.1f} s')
+  assert code == 143, world.printed()
+  assert seconds < 30
+  assert not faults.half_files(folder)
+  assert not (folder / '.holder.json').exists()
+  assert world.run(folder.name) == 0, world.printed()
+  assert faults.outcome(folder) == expected
+
+
+@pytest.mark.parametrize('delay', [0.5, 3.0])
+def test_sigterm_ends_an_evaluation_with_143(world, whole, delay):
+  process = world.start('whole', '--images=20', module='evaluate')
+  time.sleep(delay)
+  os.kill(process, signal.SIGTERM)
+  assert world.nursery.wait() == 143, world.printed()
+  assert not (whole[0] / 'evaluation.json').exists()
+
+
+# In a namespace of its own: a disk that is small, or turns read-only.
+DISK = textwrap.dedent("""
+  set -eu
+  mkdir -p "$1" && mount -t tmpfs -o size="$2" none "$1"
+  shift 2
+  "$@"
+""")
+
+
+def namespaces():
+  """Says whether this user may mount a disk of his own."""
+  result = subprocess.run(
+    ['unshare', '-rm', 'mount', '-t', 'tmpfs', 'none', '/mnt'],
+    capture_output=True,
+    check=False,
+  )
+  return result.returncode == 0
+
+
+@pytest.mark.skipif(
+  not shutil.which('unshare') or not namespaces(),
+  reason='mounting a small disk is not allowed here',
+)
+@pytest.mark.parametrize('size', ['100k', '400k', '1m', '2m'])
+def test_a_disk_that_fills_up_ends_the_run_loudly(world, whole, size):
+  name = f'disk_{size}'
+  keeping = '--config.keep=100'
+  inside = (
+    f'{sys.executable} -m experiments.train {" ".join(world.words(name))} '
+    f'{keeping}; echo "exit code $?"; cd {world.root / name}; '
+    'ls -a . checkpoints'
+  )
+  start = time.monotonic()
+  command = [
+    'sh',
+    '-c',
+    DISK,
+    'sh',
+    world.root / name,
+    size,
+    'sh',
+    '-c',
+    inside,
+  ]
+  result = subprocess.run(
+    ['unshare', '-rm', *command],
+    capture_output=True,
+    text=True,
+    check=False,
+    cwd=forks.ROOT,
+    env=os.environ | forks.FLAGS,
+    timeout=300,
+  )
+  seconds = time.monotonic() - start
+  print(f'{size}: {seconds:.0f} s, {result.stdout!r}')
+  assert 'exit code 74' in result.stdout, result.stderr[-3000:]
+  assert 'Error: ' in result.stderr
