@@ -3,7 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo reproduce install test test-all lint format clean
+KILLS ?= 200
+
+.PHONY: demo reproduce install test test-all faults lint format clean
 
 demo: $(INSTALLED)  ## train a VAE/GAN on the embedded faces, and report
 	$(BIN)/python -m experiments.train \
@@ -23,10 +25,13 @@ $(INSTALLED): requirements.txt setup.cfg pyproject.toml
 	touch $@
 
 test: $(INSTALLED)  ## the fast tests: what every change must pass
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not shared'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not shared and not faults'
 
 test-all: $(INSTALLED)  ## also the slow ones, and those on real data
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+faults: $(INSTALLED)  ## kills runs, fills disks: KILLS=200 takes half an hour
+	KILLS=$(KILLS) $(BIN)/python -m pytest -s -m faults
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -13,9 +13,9 @@ import pytest
 
 from tests import faults, forks
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.faults
 
-KILLS = 200
+KILLS = int(os.environ.get('KILLS', 200))
 
 
 @pytest.fixture(scope='module')
@@ -66,53 +66,55 @@ def test_runs_killed_two_hundred_times_equal_the_uninterrupted_one(
   print(f'{KILLS // 4} kills over {runs} runs, all equal')
 
 
-def text(world, part):
-  return lambda: part in world.printed()
+def caching(world, folder):
+  del folder
+  return lambda: any(world.cache.rglob('.writing-*'))
+
+
+def drawn(world, folder):
+  del world
+  return (folder / 'figures' / 'interpolation.png').exists
+
+
+def made(name):
+  return lambda world, folder: (folder / name).exists
+
+
+def reached(step):
+  return lambda world, folder: faults.reached(folder, step)
+
+
+def saving(after):
+  return lambda world, folder: faults.saving(folder, after=after)
+
+
+def at_once(world, folder):
+  del world, folder
+  return lambda: True
 
 
 # Where SIGTERM strikes: what must hold first, and seconds after that.
 POSITIONS = {
-  'starting': (lambda world, folder: lambda: True, 0.3),
-  'locking': (lambda world, folder: (folder / '.lock').exists, 0.0),
-  'writing the config': (
-    lambda world, folder: (folder / 'config.json').exists,
-    0.0,
-  ),
-  'caching': (
-    lambda world, folder: lambda: any(world.cache.rglob('.writing-*')),
-    0.0,
-  ),
-  'caching, later': (
-    lambda world, folder: lambda: any(world.cache.rglob('.writing-*')),
-    0.05,
-  ),
-  'initialising': (
-    lambda world, folder: (folder / 'checkpoints').exists,
-    0.1,
-  ),
-  'restoring': (lambda world, folder: (folder / 'checkpoints').exists, 0.6),
-  'before the loop': (
-    lambda world, folder: text(world, 'is compiled'),
-    0.0,
-  ),
-  'tracing': (lambda world, folder: faults.reached(folder, 0), 0.1),
-  'compiling': (lambda world, folder: faults.reached(folder, 0), 2.0),
-  'the first step': (lambda world, folder: faults.reached(folder, 1), 0.0),
-  'training': (lambda world, folder: faults.reached(folder, 3), 0.0),
-  'saving': (lambda world, folder: faults.saving(folder), 0.0),
-  'saving, later': (lambda world, folder: faults.saving(folder), 0.2),
-  'saving again': (lambda world, folder: faults.saving(folder, after=2), 0.1),
-  'drawing': (lambda world, folder: faults.reached(folder, 8), 0.0),
-  'drawing, later': (lambda world, folder: faults.reached(folder, 8), 0.3),
-  'the last step': (lambda world, folder: faults.reached(folder, 24), 0.0),
-  'drawing at the end': (
-    lambda world, folder: (folder / 'figures' / 'samples.png').exists,
-    0.0,
-  ),
-  'reporting': (
-    lambda world, folder: (folder / 'figures' / 'interpolation.png').exists,
-    0.5,
-  ),
+  'starting': (at_once, 0.3),
+  'locking': (made('.lock'), 0.0),
+  'writing the config': (made('config.json'), 0.0),
+  'caching': (caching, 0.0),
+  'caching, later': (caching, 0.05),
+  'initialising': (made('checkpoints'), 0.1),
+  'restoring': (made('checkpoints'), 0.6),
+  'before the loop': (made('metrics.jsonl'), 0.0),
+  'tracing': (reached(0), 0.2),
+  'compiling': (reached(0), 2.0),
+  'the first step': (reached(1), 0.0),
+  'training': (reached(3), 0.0),
+  'saving': (saving(0), 0.0),
+  'saving, later': (saving(0), 0.2),
+  'saving again': (saving(2), 0.1),
+  'drawing': (reached(8), 0.0),
+  'drawing, later': (reached(8), 0.3),
+  'the last step': (reached(24), 0.0),
+  'drawing at the end': (made('figures/samples.png'), 0.0),
+  'reporting': (drawn, 0.5),
 }
 
 

@@ -75,6 +75,11 @@ finally:
   assert run(body) == (143, ['closed', 'cleaned'])
 
 
+def test_a_second_sigterm_does_not_disturb_the_end_of_the_process():
+  body = 'import atexit\natexit.register(me, 15)\nme(15)\ntime.sleep(60)'
+  assert run(body) == (143, ['cleaned'])
+
+
 def test_a_second_interrupt_does_not_wait_for_the_block():
   body = """
 with notice.deferred():

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -239,11 +238,3 @@ def test_the_readmes_example_runs(finished):
   names = {}
   exec(example.replace('runs/demo', str(finished / 'whole')), names)
   assert names['again'].shape == (8, 16, 16, 3)
-
-
-def test_all_files_that_the_readme_links_exist():
-  readme = (ROOT / 'README.md').read_text()
-  links = re.findall(r'\]\(((?!http)[^)]+)\)', readme)
-  assert links
-  for link in links:
-    assert (ROOT / link).exists(), link

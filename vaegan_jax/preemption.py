@@ -64,7 +64,9 @@ class Notice:
     finally:
       signal.set_wakeup_fd(fd)
       for number, handler in before.items():
-        signal.signal(number, handler)
+        # A process that is ending is not disturbed by another SIGTERM.
+        ending = self.given is not None and number == signal.SIGTERM
+        signal.signal(number, signal.SIG_IGN if ending else handler)
       ours.close()
 
   @contextlib.contextmanager

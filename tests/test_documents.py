@@ -1,0 +1,38 @@
+"""What the documents name exists."""
+
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob('*.md'), *(ROOT / 'docs').glob('*.md')])
+
+
+@pytest.mark.parametrize('path', DOCUMENTS, ids=lambda path: path.name)
+def test_all_files_that_a_document_links_exist(path):
+  links = re.findall(r'\]\(((?!http)[^)#]+)\)', path.read_text())
+  for link in links:
+    assert (path.parent / link).exists(), link
+
+
+def test_the_tests_that_hold_a_promise_exist():
+  text = (ROOT / 'docs' / 'reliability.md').read_text()
+  named = re.findall(r'(test_\w+\.py)::(\w+)', text)
+  assert len(named) > 40
+  for file, name in named:
+    assert f'def {name}(' in (ROOT / 'tests' / file).read_text(), name
+  rows = [line for line in text.splitlines() if line.startswith('| ')]
+  promises = [row for row in rows if 'test' in row.rpartition('|')[0]]
+  assert all('::' in row or row == '| promise | test |' for row in promises)
+
+
+def test_the_readmes_map_names_every_file_of_the_top():
+  text = (ROOT / 'README.md').read_text()
+  tree = text.split('## The map')[1].split('## ')[0]
+  missing = [
+    path.name
+    for path in sorted((ROOT / 'vaegan_jax').glob('[a-z]*.py'))
+    if path.name not in tree
+  ]
+  assert not missing
