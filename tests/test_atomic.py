@@ -16,6 +16,7 @@ def test_a_folder_has_its_name_only_when_it_is_whole(tmp_path):
     assert not (tmp_path / 'new').exists()
   assert (tmp_path / 'new' / 'file').read_text() == 'whole'
   assert os.listdir(tmp_path) == ['new']
+  assert (tmp_path / 'new').stat().st_mode & 0o777 == 0o755
 
 
 @pytest.mark.parametrize('error', [ValueError, KeyboardInterrupt, SystemExit])
