@@ -212,23 +212,15 @@ def launch(*flags):
   )
 
 
-@pytest.mark.parametrize(
-  ('flag', 'messages'),
-  [
-    ('--config.gama=1', ['gama', 'gamma']),
-    ('--config.data.pth=x', ['pth', 'path']),
-    ('--config.steps=many', ['steps', 'many']),
-    ('--config.steps=0', ['config.steps = 0']),
-  ],
-)
-def test_launcher_refuses_wrong_flags_before_it_writes(
-  tmp_path, flag, messages
-):
+def test_launcher_refuses_wrong_flags_before_it_writes(tmp_path):
+  # One of all: test_bad_flags.py has the others.
   result = launch(
-    '--config=experiments/configs/demo.py', f'--workdir={tmp_path}/run', flag
+    '--config=experiments/configs/demo.py',
+    f'--workdir={tmp_path}/run',
+    '--config.gama=1',
   )
   assert result.returncode != 0
-  assert all(message in result.stderr for message in messages)
+  assert 'did you mean --config.gamma' in result.stderr
   assert not (tmp_path / 'run').exists()
 
 
