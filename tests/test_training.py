@@ -133,6 +133,17 @@ def test_how_a_run_is_computed_may_change_when_it_is_resumed(tmp_path):
   assert records.digest(one) != records.digest(small.config('here', seed=1))
 
 
+def test_data_that_are_refused_leave_a_folder_for_other_settings(tmp_path):
+  (tmp_path / 'images' / 'train').mkdir(parents=True)
+  (tmp_path / 'images' / 'train' / 'x.png').write_text('no image')
+  config = small.config(
+    tmp_path, data__source='folder', data__path=str(tmp_path / 'images')
+  )
+  with pytest.raises(ValueError, match='cannot be used'):
+    training.train(config, tmp_path / 'run')
+  records.check_config(tmp_path / 'run', small.config(gamma=7.0))
+
+
 @pytest.mark.parametrize('text', ['', '[1]', '{"steps": ', '\x00'])
 def test_a_damaged_config_is_refused_by_name(tmp_path, text):
   (tmp_path / 'config.json').write_text(text)

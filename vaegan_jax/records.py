@@ -36,8 +36,10 @@ HOW = (
   'data.cache',
   'data.path',
   'data.resident',
+  'data.skip_broken',
   'keep',
   'keep_every',
+  'save_every',
 )
 
 
@@ -61,28 +63,30 @@ def digest(config: Config) -> str:
 
 
 def write_config(workdir: pathlib.Path, config: Config) -> None:
-  """Writes config.json into a new run, or checks that it is the same run.
+  """Writes config.json into a new run, or into the same run again.
 
-  Settings of `HOW` may differ from those before; the new ones are written.
+  Settings of `HOW` may differ from those before.
 
   Raises:
-    ValueError: if the folder holds a run of another config, naming each
-      setting that differs; nothing is written then.
+    ValueError: what `check_config` raises; nothing is written then.
+  """
+  check_config(workdir, config)
+  path = pathlib.Path(workdir) / _CONFIG
+  path.parent.mkdir(parents=True, exist_ok=True)
+  atomic.write_text(path, _text(config))
+
+
+def check_config(workdir: pathlib.Path, config: Config) -> None:
+  """Refuses a folder that holds a run of another config.
+
+  Raises:
+    ValueError: it does, naming each setting that differs; or its config.json
+      is damaged.
   """
   path = pathlib.Path(workdir) / _CONFIG
-  text = json.dumps(config.to_dict(), indent=2) + '\n'
-  if path.exists():
-    old, new = flatten(_read_json(path)), flatten(json.loads(text))
-    _check_same(workdir, old, new)
-    if old == new:
-      return
-  path.parent.mkdir(parents=True, exist_ok=True)
-  atomic.write_text(path, text)
-
-
-def _check_same(
-  workdir: pathlib.Path, old: dict[str, Any], new: dict[str, Any]
-) -> None:
+  if not path.exists():
+    return
+  old, new = flatten(_read_json(path)), flatten(json.loads(_text(config)))
   different = [
     f'  config.{name}: {old.get(name, "(absent)")} there, '
     f'{new.get(name, "(absent)")} here'
@@ -99,6 +103,10 @@ def _check_same(
         ]
       )
     )
+
+
+def _text(config: Config) -> str:
+  return json.dumps(config.to_dict(), indent=2) + '\n'
 
 
 def read_config(workdir: pathlib.Path) -> Config:

@@ -66,7 +66,7 @@ def train(
   config = settings.resolve(config, source)
   run = preparation.prepare(config, devices=devices)
   with lock.hold(workdir):
-    records.write_config(workdir, config)
+    records.check_config(workdir, config)
     train, test = (
       cache.load(
         source, split=split, directory=settings.cache_directory(config)
@@ -74,6 +74,7 @@ def train(
       for split in ('train', 'test')
     )
     examples = test.first(3 * pictures.COLUMNS)
+    records.write_config(workdir, config)
     notice = notice or preemption.Notice()
     state = _trained(config, run, train, examples, workdir, notice=notice)
     pictures.final(_model(config, run, state), examples, workdir=workdir)
