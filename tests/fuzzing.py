@@ -1,7 +1,12 @@
 """Files that may hold anything, and what a reader of them may do."""
 
+import contextlib
 import io
+import multiprocessing.reduction  # noqa: F401
 import os
+import pathlib
+import pickle
+import re
 import time
 
 import hypothesis
@@ -13,6 +18,42 @@ FEW, MANY = 20, int(os.environ.get('FUZZ', '2000'))
 
 # Seconds that no reader may need for a file of a few kilobytes.
 _SECONDS = 2
+
+# Bytes that no reader may ask for, given files of a few kilobytes.
+_BYTES = 256 << 20
+
+
+@pytest.fixture(autouse=True)
+def bounded(monkeypatch, unchecked):
+  """Bounds memory, and lets nothing be unpickled."""
+  forbid_pickles(monkeypatch)
+  before = _peak(reset=True)
+  yield
+  assert _peak() - before < _BYTES
+
+
+def forbid_pickles(monkeypatch):
+  """Makes every way to unpickle fail.
+
+  Python's queues keep pickle.loads when they are first imported: they are by
+  now, or those of TensorBoard would keep the one that fails and never end.
+  """
+
+  def refuse(*_, **__):
+    raise AssertionError('something was unpickled')
+
+  for name in ('load', 'loads', 'Unpickler', '_Unpickler'):
+    monkeypatch.setattr(pickle, name, refuse)
+
+
+def _peak(*, reset=False):
+  """Gives the most bytes that this process had in memory, on Linux."""
+  with contextlib.suppress(OSError):
+    if reset:
+      pathlib.Path('/proc/self/clear_refs').write_text('5')
+    status = pathlib.Path('/proc/self/status').read_text()
+    return int(re.search(r'VmHWM:\s*(\d+) kB', status)[1]) << 10
+  return 0
 
 
 def fuzz(strategy):

@@ -9,7 +9,7 @@ import pytest
 from tests import small
 from tests.outline import Outline
 from tests.test_page import write_run
-from vaegan_jax import collapse, observation, records
+from vaegan_jax import collapse, objectives, observation, records
 from vaegan_jax.report import page
 
 LATENT = 128
@@ -188,3 +188,9 @@ def test_the_report_shows_warnings_with_their_meaning(tmp_path):
     for words in (found.name, found.seen, found.meaning, found.remedy):
       assert words in sick
   assert sick.count('What it means') == 2
+
+
+def test_dimensions_are_active_above_a_hundredth_of_a_nat():
+  at = np.array([0.0, 0.009, 0.011, 3.0, np.nan], np.float32)
+  diagnostics = objectives.Diagnostics(jnp.asarray(at), jnp.float32(9.0))
+  assert diagnostics.metrics() == {'active_dimensions': 2, 'feature_scale': 3}
