@@ -28,7 +28,7 @@ test: $(INSTALLED)  ## the fast tests: what every change must pass
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not shared and not faults'
 
 test-all: $(INSTALLED)  ## also the slow ones, and those on real data
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not faults'
 
 faults: $(INSTALLED)  ## kills runs, fills disks: KILLS=200 takes half an hour
 	KILLS=$(KILLS) $(BIN)/python -m pytest -s -m faults
