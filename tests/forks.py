@@ -19,7 +19,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).parents[1]
 
-FLAGS = {'XLA_FLAGS': '--xla_backend_optimization_level=0'}
+# Those of the tests: to compile fast.
+FLAGS = {'XLA_FLAGS': os.environ.get('XLA_FLAGS', '')}
 
 
 class Nursery:

@@ -80,6 +80,18 @@ def test_a_second_sigterm_does_not_disturb_the_end_of_the_process():
   assert run(body) == (143, ['cleaned'])
 
 
+def test_an_end_that_was_lost_on_the_way_still_has_its_code():
+  body = """
+import sys
+try:
+  me(signal.SIGTERM)
+  time.sleep(60)
+except SystemExit:
+  sys.exit()
+"""
+  assert run(body) == (143, ['cleaned'])
+
+
 def test_a_second_interrupt_does_not_wait_for_the_block():
   body = """
 with notice.deferred():

@@ -61,6 +61,11 @@ class Notice:
     threading.Thread(target=self._watch, args=(watched,), daemon=True).start()
     try:
       yield
+    except SystemExit as error:
+      # Python drops what a handler raises within a destructor or a callback.
+      if not error.code:
+        self.check()
+      raise
     finally:
       signal.set_wakeup_fd(fd)
       for number, handler in before.items():
