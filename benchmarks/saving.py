@@ -38,8 +38,8 @@ def main(_: list[str]) -> None:
     newest = pathlib.Path(folder) / 'checkpoints' / str(_SAVES.value)
     seconds |= timing.alternate(
       {
-        'verified': lambda: _ignore(manifest.verify(newest)),
-        'restored': lambda: _ignore(saved.restore(state)),
+        'verified': lambda: manifest.verify(newest),
+        'restored': lambda: saved.restore(state),
       },
       rounds=_SAVES.value,
     )
@@ -48,10 +48,6 @@ def main(_: list[str]) -> None:
   print(f'{size:.0f} MB of parameters, statistics and optimizers, seconds:')
   for name, taken in seconds.items():
     print(f'  {name:10} {timing.median(taken):6.2f}')
-
-
-def _ignore(result: object) -> None:
-  del result
 
 
 if __name__ == '__main__':

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 
 def alternate(
-  functions: Mapping[str, Callable[[], None]],
+  functions: Mapping[str, Callable[[], object]],
   *,
   rounds: int,
   warm_ups: int = 1,

@@ -29,7 +29,11 @@ def check(words: Sequence[str]) -> None:
   path = dict(pairs).get('config')
   if path is None:
     return
-  flat = _flatten(_load(pathlib.Path(path.partition(':')[0])))
+  config = _load(pathlib.Path(path.partition(':')[0]))
+  # Late: help, and a config that does not exist, need not wait for it.
+  from vaegan_jax import records
+
+  flat = records.flatten(config)
   for name, value in pairs:
     head, dot, setting = name.partition('.')
     if dot and head.removeprefix('no') == 'config':
@@ -136,13 +140,3 @@ def _hint(name: str, flat: Mapping[str, Any], prefix: str) -> str:
   last = difflib.get_close_matches(name, list(lasts), n=1, cutoff=0.7)
   best = lasts[last[0]] if last else near[0] if near else None
   return f'; did you mean {prefix}{best}?' if best else ''
-
-
-def _flatten(config: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
-  flat: dict[str, Any] = {}
-  for name, value in config.items():
-    if hasattr(value, 'items'):
-      flat |= _flatten(value, f'{prefix}{name}.')
-    else:
-      flat[f'{prefix}{name}'] = value
-  return flat

@@ -37,6 +37,15 @@ def drawn(tmp_path_factory):
   ) / 'drawn'
 
 
+@pytest.fixture(scope='module')
+def world(tmp_path_factory):
+  """Where runs are started to be killed."""
+  from tests import faults, forks
+
+  with forks.Nursery() as nursery:
+    yield faults.World(tmp_path_factory.mktemp('faults'), nursery)
+
+
 @pytest.fixture
 def unchecked():
   """Lets wrong types in, as without the checks, to see our own errors."""

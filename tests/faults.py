@@ -125,8 +125,7 @@ def reached(folder, step):
 
 def steps(folder):
   """Lists the checkpoints."""
-  names = (path.name for path in (folder / 'checkpoints').glob('*'))
-  return sorted(int(name) for name in names if name.isdecimal())
+  return checkpoints._steps(folder / 'checkpoints')
 
 
 def half_files(folder):

@@ -15,12 +15,6 @@ from tests import faults, forks
 
 
 @pytest.fixture(scope='module')
-def world(tmp_path_factory):
-  with forks.Nursery() as nursery:
-    yield faults.World(tmp_path_factory.mktemp('faults'), nursery)
-
-
-@pytest.fixture(scope='module')
 def whole(world):
   """A run that nothing happens to."""
   assert world.run('whole') == 0, world.printed()

@@ -19,12 +19,6 @@ KILLS = int(os.environ.get('KILLS', 200))
 
 
 @pytest.fixture(scope='module')
-def world(tmp_path_factory):
-  with forks.Nursery() as nursery:
-    yield faults.World(tmp_path_factory.mktemp('faults'), nursery)
-
-
-@pytest.fixture(scope='module')
 def whole(world):
   """A run that nothing happens to, and the seconds that it takes."""
   world.run('first')  # compiles what the others find compiled

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent import futures
 from typing import Any
 
@@ -102,18 +102,13 @@ class Checkpoints:
       ValueError: checkpoints are there but none is whole, or it is one of
         another run, of other data, or of other networks.
     """
-    for step in reversed(_steps(self._folder)):
-      folder = self._folder / str(step)
-      try:
-        about = _verify(folder)
-      except manifest.Damaged as error:
-        self._set_aside(step, error)
-        continue
-      self._check_about(folder, about)
-      self._last = step
-      return _read(folder, like)
-    self._check_none_is_damaged()
-    return None
+    folder, about = _newest_whole(self._folder, damaged=self._set_aside)
+    if folder is None:
+      self._check_none_is_damaged()
+      return None
+    self._check_about(folder, about)
+    self._last = about['step']
+    return _read(folder, like)
 
   def close(self) -> None:
     """Waits until all is on disk, and ends the thread.
@@ -150,19 +145,20 @@ class Checkpoints:
     for step in set(steps) - kept:
       atomic.remove(self._folder / str(step))
 
-  def _set_aside(self, step: int, error: manifest.Damaged) -> None:
+  def _set_aside(self, folder: pathlib.Path, error: manifest.Damaged) -> None:
+    step = folder.name
     name, number = f'{_DAMAGED}{step}', 1
     while (self._folder / name).exists():
       number += 1
       name = f'{_DAMAGED}{step}-{number}'
     _LOGGER.warning(
-      'The checkpoint of step %d is damaged: %s. It is set aside as %s, and an '
+      'The checkpoint of step %s is damaged: %s. It is set aside as %s, and an '
       'older one is taken.',
       step,
       error,
       self._folder / name,
     )
-    (self._folder / str(step)).rename(self._folder / name)
+    folder.rename(self._folder / name)
 
   def _check_about(
     self, folder: pathlib.Path, about: Mapping[str, Any]
@@ -199,15 +195,10 @@ def load(workdir: pathlib.Path) -> tuple[int, dict[str, Any]]:
     ValueError: checkpoints are there but none is whole.
   """
   folder = pathlib.Path(workdir).absolute() / _FOLDER
-  steps = _steps(folder)
-  for step in reversed(steps):
-    try:
-      _verify(folder / str(step))
-    except manifest.Damaged as error:
-      _LOGGER.warning('%s/%d is damaged, passed over: %s.', folder, step, error)
-      continue
-    return step, _load(folder / str(step))
-  if steps:
+  newest, about = _newest_whole(folder, damaged=_pass_over)
+  if newest is not None:
+    return about['step'], _load(newest)
+  if steps := _steps(folder):
     raise ValueError(
       f'none of the {len(steps)} checkpoints in {folder} is whole: restore one '
       'from a copy, or train the run again'
@@ -216,6 +207,30 @@ def load(workdir: pathlib.Path) -> tuple[int, dict[str, Any]]:
     f'no checkpoint in {folder}: train first, with '
     f'python -m experiments.train --workdir={workdir} ...'
   )
+
+
+def _pass_over(folder: pathlib.Path, error: manifest.Damaged) -> None:
+  _LOGGER.warning('%s is damaged, passed over: %s.', folder, error)
+
+
+def _newest_whole(
+  folder: pathlib.Path,
+  *,
+  damaged: Callable[[pathlib.Path, manifest.Damaged], None],
+) -> tuple[pathlib.Path | None, dict[str, Any]]:
+  """Finds the newest checkpoint that is whole, and what it says of itself.
+
+  Args:
+    folder: of all checkpoints.
+    damaged: told of each newer one, and what is wrong with it.
+  """
+  for step in reversed(_steps(folder)):
+    found = folder / str(step)
+    try:
+      return found, _verify(found)
+    except manifest.Damaged as error:
+      damaged(found, error)
+  return None, {}
 
 
 def _steps(folder: pathlib.Path) -> list[int]:

@@ -27,7 +27,7 @@ def write(folder: pathlib.Path, *, about: Mapping[str, Any]) -> None:
   body = {
     'format': _FORMAT,
     'about': dict(about),
-    'files': {name: _digest(folder / name) for name in _names(folder)},
+    'files': {name: file_digest(folder / name) for name in _names(folder)},
   }
   (folder / NAME).write_text(_text(body), encoding='utf-8')
 
@@ -48,7 +48,7 @@ def verify(folder: pathlib.Path) -> dict[str, Any]:
       raise Damaged(f'{name} is missing')
     if name not in listed:
       raise Damaged(f'{name} was not there when it was written')
-    if _digest(folder / name) != listed[name]:
+    if file_digest(folder / name) != listed[name]:
       raise Damaged(f'the bytes of {name} are not those that were written')
   return body['about']
 
@@ -56,6 +56,12 @@ def verify(folder: pathlib.Path) -> dict[str, Any]:
 def digest(content: Any) -> str:
   """Digests JSON types, whatever the order of their keys."""
   return hashlib.sha256(_canonical(content).encode()).hexdigest()
+
+
+def file_digest(path: pathlib.Path) -> str:
+  """Digests what a file holds, however large: its sha256 in hexadecimal."""
+  with path.open('rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
@@ -95,8 +101,3 @@ def _names(folder: pathlib.Path) -> list[str]:
     if not path.is_dir() or path.is_symlink()
   )
   return sorted(name for name in names if name != NAME)
-
-
-def _digest(path: pathlib.Path) -> str:
-  with path.open('rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()

@@ -202,11 +202,6 @@ def files_digest(sizes: dict[str, int]) -> str:
   return hashlib.sha256(''.join(lines).encode()).hexdigest()
 
 
-def file_digest(path: pathlib.Path) -> str:
-  """Digests what a file holds."""
-  return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _check_split(split: str) -> None:
   if split not in SPLITS:
     raise ValueError(f'split is {split!r}; take one of {", ".join(SPLITS)}')

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int8, UInt8
 
+from vaegan_jax import manifest
 from vaegan_jax.data import (
   aligned,
   archives,
@@ -74,8 +75,8 @@ class CelebA:
       'train_on_validation': self.train_on_validation,
       'resizing': resizing.VERSION,
       'images': cache.files_digest(self._sizes),
-      'partition': cache.file_digest(self._partition_list),
-      'attributes': attributes and cache.file_digest(attributes),
+      'partition': manifest.file_digest(self._partition_list),
+      'attributes': attributes and manifest.file_digest(attributes),
     }
 
   def length(self, split: str) -> int:

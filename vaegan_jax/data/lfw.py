@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from vaegan_jax import manifest
 from vaegan_jax.data import (
   aligned,
   archives,
@@ -106,8 +107,8 @@ class LFW:
       'images': cache.files_digest(
         {name: sizes[name] for name in used if name in sizes}
       ),
-      'people': {s: cache.file_digest(self._people(s)) for s in _PEOPLE},
-      'attributes': attributes and cache.file_digest(attributes),
+      'people': {s: manifest.file_digest(self._people(s)) for s in _PEOPLE},
+      'attributes': attributes and manifest.file_digest(attributes),
     }
 
   def length(self, split: str) -> int:
