@@ -44,7 +44,9 @@ def unlucky(world, whole):
   kill('killed in the first save', faults.saving(folder))
   kill('killed in a later save', faults.saving(folder, after=1))
   kill('killed in training', faults.reached(folder, 7))
-  note('disk full', world.run('unlucky', largest=60_000))
+  # Less than the largest file of every checkpoint: how Orbax divides the others
+  # among files depends on its threads.
+  note('disk full', world.run('unlucky', largest=40_000))
   begun = faults.reached(folder, 0)
   process = world.start('unlucky')
   faults.when(begun)
