@@ -48,7 +48,7 @@ def check(words: Sequence[str]) -> None:
 def _pairs(words: Sequence[str]) -> list[tuple[str, str | None]]:
   """Splits --name=value and --name value; a name alone has no value."""
   pairs: list[tuple[str, str | None]] = []
-  following = [*words[1:], '--']
+  following = [*words, '--'][1:]
   for word, after in zip(words, following, strict=True):
     if word == '--':
       break

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from experiments import paper
 from vaegan_jax import inference, objectives
 from vaegan_jax.report import comparison
@@ -145,7 +143,7 @@ def _table(
   """Makes a table of those that have any of these measures."""
   cells = {
     name: [
-      _cell(values.get(measure, []), digits=digits)
+      comparison.spread(values.get(measure, []), digits=digits)
       for measure, (_, digits) in columns.items()
     ]
     for name, values in rows.items()
@@ -183,12 +181,3 @@ def _similarity(rows: _Rows) -> comparison.Table:
     ['', 'Cosine', 'Paper', 'Squared error', 'Paper'],
     body,
   )
-
-
-def _cell(values: Sequence[float], *, digits: int) -> str:
-  if not values:
-    return ''
-  text = f'{np.mean(values):.{digits}f}'
-  if len(values) > 1:
-    text += f' ± {np.std(values, ddof=1):.{digits}f}'
-  return text

@@ -7,9 +7,13 @@ fail are shown as failing.
 from __future__ import annotations
 
 import collections
+import csv
 import dataclasses
+import io
 import pathlib
 from collections.abc import Sequence
+
+import numpy as np
 
 from vaegan_jax import atomic
 from vaegan_jax.report import markup
@@ -155,6 +159,40 @@ def write(
 def markdown(tables: Sequence[Table]) -> str:
   """Writes tables as Markdown, a heading and a lead above each."""
   return '\n'.join(_markdown(table) for table in tables)
+
+
+def text(table: Table) -> str:
+  """Writes a table for a terminal: the first column left, the others right."""
+  rows = [table.header, *table.rows]
+  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+  lines = []
+  for first, *others in rows:
+    cells = [first.ljust(widths[0])]
+    cells += [x.rjust(w) for x, w in zip(others, widths[1:], strict=True)]
+    lines.append('  '.join(cells).rstrip())
+  return '\n'.join([*lines, '', table.lead, ''])
+
+
+def comma_separated(table: Table) -> str:
+  """Writes header and rows of a table as CSV."""
+  file = io.StringIO()
+  csv.writer(file, lineterminator='\n').writerows([table.header, *table.rows])
+  return file.getvalue()
+
+
+def spread(values: Sequence[float], *, digits: int) -> str:
+  """Writes a mean, and of several values ± their standard deviation.
+
+  Args:
+    values: '' if there are none.
+    digits: behind the point.
+  """
+  if not values:
+    return ''
+  mean = f'{np.mean(values):.{digits}f}'
+  if len(values) > 1:
+    mean += f' ± {np.std(values, ddof=1):.{digits}f}'
+  return mean
 
 
 def _markdown(table: Table) -> str:

@@ -1,0 +1,70 @@
+"""Sets several runs beside each other in one table.
+
+python -m experiments.compare DIR... [--output=table.md]
+
+DIR is the workdir of a run, or a folder of such. Runs may still be going on.
+Where experiments.evaluate has measured a run, its measures stand in the table.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from absl import app, flags
+
+from experiments import launch
+
+_OUTPUT = flags.DEFINE_string(
+  'output',
+  None,
+  'A file for the table too: .md, or .csv with every digit.',
+)
+_MEASURES = flags.DEFINE_list(
+  'measures',
+  None,
+  'Of experiments.evaluate, those to show, such as samples/kernel; by default '
+  'a few.',
+)
+
+
+def main(argv: list[str]) -> None:
+  """Prints the table, and writes it where that was asked."""
+  if not argv[1:]:
+    raise app.UsageError('expected the folder of a run, or several')
+  try:
+    _compare([pathlib.Path(word) for word in argv[1:]])
+  except ValueError as error:
+    sys.exit(f'Error: {error}')
+
+
+def _compare(folders: Sequence[pathlib.Path]) -> None:
+  from vaegan_jax import atomic
+  from vaegan_jax.report import comparison, runs
+
+  output = None if _OUTPUT.value is None else pathlib.Path(_OUTPUT.value)
+  if output is not None:
+    _check(output)
+  found = [runs.read(path, name=n) for n, path in runs.find(folders).items()]
+  table = runs.table(found, measures=_MEASURES.value)
+  print(comparison.text(table), end='')
+  if output is None:
+    return
+  if output.suffix == '.csv':
+    exact = runs.table(found, measures=_MEASURES.value, exact=True)
+    atomic.write_text(output, comparison.comma_separated(exact))
+  else:
+    atomic.write_text(output, comparison.markdown([table]))
+
+
+def _check(output: pathlib.Path) -> None:
+  if output.suffix not in ('.md', '.csv'):
+    raise ValueError(f'--output={output}: expected a name in .md or .csv')
+  if not output.parent.is_dir():
+    raise ValueError(f'--output={output}: {output.parent} does not exist')
+
+
+if __name__ == '__main__':
+  flags.FLAGS.set_gnu_getopt()  # flags may stand behind the folders
+  launch.run(main)
