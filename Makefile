@@ -37,6 +37,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/shellcheck .ci/run experiments/cluster/*.sh
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
