@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
+import functools
 import logging as std_logging
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterator
-from typing import NoReturn
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
 
 from absl import app, logging
 
@@ -48,14 +50,18 @@ def refuse_arguments(argv: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def session() -> Iterator[None]:
+def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
   """Shows progress, keeps what is compiled, ends in one line on an error.
 
   The exit codes are those of sysexits.h where it has one: 1 what was asked
   cannot be done, 70 training diverged, 74 a disk failed, 75 the folder is in
-  use (another try may do); after SIGTERM 143, after Ctrl-C 130.
+  use or another process of the run was lost (another try may do); after SIGTERM
+  143, after Ctrl-C 130.
+
+  Args:
+    join: with what to join the other processes of a run (hosts.join).
   """
-  from vaegan_jax import lock
+  from vaegan_jax import hosts, lock
   from vaegan_jax.data import cache
 
   # Orbax tells all it does; of others only warnings are of interest.
@@ -66,23 +72,48 @@ def session() -> Iterator[None]:
   keep_memory()
   if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
     _keep_programs(cache.default_directory() / 'compiled')
+  end = functools.partial(_end, end=hosts.end)
   try:
+    if join is not None:
+      _join(join)
     yield
+    hosts.leave()
+  except preemption.Preempted:
+    hosts.leave()
+    raise
   except FloatingPointError as error:
-    _end(70, error)
-  except lock.Locked as error:
-    _end(75, error)
+    end(70, error)
+  except (lock.Locked, hosts.Lost) as error:
+    end(75, error)
   except OSError as error:
     # Without a number it is our own: something that the user must name.
     ours = isinstance(error, FileNotFoundError) and error.errno is None
-    _end(1 if ours else 74, error)
+    end(1 if ours else 74, error)
   except ValueError as error:
-    _end(1, error)
+    end(1, error)
 
 
-def _end(code: int, error: Exception) -> NoReturn:
+def _join(arguments: Mapping[str, Any]) -> None:
+  """Joins the other processes, and leaves it to the first to say what it does.
+
+  Whatever ends this process early, it does not wait for the others, which
+  would wait for it.
+  """
+  import jax  # noqa: F401  # so that JAX's own handler of the end comes first
+
+  from vaegan_jax import hosts
+
+  hosts.join(**arguments)
+  atexit.register(lambda: hosts.joined() and hosts.end(1))
+  if not hosts.leads():
+    std_logging.getLogger('vaegan_jax').setLevel(std_logging.WARNING)
+
+
+def _end(
+  code: int, error: Exception, *, end: Callable[[int], NoReturn] = sys.exit
+) -> NoReturn:
   print(f'Error: {error}', file=sys.stderr)
-  sys.exit(code)
+  end(code)
 
 
 def keep_memory() -> None:

@@ -4,11 +4,14 @@ python -m experiments.train --config=experiments/configs/celeba.py \
   --workdir=DIR --config.data.path=PATH
 
 Any setting can be overridden: --config.gamma=1e-6. The same command resumes.
+On several hosts the same command is started on each, with --multihost.
 """
 
 from __future__ import annotations
 
-from absl import flags
+from typing import Any
+
+from absl import app, flags
 from ml_collections import config_flags
 
 from experiments import launch
@@ -23,15 +26,48 @@ _WORKDIR = flags.DEFINE_string(
   required=True,
 )
 
+_MULTIHOST = flags.DEFINE_bool(
+  'multihost',
+  False,
+  'Whether this is one of several processes of a run, on as many hosts.',
+)
+_COORDINATOR = flags.DEFINE_string(
+  'coordinator',
+  None,
+  'With --multihost, where process 0 is: HOST:PORT. Slurm, TPU pods, Open MPI '
+  'and Kubernetes know it, and the next two.',
+)
+_PROCESSES = flags.DEFINE_integer(
+  'processes', None, 'With --multihost, how many processes there are.'
+)
+_PROCESS = flags.DEFINE_integer(
+  'process', None, 'With --multihost, which of them this is, counted from 0.'
+)
+
 
 def main(argv: list[str]) -> None:
   """Trains, and names the report to open."""
   launch.refuse_arguments(argv)
-  with launch.session():
+  with launch.session(join=_join()):
     from vaegan_jax import training
 
     report = training.train(_CONFIG.value, _WORKDIR.value, notice=launch.NOTICE)
     print(f'Open {report}')
+
+
+def _join() -> dict[str, Any] | None:
+  given = {
+    'coordinator': _COORDINATOR.value,
+    'count': _PROCESSES.value,
+    'index': _PROCESS.value,
+  }
+  if _MULTIHOST.value:
+    return given
+  if any(value is not None for value in given.values()):
+    raise app.UsageError(
+      '--coordinator, --processes and --process are for --multihost'
+    )
+  return None
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """A config small enough to be trained within a test."""
 
 from experiments.configs import demo
+from vaegan_jax import clock as clocks
 from vaegan_jax import settings
 
 # One strided layer in each network: quick to compile, and all kinds of layers.
@@ -35,3 +36,8 @@ def config(cache='', **changes):
   return settings.change(
     demo.get_config(), {**CHANGES, 'data.cache': str(cache), **named}
   )
+
+
+def clock(step=0):
+  """Gives a clock of a run that is at a step."""
+  return clocks.Clock(step=step, batch_size=CHANGES['batch_size'])

@@ -10,9 +10,13 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = {
   'atomic': -1,
+  'clock': -1,
   'collapse': -1,
   'preemption': 0,
   'lock': 0,
+  'parallel': 0,
+  'hosts': 1,
+  'serialisation': 1,
   'patches': -1,
   'convolution': 0,
   'layers': 1,
@@ -24,7 +28,6 @@ FLOORS = {
   'streams': 1,
   'objectives': 3,
   'algorithm': 4,
-  'parallel': 4,
   'manifest': 0,
   'checkpoints': 4,
   'records': 4,

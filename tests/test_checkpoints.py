@@ -84,14 +84,18 @@ def test_the_newest_state_comes_back_bit_for_bit(three):
 @pytest.fixture
 def held(monkeypatch):
   """Holds up what is written until it is told to go on."""
-  go, begun, save = threading.Event(), threading.Event(), checkpoints.ocp.save
+  go, begun, save = (
+    threading.Event(),
+    threading.Event(),
+    checkpoints.serialisation.save,
+  )
 
   def slow(*args):
     begun.set()
     assert go.wait(60)
     save(*args)
 
-  monkeypatch.setattr(checkpoints.ocp, 'save', slow)
+  monkeypatch.setattr(checkpoints.serialisation, 'save', slow)
   return begun, go
 
 
@@ -223,7 +227,9 @@ def test_nothing_saved_is_told_from_nothing_whole(tmp_path):
 
 
 def test_the_newest_are_kept_and_one_of_every_so_many(tmp_path, monkeypatch):
-  monkeypatch.setattr(checkpoints.ocp, 'save', lambda path, _: path.mkdir())
+  monkeypatch.setattr(
+    checkpoints.serialisation, 'save', lambda path, _: path.mkdir()
+  )
   save(tmp_path, *range(3, 40, 3), keep=2, keep_every=10)
   assert sorted(map(int, folders(tmp_path))) == [12, 21, 30, 36, 39]
 
@@ -238,7 +244,9 @@ def test_what_a_killed_save_left_is_removed_by_the_next_start(copy):
 def test_a_step_is_saved_once(tmp_path, monkeypatch):
   saved = []
   monkeypatch.setattr(
-    checkpoints.ocp, 'save', lambda path, _: saved.append(path.mkdir())
+    checkpoints.serialisation,
+    'save',
+    lambda path, _: saved.append(path.mkdir()),
   )
   save(tmp_path, 1, 1)
   assert folders(tmp_path) == ['1']
@@ -254,7 +262,7 @@ def test_a_save_that_fails_is_loud_and_older_ones_are_intact(
 ):
   caplog.set_level(logging.ERROR)
   owner = opened(copy)
-  monkeypatch.setattr(checkpoints.ocp, 'save', fail)
+  monkeypatch.setattr(checkpoints.serialisation, 'save', fail)
   owner.save(make(4), step=4)
   with pytest.raises(checkpoints.NotSaved, match=r'step 4.*step 3 is there'):
     owner.close()
@@ -263,7 +271,7 @@ def test_a_save_that_fails_is_loud_and_older_ones_are_intact(
 
 
 def test_a_failed_save_is_found_while_the_run_goes_on(tmp_path, monkeypatch):
-  monkeypatch.setattr(checkpoints.ocp, 'save', fail)
+  monkeypatch.setattr(checkpoints.serialisation, 'save', fail)
   owner = opened(tmp_path)
   owner.save(make(1), step=1)
   owner._thread.shutdown()

@@ -66,7 +66,9 @@ def observer(folder, **changes):
   settings = small.config(
     steps=40, steps_per_dispatch=4, save_every=4, picture_every=4, **changes
   )
-  return observation.Observer(settings, folder, step=4, images=20)
+  return observation.Observer(
+    settings, folder, step=4, images=20, clock=small.clock(4)
+  )
 
 
 def test_the_step_that_is_not_finite_is_named_within_its_call(tmp_path):
@@ -90,18 +92,3 @@ def test_any_step_within_a_call_can_be_logged(tmp_path):
     (12, 12),
     (15, 15),
   ]
-
-
-def test_steps_of_a_call_share_its_time_evenly(tmp_path, monkeypatch):
-  clock = iter([100.0, 108.0, 110.0])
-  monkeypatch.setattr(records.time, 'perf_counter', lambda: next(clock))
-  kept = records.Records(tmp_path, step=0, steps=8)
-  for done in (4, 8):
-    kept.advance(4)
-    for step in range(done - 3, done + 1):
-      kept.write({}, step=step, batch_size=10, device='cpu')
-  kept.close()
-  timing = records.read_rows(tmp_path / records.TIMING)
-  seconds = [row['seconds'] for row in timing]
-  assert seconds == [2.0, 4.0, 6.0, 8.0, 8.5, 9.0, 9.5, 10.0]
-  assert timing[-1]['images_per_second'] == 8.0

@@ -148,7 +148,9 @@ def test_every_part_that_is_not_finite_is_named(start, value):
 def test_a_fault_that_no_loss_shows_is_found_before_the_state_is_saved(
   tmp_path, config, run, start, network, part
 ):
-  watch = observation.Observer(config, tmp_path, step=0, images=IMAGES)
+  watch = observation.Observer(
+    config, tmp_path, step=0, images=IMAGES, clock=small.clock()
+  )
   pixels = np.zeros((8, 16, 16, 3), np.uint8)
   batch = batches.Batch(jax.device_put(pixels, run.compiled.sharded), None)
   broken = poison(start, network=network, part=part, value=np.inf)
@@ -166,14 +168,18 @@ def test_a_fault_that_no_loss_shows_is_found_before_the_state_is_saved(
 
 
 def test_a_finite_state_is_approved(tmp_path, start):
-  watch = observation.Observer(small.config(), tmp_path, step=0, images=IMAGES)
+  watch = observation.Observer(
+    small.config(), tmp_path, step=0, images=IMAGES, clock=small.clock()
+  )
   watch.approve(start, step=2)
   watch.close()
 
 
 def test_of_a_large_batch_the_message_names_the_first_images(tmp_path):
   config = small.config(batch_size=640)
-  watch = observation.Observer(config, tmp_path, step=0, images=100_000)
+  watch = observation.Observer(
+    config, tmp_path, step=0, images=100_000, clock=small.clock()
+  )
   watch.observe({'prior': jnp.float32(jnp.nan)}, step=1)
   with pytest.raises(observation.Diverged, match='first 64 of 640') as error:
     watch.catch_up()

@@ -1,10 +1,13 @@
-"""Saves, verifies and restores states: the only file that knows Orbax.
+"""Saves, verifies and restores states.
 
 A checkpoint is a folder DIR/checkpoints/STEP: Orbax's files in state/, and a
 manifest with the sha256 of each. It is made under a hidden name, put on disk
 and renamed, so that a folder named by a step was whole once. Restoring reads
 every byte again: a step that was damaged since is set aside, with a warning, as
 DIR/checkpoints/damaged-STEP, and the newest good one is taken.
+
+Where several processes run, all call alike: each has the whole state, so
+process 0 writes its own, and sends what it has read to the others.
 """
 
 from __future__ import annotations
@@ -15,11 +18,9 @@ from collections.abc import Callable, Mapping
 from concurrent import futures
 from typing import Any
 
-import jax
 import numpy as np
-from orbax.checkpoint.experimental import v1 as ocp
 
-from vaegan_jax import atomic, manifest
+from vaegan_jax import atomic, hosts, manifest, serialisation
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -53,8 +54,9 @@ class Checkpoints:
     keep_every: int = 0,
   ):
     self._folder = pathlib.Path(workdir).absolute() / _FOLDER
-    self._folder.mkdir(parents=True, exist_ok=True)
-    atomic.remove_hidden(self._folder)
+    if hosts.leads():
+      self._folder.mkdir(parents=True, exist_ok=True)
+      atomic.remove_hidden(self._folder)
     self._about = dict(about)
     self._keep, self._keep_every = keep, keep_every
     self._thread = futures.ThreadPoolExecutor(1, 'checkpoints')
@@ -70,8 +72,10 @@ class Checkpoints:
       NotSaved: the save before failed.
     """
     self.wait()
-    if step != self._last:
-      self._saving = self._thread.submit(self._write, _copied(state), step)
+    if step != self._last and hosts.leads():
+      self._saving = self._thread.submit(
+        self._write, serialisation.copied(state), step
+      )
     self._last = step
 
   def check(self) -> None:
@@ -102,13 +106,22 @@ class Checkpoints:
       ValueError: checkpoints are there but none is whole, or it is one of
         another run, of other data, or of other networks.
     """
+    step, leaves = self._read(like) if hosts.leads() else (None, None)
+    (sent,) = hosts.from_leader([np.array(-1 if step is None else step)])
+    if sent < 0:
+      return None
+    self._last = int(sent)
+    leaves = hosts.from_leader(leaves or serialisation.blank(like))
+    return serialisation.placed(leaves, like=like)
+
+  def _read(self, like: Any) -> tuple[int | None, list[np.ndarray] | None]:
+    """Reads the newest whole state, and its step; None: there is none."""
     folder, about = _newest_whole(self._folder, damaged=self._set_aside)
     if folder is None:
       self._check_none_is_damaged()
-      return None
+      return None, None
     self._check_about(folder, about)
-    self._last = about['step']
-    return _read(folder, like)
+    return about['step'], serialisation.read(folder / _STATE, like=like)
 
   def close(self) -> None:
     """Waits until all is on disk, and ends the thread.
@@ -123,7 +136,7 @@ class Checkpoints:
     folder = self._folder / str(step)
     try:
       with atomic.new_folder(folder) as temporary:
-        ocp.save(temporary / _STATE, state)
+        serialisation.save(temporary / _STATE, state)
         manifest.write(temporary, about={'step': step, **self._about})
       self._drop_old()
     # Orbax and TensorStore report a full disk in several types of errors.
@@ -197,7 +210,7 @@ def load(workdir: pathlib.Path) -> tuple[int, dict[str, Any]]:
   folder = pathlib.Path(workdir).absolute() / _FOLDER
   newest, about = _newest_whole(folder, damaged=_pass_over)
   if newest is not None:
-    return about['step'], _load(newest)
+    return about['step'], serialisation.load(newest / _STATE)
   if steps := _steps(folder):
     raise ValueError(
       f'none of the {len(steps)} checkpoints in {folder} is whole: restore one '
@@ -246,60 +259,3 @@ def _verify(folder: pathlib.Path) -> dict[str, Any]:
   if about.get('step') != int(folder.name):
     raise manifest.Damaged(f'its manifest is of step {about.get("step")}')
   return about
-
-
-def _read(folder: pathlib.Path, like: Any) -> Any:
-  """Reads a state into the tree of another, which must be of one kind."""
-  found, expected = _by_path(_load(folder)), _by_path(like)
-  for path in sorted(found.keys() | expected.keys()):
-    there = _kind(found[path]) if path in found else 'absent'
-    here = _kind(_plain(expected[path])) if path in expected else 'absent'
-    if there != here:
-      raise ValueError(
-        f'{path} is {there} in {folder} and {here} in this run: another '
-        'version of the program saved it'
-      )
-  leaves = [_placed(found[path], like=x) for path, x in expected.items()]
-  return jax.tree.unflatten(jax.tree.structure(like), leaves)
-
-
-def _load(folder: pathlib.Path) -> dict[str, Any]:
-  state = folder / _STATE
-  metadata = ocp.metadata(state).metadata
-  return ocp.load(
-    state, jax.tree.map(lambda x: np.empty(x.shape, x.dtype), metadata)
-  )
-
-
-def _by_path(tree: Any) -> dict[str, Any]:
-  leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-  return {
-    jax.tree_util.keystr(path, simple=True, separator='/'): leaf
-    for path, leaf in leaves
-  }
-
-
-def _kind(x: Any) -> str:
-  return f'{x.dtype}{list(x.shape)}'
-
-
-def _copied(state: Any) -> Any:
-  """Copies a state to the host: the next step takes the state's memory."""
-  return jax.tree.map(np.array, jax.device_get(jax.tree.map(_plain, state)))
-
-
-def _plain(x: Any) -> Any:
-  """Gives the numbers that a typed key is made of; other arrays as they are."""
-  return jax.random.key_data(x) if _is_key(x) else x
-
-
-def _placed(x: np.ndarray, *, like: jax.Array) -> jax.Array:
-  """Puts an array where another is; makes it a key if the other is one."""
-  placed = jax.device_put(x, like.sharding)
-  if not _is_key(like):
-    return placed
-  return jax.random.wrap_key_data(placed, impl=jax.random.key_impl(like))
-
-
-def _is_key(x: Any) -> bool:
-  return jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)

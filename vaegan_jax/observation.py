@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import math
 import pathlib
+import time
 from collections.abc import Sequence
 
 import jax
 import numpy as np
 from jaxtyping import Array
 
+from vaegan_jax import clock as clocks
 from vaegan_jax import collapse, records, settings
 from vaegan_jax import state as states
 from vaegan_jax.data import batches
@@ -43,6 +45,8 @@ class Observer:
     *,
     step: int,
     images: int,
+    clock: clocks.Clock,
+    writes: bool = True,
   ):
     """Opens the records.
 
@@ -51,12 +55,16 @@ class Observer:
       workdir: its folder.
       step: the steps done.
       images: how many there are to train on.
+      clock: of this start.
+      writes: whether it keeps records and warns of collapse, which one process
+        of a run does; it stops what diverged in any case.
     """
     self._config = config
     self._workdir = workdir
     self._images = images
     self._rate = settings.schedule(config)
-    self._records = records.Records(workdir, step=step, steps=config.steps)
+    self._clock = clock
+    self._records = _open(workdir, config, step=step) if writes else None
     self._pending: tuple[int, dict[str, Array]] | None = None
     self._rows = collapse.relevant(records.read_rows(workdir / records.METRICS))
     self._warned: set[str] = set()
@@ -72,6 +80,13 @@ class Observer:
     self.catch_up()
     self._pending = step, metrics
 
+  def idle(self) -> bool:
+    """Says whether the devices are through with what was taken last."""
+    return self._pending is None or all(
+      x.is_ready()  # type: ignore[attr-defined]  # the stubs lack it
+      for x in self._pending[1].values()
+    )
+
   def catch_up(self) -> None:
     """Reads what was taken last; waits for the devices if they are not done."""
     if self._pending is None:
@@ -79,7 +94,9 @@ class Observer:
     (done, metrics), self._pending = self._pending, None
     rows = {name: np.ravel(x) for name, x in jax.device_get(metrics).items()}
     count = max(map(len, rows.values()))
-    self._records.advance(count)
+    self._clock.advance(count)
+    if self._records is not None:
+      self._records.advance(count)
     for i in range(count):
       values = {name: row[i].item() for name, row in rows.items()}
       self._read(values, step=done - count + 1 + i)
@@ -106,7 +123,8 @@ class Observer:
         f'{_ADVICE} {self._batch(step)}'
       )
     self._approved = step
-    self._records.sync()
+    if self._records is not None:
+      self._records.sync()
 
   def _read(self, values: dict[str, float], *, step: int) -> None:
     broken = [name for name, x in values.items() if not math.isfinite(x)]
@@ -117,14 +135,12 @@ class Observer:
         f'{first} is {values[first]} at step {step}{too}: the run stops, and '
         f'its checkpoints are from before. {_ADVICE} {self._batch(step)}'
       )
-    if due(step, self._config.log_every, self._config.steps):
+    logs = due(step, self._config.log_every, self._config.steps)
+    if logs and self._records is not None:
       values['learning_rate'] = float(self._rate(step - 1))
-      self._records.write(
-        values,
-        step=step,
-        batch_size=self._config.batch_size,
-        device=jax.devices()[0].device_kind,
-      )
+      device = jax.devices()[0].device_kind
+      timing = {**self._clock.row(step), 'device': device}
+      self._records.write(values, timing=timing)
       self._warn({'step': step, **values})
 
   def _warn(self, row: dict[str, float]) -> None:
@@ -155,7 +171,21 @@ class Observer:
 
   def close(self) -> None:
     """Closes the records."""
-    self._records.close()
+    if self._records is not None:
+      self._records.close()
+
+
+def _open(
+  workdir: pathlib.Path, config: settings.Config, *, step: int
+) -> records.Records:
+  start = {
+    'time': round(time.time(), 3),
+    'processes': jax.process_count(),
+    'devices': jax.device_count(),
+    'device': jax.devices()[0].device_kind,
+    'jax': jax.__version__,
+  }
+  return records.Records(workdir, step=step, steps=config.steps, start=start)
 
 
 _ADVICE = 'A smaller config.optimizer.learning_rate or config.gamma may help.'

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
@@ -74,6 +75,11 @@ def compile_step(
     )
   if how not in ('jit', 'pmap'):
     raise ValueError(f"compile with 'jit' or 'pmap', not {how!r}")
+  if how == 'pmap' and len({device.process_index for device in devices}) > 1:
+    raise ValueError(
+      "config.compile = 'pmap' is for the devices of one process, and there "
+      f"are those of {jax.process_count()}: take 'jit'"
+    )
   mesh = jax.make_mesh(
     (len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices
   )
@@ -118,6 +124,44 @@ def _pmap(step: Step, devices: Sequence[jax.Device], *, rows: int) -> Callable:
     return x.reshape(*before, len(devices), -1, *after)
 
   return lambda state, batch: mapped(state, jax.tree.map(split, batch))
+
+
+def place(
+  shape: tuple[int, ...],
+  part: Callable[[tuple[slice, ...]], np.ndarray],
+  *,
+  like: jax.sharding.Sharding,
+) -> jax.Array:
+  """Builds an array of which each device of this host gets its part.
+
+  `jax.make_array_from_callback` would do, but counts as an implicit transfer,
+  which a training loop may have forbidden (`jax.transfer_guard`).
+
+  Args:
+    shape: of the whole, over all hosts.
+    part: index -> the part there.
+    like: where the parts belong.
+  """
+  places = like.addressable_devices_indices_map(shape)
+  devices = list(places)
+  parts = [part(index or (slice(None),)) for index in places.values()]
+  shards = jax.device_put(parts, devices)
+  return jax.make_array_from_single_device_arrays(shape, like, shards)
+
+
+def replicate(array: np.ndarray, like: jax.sharding.Sharding) -> jax.Array:
+  """Copies an array whole to each device of a sharding, on every host."""
+  if isinstance(like, NamedSharding):
+    like = NamedSharding(like.mesh, PartitionSpec())
+  return place(array.shape, lambda index: array, like=like)
+
+
+def local(tree: Any) -> Any:
+  """Gives the copy on one device of this host of what is on each device.
+
+  A host computes with it by itself.
+  """
+  return jax.tree.map(lambda x: x.addressable_data(0), tree)
 
 
 def local_rows(drawn: Any, *, axis: str | None) -> Any:

@@ -88,6 +88,18 @@ class Notice:
       self._deferred = False
     self.check()
 
+  def hear(self, number: int) -> bool:
+    """Takes what another process of the run says it was asked.
+
+    Args:
+      number: of the signal that it got; 0: none.
+
+    Returns:
+      whether to end, for that reason or one of our own.
+    """
+    self.given = self.given or number or None
+    return self.given is not None
+
   def check(self) -> None:
     """Raises Preempted if the process was asked to end."""
     if self.given is not None:

@@ -3,6 +3,7 @@
     config.json     every setting; it repeats the run
     metrics.jsonl   a row for each logged step: what was computed
     timing.jsonl    a row for each logged step: how long it took
+    starts.jsonl    a row for each start: when, and on what
     tensorboard/    the same numbers as events
 
 metrics.jsonl holds nothing but results, so that two runs of one config can be
@@ -14,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import time
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -28,6 +28,7 @@ Config: TypeAlias = ml_collections.ConfigDict
 _CONFIG = 'config.json'
 METRICS = 'metrics.jsonl'
 TIMING = 'timing.jsonl'
+STARTS = 'starts.jsonl'
 
 # Settings of where and how a run is computed, not of what: they may differ
 # from one start to the next. (Checkpoints tell other data by their contents.)
@@ -60,6 +61,17 @@ def digest(config: Config) -> str:
   """Digests what a run computes: every setting but those of `HOW`."""
   kept = flatten(config.to_dict())
   return manifest.digest({n: x for n, x in kept.items() if n not in HOW})
+
+
+def agreed(config: Config) -> str:
+  """Digests what the processes of a run must agree on.
+
+  That is every setting but where a host has its data.
+  """
+  flat = flatten(config.to_dict())
+  return manifest.digest(
+    {n: x for n, x in flat.items() if n not in ('data.cache', 'data.path')}
+  )
 
 
 def write_config(workdir: pathlib.Path, config: Config) -> None:
@@ -161,15 +173,25 @@ class Records:
     workdir: the run's folder.
     step: the steps done; rows of later ones, from before a crash, are dropped.
     steps: of the whole run, for the progress bar.
+    start: what is to be said of this start, beside its step.
   """
 
-  def __init__(self, workdir: pathlib.Path, *, step: int, steps: int):
+  def __init__(
+    self,
+    workdir: pathlib.Path,
+    *,
+    step: int,
+    steps: int,
+    start: Mapping[str, Any],
+  ):
     # Late, because it imports PyTorch where that is installed.
     import tensorboardX
 
     workdir = pathlib.Path(workdir)
     for name in (METRICS, TIMING):
       _drop_rows(workdir / name, after=step)
+    with (workdir / STARTS).open('a') as starts:
+      _append(starts, {'step': step, **start})
     self._metrics = (workdir / METRICS).open('a')
     self._timing = (workdir / TIMING).open('a')
     self._events = tensorboardX.SummaryWriter(
@@ -178,45 +200,26 @@ class Records:
     self._bar = tqdm.tqdm(
       total=steps, initial=step, desc='training', unit='step', smoothing=0.1
     )
-    self._start = time.perf_counter()
-    self._first = step
-    # Steps done, and the seconds they took: before the last advance, and now.
-    self._before = self._now = (step, 0.0)
 
   def advance(self, steps: int) -> None:
-    """Moves the progress bar by steps that are done, and reads the clock."""
+    """Moves the progress bar by steps that are done."""
     self._bar.update(steps)
-    seconds = time.perf_counter() - self._start
-    self._before, self._now = self._now, (self._now[0] + steps, seconds)
 
   def write(
-    self,
-    metrics: Mapping[str, float],
-    *,
-    step: int,
-    batch_size: int,
-    device: str,
+    self, metrics: Mapping[str, float], *, timing: Mapping[str, Any]
   ) -> None:
-    """Writes the rows of a step, on disk before it returns.
+    """Writes the rows of a step, with the system before it returns.
 
-    Steps that were done together have taken equal parts of their time.
+    Args:
+      metrics: what was computed.
+      timing: 'step', and how long it took.
     """
-    (a, start), (b, end) = self._before, self._now
-    seconds = start + (end - start) * (step - a) / (b - a)
-    speed = (step - self._first) * batch_size / seconds
+    step = timing['step']
     _append(self._metrics, {'step': step, **metrics})
-    _append(
-      self._timing,
-      {
-        'step': step,
-        'seconds': round(seconds, 3),
-        'images_per_second': round(speed, 2),
-        'device': device,
-      },
-    )
-    for name, value in metrics.items():
+    _append(self._timing, timing)
+    timed = ('images_per_second', 'goodput')
+    for name, value in {**metrics, **{n: timing[n] for n in timed}}.items():
       self._events.add_scalar(name, value, step)
-    self._events.add_scalar('images_per_second', speed, step)
     shown = [name for name in ('prior', 'llike', 'real') if name in metrics]
     self._bar.set_postfix_str(
       ', '.join(f'{name} {metrics[name]:.3g}' for name in shown), refresh=False

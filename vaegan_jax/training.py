@@ -14,16 +14,19 @@ import numpy as np
 
 from vaegan_jax import (
   checkpoints,
+  hosts,
   inference,
   limits,
   lock,
   manifest,
   observation,
+  parallel,
   preemption,
   preparation,
   records,
   settings,
 )
+from vaegan_jax import clock as clocks
 from vaegan_jax import state as states
 from vaegan_jax.data import batches, cache
 from vaegan_jax.report import page, pictures
@@ -39,6 +42,9 @@ def train(
   notice: preemption.Notice | None = None,
 ) -> pathlib.Path:
   """Trains a run to its last step, resuming it where it was left.
+
+  Where several processes run (hosts.join), all call this alike; the run's
+  folder is that of process 0.
 
   Args:
     config: its settings.
@@ -57,7 +63,9 @@ def train(
     observation.Diverged: something is not finite; the checkpoints are from
       before.
     checkpoints.NotSaved: a checkpoint could not be written.
-    preemption.Preempted: the process was asked to end; the state is saved.
+    preemption.Preempted: the process, or another of the run, was asked to end;
+      the state is saved.
+    hosts.Lost: another process of the run is gone.
   """
   workdir = pathlib.Path(workdir)
   settings.check(config)
@@ -65,8 +73,9 @@ def train(
   source = settings.source(config)
   config = settings.resolve(config, source)
   run = preparation.prepare(config, devices=devices)
-  with lock.hold(workdir):
-    records.check_config(workdir, config)
+  with hosts.together(), _held(workdir):
+    if hosts.leads():
+      records.check_config(workdir, config)
     train, test = (
       cache.load(
         source, split=split, directory=settings.cache_directory(config)
@@ -74,11 +83,21 @@ def train(
       for split in ('train', 'test')
     )
     examples = test.first(3 * pictures.COLUMNS)
-    records.write_config(workdir, config)
+    hosts.check_same(
+      jax=jax.__version__, config=records.agreed(config), data=train.digest
+    )
+    if hosts.leads():
+      records.write_config(workdir, config)
     notice = notice or preemption.Notice()
     state = _trained(config, run, train, examples, workdir, notice=notice)
+    if not hosts.leads():
+      return page.path_in(workdir)
     pictures.final(_model(config, run, state), examples, workdir=workdir)
     return page.write(workdir)
+
+
+def _held(workdir: pathlib.Path) -> contextlib.AbstractContextManager[None]:
+  return lock.hold(workdir) if hosts.leads() else contextlib.nullcontext()
 
 
 def _trained(
@@ -172,12 +191,30 @@ def _continue(
     resident=config.data.resident,
     stacked=config.steps_per_dispatch > 1,
   )
+  clock = clocks.Clock(
+    step=start,
+    batch_size=config.batch_size,
+    **clocks.history(
+      records.read_rows(workdir / records.STARTS),
+      [
+        row
+        for row in records.read_rows(workdir / records.TIMING)
+        if row['step'] <= start
+      ],
+    ),
+  )
   observer = observation.Observer(
-    config, workdir, step=start, images=len(dataset.images)
+    config,
+    workdir,
+    step=start,
+    images=len(dataset.images),
+    clock=clock,
+    writes=hosts.leads(),
   )
 
   def picture(state: states.TrainState) -> None:
-    pictures.strips(_model(config, run, state), examples, workdir=workdir)
+    if hosts.leads():
+      pictures.strips(_model(config, run, state), examples, workdir=workdir)
 
   with (
     contextlib.closing(feed),
@@ -190,6 +227,7 @@ def _continue(
       state,
       feed=feed,
       observer=observer,
+      clock=clock,
       saved=saved,
       picture=picture,
       notice=notice,
@@ -203,26 +241,33 @@ def _loop(
   *,
   feed: batches.Batches,
   observer: observation.Observer,
+  clock: clocks.Clock,
   saved: checkpoints.Checkpoints,
   picture: Callable[[states.TrainState], None],
   notice: preemption.Notice,
 ) -> states.TrainState:
   """Runs the remaining steps; what is saved or drawn was found finite."""
   many = config.steps_per_dispatch
+  exchange = hosts.Exchange(run.compiled.sharded, run.compiled.replicated)
   for start in range(int(state.step), config.steps, many):
     done = min(start + many, config.steps)
-    state, metrics = run.compiled.step(state, feed(start, done - start))
+    with clock.waiting(observer.idle):
+      batch = feed(start, done - start)
+    state, metrics = run.compiled.step(state, batch)
     observer.observe(metrics, step=done)
     saved.check()
-    ends = notice.given is not None
+    asked, waited = exchange(np.array([notice.given or 0, clock.waited()])).T
+    clock.heard(waited)
+    ends = notice.hear(int(asked.max()))
     draws = observation.due(done, config.picture_every, config.steps)
     saves = ends or observation.due(done, config.save_every, config.steps)
     if draws or saves:
       observer.approve(state, step=done)
-    if draws:
-      picture(state)
-    if saves:
-      saved.save(state, step=done)
+    with clock.pausing():
+      if draws:
+        picture(state)
+      if saves:
+        saved.save(state, step=done)
     if ends:
       _LOGGER.warning(
         'Asked to end: step %d is saved, and the same command goes on from it.',
@@ -237,7 +282,7 @@ def _model(
 ) -> inference.Model:
   return inference.Model(
     run.networks,
-    {name: n.evaluated() for name, n in state.networks.items()},
+    {n: parallel.local(s.evaluated()) for n, s in state.networks.items()},
     step=int(state.step),
     attribute_names=settings.conditional(config),
   )

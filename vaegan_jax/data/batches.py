@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from concurrent import futures
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int32, Int64, UInt8
 
+from vaegan_jax import parallel
 from vaegan_jax.data import cache
 
 # Batches that the thread makes ahead, where they are made on the host.
@@ -112,7 +112,9 @@ class Batches:
     self._pool: futures.ThreadPoolExecutor | None = None
     self._made: dict[tuple[int, int], futures.Future[Batch]] = {}
     if dataset.images.nbytes <= resident:
-      self._resident = [_replicate(a, self._sharding) for a in self._arrays]
+      self._resident = [
+        parallel.replicate(a, self._sharding) for a in self._arrays
+      ]
       self._gather = jax.jit(_take, out_shardings=self._sharding)
     else:
       self._pool = futures.ThreadPoolExecutor(1, 'batches')
@@ -163,7 +165,7 @@ class Batches:
   def _from_device(self, step: int, count: int) -> Batch:
     rows = self._rows(step, count).astype(np.int32)
     return _batch(
-      self._gather(self._resident, _replicate(rows, self._sharding))
+      self._gather(self._resident, parallel.replicate(rows, self._sharding))
     )
 
   def _from_host(self, step: int, count: int) -> Batch:
@@ -195,34 +197,11 @@ def _behind(like: jax.sharding.Sharding) -> jax.sharding.Sharding:
   return jax.sharding.NamedSharding(like.mesh, spec)
 
 
-def _replicate(array: np.ndarray, like: jax.sharding.Sharding) -> jax.Array:
-  """Copies an array whole to each device of a sharding, on every host."""
-  if isinstance(like, jax.sharding.NamedSharding):
-    like = jax.sharding.NamedSharding(like.mesh, jax.sharding.PartitionSpec())
-  return _put(array.shape, lambda index: array, like=like)
-
-
 def _gathered(
   array: np.ndarray, rows: np.ndarray, *, like: jax.sharding.Sharding
 ) -> jax.Array:
   """Gathers rows, each host those of its own devices."""
   shape = (*rows.shape, *array.shape[1:])
-  return _put(shape, lambda index: array[rows[index[: rows.ndim]]], like=like)
-
-
-def _put(
-  shape: tuple[int, ...],
-  part: Callable[[tuple[slice, ...]], np.ndarray],
-  *,
-  like: jax.sharding.Sharding,
-) -> jax.Array:
-  """Builds an array of which each device gets its part, by name.
-
-  `jax.make_array_from_callback` would do, but counts as an implicit transfer,
-  which a training loop may have forbidden (`jax.transfer_guard`).
-  """
-  places = like.addressable_devices_indices_map(shape)
-  devices = list(places)
-  parts = [part(index or (slice(None),)) for index in places.values()]
-  shards = jax.device_put(parts, devices)
-  return jax.make_array_from_single_device_arrays(shape, like, shards)
+  return parallel.place(
+    shape, lambda index: array[rows[index[: rows.ndim]]], like=like
+  )

@@ -39,9 +39,14 @@ def write(workdir: pathlib.Path) -> pathlib.Path:
   timing = records.read_rows(workdir / records.TIMING)
   folder = workdir / _FIGURES
   draw(folder, rows, band=_band(settings))
-  path = workdir / _NAME
+  path = path_in(workdir)
   atomic.write_text(path, render(settings, rows, timing=timing, folder=folder))
   return path
+
+
+def path_in(workdir: pathlib.Path) -> pathlib.Path:
+  """Names the report of a run, written or not."""
+  return workdir / _NAME
 
 
 def draw(
