@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 
 KILLS ?= 200
 
-.PHONY: demo reproduce install test test-all faults lint format clean
+.PHONY: demo reproduce install test test-all faults plans lint format clean
 
 demo: $(INSTALLED)  ## train a VAE/GAN on the embedded faces, and report
 	$(BIN)/python -m experiments.train \
@@ -25,13 +25,17 @@ $(INSTALLED): requirements.txt setup.cfg pyproject.toml
 	touch $@
 
 test: $(INSTALLED)  ## the fast tests: what every change must pass
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not shared and not faults'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not shared and not faults and not tpu'
 
 test-all: $(INSTALLED)  ## also the slow ones, and those on real data
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not faults'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not faults and not tpu'
 
 faults: $(INSTALLED)  ## kills runs, fills disks: KILLS=200 takes half an hour
 	KILLS=$(KILLS) $(BIN)/python -m pytest -s -m faults
+
+plans: $(INSTALLED)  ## compiles for TPUs that are not there; no TPU is needed
+	$(BIN)/python -m pip install --quiet --editable '.[tpu-plan]'
+	$(BIN)/python -m pytest -m tpu
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

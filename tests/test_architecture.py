@@ -40,6 +40,7 @@ FLOORS = {
   'evaluation': 9,
   'preparation': 8,
   'training': 9,
+  'planning': 9,
 }
 FILES = sorted((ROOT / 'vaegan_jax').rglob('*.py'))
 

@@ -1,0 +1,31 @@
+"""The launcher says what it lacks."""
+
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def test_a_missing_compiler_is_named_with_the_way_to_get_it(tmp_path):
+  # Where it is installed, it is hidden.
+  program = (
+    'import sys; sys.modules["libtpu"] = None;'
+    'from experiments import launch, plan; launch.run(plan.main)'
+  )
+  words = [
+    '--config=experiments/configs/celeba.py',
+    '--topology=v5e:2x2',
+    f'--output={tmp_path / "plan.json"}',
+  ]
+  result = subprocess.run(
+    [sys.executable, '-c', program, *words],
+    capture_output=True,
+    text=True,
+    check=False,
+    cwd=ROOT,
+  )
+  assert result.returncode == 1
+  assert "pip install 'vaegan_jax[tpu-plan]'" in result.stderr
+  assert 'Traceback' not in result.stderr
+  assert not any(tmp_path.iterdir())
