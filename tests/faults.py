@@ -9,6 +9,7 @@ import time
 
 import jax
 import numpy as np
+import psutil
 from PIL import Image
 
 from vaegan_jax import checkpoints, records
@@ -78,10 +79,9 @@ def when(condition, *, within=120.0):
 def lives(process):
   """Says whether a process has not ended yet."""
   try:
-    os.kill(process, 0)
-  except ProcessLookupError:
+    return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+  except psutil.NoSuchProcess:
     return False
-  return True
 
 
 def strike(world, process, condition, *, number=signal.SIGKILL, delay=0.0):

@@ -24,7 +24,10 @@ FLAGS = {'XLA_FLAGS': os.environ.get('XLA_FLAGS', '')}
 
 
 class Nursery:
-  """Owns a process that forks others, one at a time."""
+  """Owns a process that forks others."""
+
+  def __init__(self):
+    self._last = None
 
   def __enter__(self):
     self._server = subprocess.Popen(
@@ -56,12 +59,20 @@ class Nursery:
       'largest': largest,
       'environment': {**FLAGS, **environment},
     }
+    self._last = self._ask({'become': order})
+    return self._last
+
+  def wait(self, process=None):
+    """Waits for the end of a process, the last if none is named.
+
+    Returns:
+      its exit code, or less than 0: the signal.
+    """
+    return self._ask({'wait': process or self._last})
+
+  def _ask(self, order):
     self._server.stdin.write(json.dumps(order) + '\n')
     self._server.stdin.flush()
-    return int(self._server.stdout.readline())
-
-  def wait(self):
-    """Waits for the end; gives the exit code, or less than 0: the signal."""
     return int(self._server.stdout.readline())
 
   def run(self, *args, **kwargs):
@@ -78,12 +89,15 @@ def serve():
   import vaegan_jax.training  # noqa: F401
 
   for line in sys.stdin:
+    order = json.loads(line)
+    if 'wait' in order:
+      _, status = os.waitpid(order['wait'], 0)
+      print(os.waitstatus_to_exitcode(status), flush=True)
+      continue
     child = os.fork()
     if not child:
-      return become(**json.loads(line))
+      return become(**order['become'])
     print(child, flush=True)
-    _, status = os.waitpid(child, 0)
-    print(os.waitstatus_to_exitcode(status), flush=True)
   return None
 
 

@@ -12,6 +12,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -34,6 +35,10 @@ _LEAVING = 1800
 # Seconds that process 0 outlives an error: the others depend on it, and most
 # errors are those of all, who should come to say so.
 _GRACE = 5.0
+
+
+# How XLA's errors begin. Some come as a ValueError, as ours do.
+_STATUS = re.compile('[A-Z_]+: ')
 
 
 class Lost(RuntimeError):
@@ -139,8 +144,8 @@ def together() -> Iterator[None]:
   """
   try:
     yield
-  except jax.errors.JaxRuntimeError as error:
-    if jax.process_count() == 1:
+  except (jax.errors.JaxRuntimeError, ValueError) as error:
+    if jax.process_count() == 1 or not _STATUS.match(str(error)):
       raise
     raise Lost(
       f'process {jax.process_index()} of {jax.process_count()} stops, as '
