@@ -26,13 +26,30 @@ def test_the_processes_of_a_resumed_run_are_added():
   ]
   pace = speed.summarise(timing, batch_size=8)
   assert pace.seconds == 6.0 + 5.0
-  assert pace.processes == 2
+  assert pace.starts == 2
   assert pace.devices == ('cpu', 'gpu')
   assert pace.images_per_second == 80
 
 
 def test_a_single_row_gives_its_own_speed():
   assert speed.summarise([row(10, 5.0)], batch_size=8).images_per_second == 7
+
+
+def test_waits_are_averaged_for_each_host_of_the_last_start():
+  timing = [row(10, 5.0), *(row(s, s / 10) for s in (20, 30, 40))]
+  for each, waits in zip(
+    timing, ([1.0], [1, 1], [0.5, 0], [0, 0]), strict=True
+  ):
+    each['waiting'] = waits
+  timing[-1]['goodput'] = 0.5
+  pace = speed.summarise(timing, batch_size=8)
+  assert pace.waiting == (0.25, 0.0)
+  assert pace.goodput == 0.5
+
+
+def test_rows_without_waits_or_goodput_tell_none():
+  pace = speed.summarise([row(10, 5.0), row(20, 6.0)], batch_size=8)
+  assert (pace.waiting, pace.goodput) == ((), None)
 
 
 def test_without_rows_there_is_no_speed():

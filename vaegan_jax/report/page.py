@@ -289,11 +289,18 @@ def _speed(pace: speed.Speed | None) -> _Section:
     ('Images a second, median', f'{pace.images_per_second:,.1f}'),
     ('Seconds of training', f'{pace.seconds:,.1f}'),
     ('Device', ', '.join(pace.devices)),
-    ('Processes, one after the other', f'{pace.processes}'),
+    ('Starts', f'{pace.starts}'),
   ]
+  if pace.waiting:
+    waits = ', '.join(f'{share:.1%}' for share in pace.waiting)
+    table.append(('Waiting for data, each host', waits))
+  if pace.goodput is not None:
+    table.append(('Goodput', f'{pace.goodput:.0%}'))
   lead = (
     'The median between two logged steps counts neither compiling nor '
-    'checkpoints; the seconds count all.'
+    'checkpoints; the seconds count all. Goodput is the time of steps that '
+    'count over all time since the first start: compiling, saving, waiting for '
+    'data, work that was lost and hours between starts lower it.'
   )
   return title, lead, [markup.division('speed', [markup.table(table)])]
 

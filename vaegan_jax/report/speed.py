@@ -18,13 +18,19 @@ class Speed(NamedTuple):
       nor a checkpoint counts; from the start on if there is but one row.
     seconds: of training, all processes together.
     devices: the kinds that it ran on.
-    processes: how often it was started.
+    starts: how often it was started.
+    waiting: for each host of the last start the share of the time that its
+      devices waited for a batch, averaged over its rows.
+    goodput: productive time over wall time since the first start; None of a
+      run whose rows do not tell.
   """
 
   images_per_second: float
   seconds: float
   devices: tuple[str, ...]
-  processes: int
+  starts: int
+  waiting: tuple[float, ...] = ()
+  goodput: float | None = None
 
 
 def summarise(timing: Sequence[Row], *, batch_size: int) -> Speed | None:
@@ -32,7 +38,7 @@ def summarise(timing: Sequence[Row], *, batch_size: int) -> Speed | None:
 
   Args:
     timing: rows of 'step', 'seconds' since its process began to train,
-      'images_per_second' since then, 'device'.
+      'images_per_second', 'device', and what else clock.Clock.row gives.
     batch_size: images a step.
   """
   if not timing:
@@ -54,8 +60,19 @@ def summarise(timing: Sequence[Row], *, batch_size: int) -> Speed | None:
     statistics.median(speeds or [timing[-1]['images_per_second']]),
     seconds=sum(process[-1]['seconds'] for process in processes),
     devices=tuple(dict.fromkeys(row['device'] for row in timing)),
-    processes=len(processes),
+    starts=len(processes),
+    waiting=_waiting(processes[-1]),
+    goodput=timing[-1].get('goodput'),
   )
+
+
+def _waiting(timing: Sequence[Row]) -> tuple[float, ...]:
+  # The first row has the wait for the first batch, which nothing can hide.
+  rows = [row.get('waiting', ()) for row in timing[1:] or timing]
+  shares = (
+    zip(*rows, strict=True) if len({len(row) for row in rows}) == 1 else ()
+  )
+  return tuple(statistics.fmean(host) for host in shares)
 
 
 def duration(seconds: float) -> str:
