@@ -14,7 +14,7 @@ import yaml
 
 from experiments import overrides
 from experiments.configs import demo
-from tests import jobset_schema
+from tests import jobset_schema, small
 from vaegan_jax import records
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -34,6 +34,32 @@ worst=0
 for task in 0 1; do
   code=0
   SLURM_PROCID=$task "$@" || code=$?
+  if ((code > worst)); then worst=$code; fi
+done
+exit "$worst"
+"""
+# Runs two tasks at once in the environment that Slurm gives to such; the first
+# time it warns them, as soon as a step is logged, that their time is up.
+REAL_SRUN = """
+while [[ $1 == -* ]]; do shift; done
+tasks=()
+for task in 0 1; do
+  SLURM_NTASKS=2 SLURM_STEP_NODELIST=localhost SLURM_PROCID=$task \\
+    SLURM_LOCALID=$task "$@" &
+  tasks+=("$!")
+done
+if [[ ! -e $HERE/warned ]]; then
+  until [[ -s $HERE/run/metrics.jsonl ]]; do
+    kill -0 "${tasks[@]}" || break
+    sleep 0.1
+  done
+  touch "$HERE/warned"
+  kill -TERM "${tasks[@]}"
+fi
+worst=0
+for task in "${tasks[@]}"; do
+  code=0
+  wait "$task" || code=$?
   if ((code > worst)); then worst=$code; fi
 done
 exit "$worst"
@@ -130,7 +156,7 @@ class Cluster:
       env=self.environment | environment,
       capture_output=True,
       text=True,
-      timeout=60,
+      timeout=600,
     )
 
   def calls(self, start=''):
@@ -141,6 +167,24 @@ class Cluster:
     return [call for call in calls if call[0].startswith(start)]
 
 
+DOCUMENTS = [
+  CLUSTER / 'slurm.sh',
+  CLUSTER / 'tpu_pod.sh',
+  ROOT / 'docs' / 'cluster.md',
+]
+
+
+@pytest.mark.parametrize('path', DOCUMENTS, ids=lambda path: path.name)
+def test_documented_words_are_right_and_the_config_comes_first(path):
+  found = commands(path.read_text())
+  assert found
+  for words in found:
+    overrides.check(words)
+    settings = [i for i, x in enumerate(words) if x.startswith('--config.')]
+    (config,) = [i for i, x in enumerate(words) if x.startswith('--config=')]
+    assert config < min(settings)
+
+
 @pytest.fixture
 def cluster(tmp_path):
   return Cluster(tmp_path)
@@ -148,6 +192,14 @@ def cluster(tmp_path):
 
 def job(cluster, *words, **environment):
   return cluster.run('slurm.sh', *words, SLURM_JOB_ID='7', **environment)
+
+
+def commands(text):
+  """Finds the commands in a text that train by a script, as lists of words."""
+  text = re.sub(r' *\\\n#? *', ' ', text)
+  found = re.findall(r'\w+\.sh(?: --.*)', text)
+  whole = [x for x in found if not x.startswith('sweep')]  # has its own config
+  return [line.replace('%a', '0').split()[1:] for line in whole]
 
 
 def lines(script, start):
@@ -218,6 +270,30 @@ def test_elements_of_an_array_have_folders_and_seeds_of_their_own(cluster):
     '--workdir=runs/seed_4',
     '--config.seed=4',
   ]
+
+
+@pytest.mark.slow
+def test_two_tasks_of_a_slurm_job_are_preempted_and_finish(cluster):
+  cluster.add('bin/srun', REAL_SRUN)
+  config = small.config(cluster.here / 'cache', steps=200)
+  words = ['--config=experiments/configs/demo.py']
+  words += [
+    f'--config.{name}={",".join(map(str, x)) if isinstance(x, tuple) else x}'
+    for name, x in records.flatten(config).items()
+    if x != records.flatten(demo.get_config())[name]
+  ]
+  words += [f'--workdir={cluster.here}/run']
+  given = {'PYTHON': sys.executable, 'JAX_PLATFORMS': 'cpu'}
+  result = job(cluster, *words, **given)
+  assert result.returncode == 143, result.stderr
+  assert cluster.calls('scontrol') == [['scontrol', 'requeue', '7']]
+  rows = records.read_rows(cluster.here / 'run' / records.METRICS)
+  assert 0 < len(rows) < 200
+  result = job(cluster, *words, **given)
+  assert result.returncode == 0, result.stderr
+  rows = records.read_rows(cluster.here / 'run' / records.METRICS)
+  assert [row['step'] for row in rows] == list(range(1, 201))
+  assert len(cluster.calls('scontrol')) == 1
 
 
 def test_a_sweep_trains_each_setting_and_ends_with_one_table(cluster):

@@ -8,7 +8,7 @@
 # for the element, so this trains five seeds, each in a folder of its own:
 #
 #   sbatch --array=0-4 experiments/cluster/slurm.sh --workdir=runs/seed_%a \
-#     --config.seed=%a --config=experiments/configs/celeba.py
+#     --config=experiments/configs/celeba.py --config.seed=%a
 #
 # Submit it from the project's folder; that folder, the workdir and the images
 # must be the same on all nodes.
