@@ -120,7 +120,15 @@ def test_metrics_are_means_of_the_last_rows_and_speed_a_median(tmp_path):
   assert row['llike'] == '205.0'
   assert row['images/s'] == '320.0'
   assert row['step'] == '300 of 800'
-  assert 'generated' not in row
+  assert not {'generated', 'goodput'} & set(row)
+
+
+def test_goodput_is_that_of_the_last_row(tmp_path):
+  folder = begin(tmp_path / 'a', rows=2)
+  rows = records.read_rows(folder / records.TIMING)
+  text = ''.join(json.dumps({**r, 'goodput': r['step'] / 100}) for r in rows)
+  (folder / records.TIMING).write_text(text.replace('}{', '}\n{'))
+  assert table(folder)[0]['goodput'] == '0.2000'
 
 
 def test_measures_stand_beside_with_their_step_if_the_run_went_on(tmp_path):

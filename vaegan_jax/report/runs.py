@@ -36,7 +36,7 @@ MEASURES = (
 
 # Rows of metrics.jsonl of which the mean is taken: single steps are noisy.
 _ROWS = 20
-_SPEED, _MEASURED = 'images/s', 'measured at step'
+_SPEED, _GOODPUT, _MEASURED = 'images/s', 'goodput', 'measured at step'
 _ABSENT = '(absent)'
 _WIDEST = 24  # characters of a setting that are shown
 
@@ -54,7 +54,7 @@ class Run:
     settings: of its config, by dotted name, but for those of where and how it
       is computed.
     step: the last that was logged; 0: none yet.
-    metrics: of its last rows, the mean, and images a second.
+    metrics: of its last rows, the mean; images a second, and goodput.
     measures: of its model by name, if it was measured.
     measured: the step of the model that was measured, where that is known.
   """
@@ -124,6 +124,8 @@ def read(folder: pathlib.Path, *, name: str) -> Run:
   )
   if pace is not None:
     metrics[_SPEED] = pace.images_per_second
+    if pace.goodput is not None:
+      metrics[_GOODPUT] = pace.goodput
   measures, measured = _measures(folder)
   return Run(
     name,
@@ -218,7 +220,7 @@ def _columns(runs: Sequence[Run], measures: Sequence[str] | None) -> list[str]:
   # Of an older model than the newest row: that must be seen.
   older = any(run.measured not in (None, run.step) for run in runs)
   chosen += [_MEASURED] if older else []
-  chosen += [_SPEED]
+  chosen += [_SPEED, _GOODPUT]
   have = {name for run in runs for name in run.numbers}
   return [name for name in chosen if name in have]
 
