@@ -3,14 +3,19 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 
 import jax
 import jax.numpy as jnp
 import pytest
+from jax import export
 
+from experiments.configs import faces
 from tests import small
+from vaegan_jax import preparation, settings
+from vaegan_jax.data import batches
 from vaegan_jax.planning import (
   hlo,
   plans,
@@ -255,43 +260,84 @@ def test_a_batch_that_the_chips_cannot_share_is_refused(monkeypatch):
 
 # Run apart: the number of devices is fixed when jax starts.
 EIGHT = """
+import json
 import jax, jax.numpy as jnp
+from jax import export
 from tests import small
 from vaegan_jax import preparation
 from vaegan_jax.data import batches
 from vaegan_jax.planning import hlo, plans
 
 run = preparation.prepare(small.config())
-state = small.planned(run)
 pixels = jax.ShapeDtypeStruct(
   (8, 16, 16, 3), jnp.uint8, sharding=run.compiled.sharded
 )
-compiled = run.compiled.step.lower(state, batches.Batch(pixels, None)).compile()
+given = small.planned(run), batches.Batch(pixels, None)
+compiled = run.compiled.step.lower(*given).compile()
 counted = hlo.traffic(compiled.as_text(), devices=8)
-gradients = plans._bytes([n.params for n in state.networks.values()])
-reduced = [c for c in counted.collectives if c.kind == 'all-reduce']
-print(
-  len(jax.devices()),
-  {c.group for c in reduced} == {8},
-  gradients <= sum(c.size for c in reduced) < 3 * gradients,
-  counted.main_bytes > gradients,
-)
+lowered = export.export(run.compiled.step, platforms=('cuda', 'tpu'))(*given)
+networks = given[0].networks.values()
+print(json.dumps({
+  'devices': len(jax.devices()),
+  'gradients': plans._bytes([n.params for n in networks]),
+  'collectives': counted.collectives,
+  'main_bytes': counted.main_bytes,
+  'lowered': lowered.platforms,
+  'shared_by': lowered.nr_devices,
+}))
 """
 
 
-def test_a_real_program_sums_its_gradients_over_all_devices():
+@pytest.fixture(scope='module')
+def eight():
+  """What XLA makes of a step for eight devices."""
+  several = ' --xla_force_host_platform_device_count=8'
   result = subprocess.run(
     [sys.executable, '-c', EIGHT],
-    env={
-      **os.environ,
-      'XLA_FLAGS': os.environ['XLA_FLAGS']
-      + ' --xla_force_host_platform_device_count=8',
-    },
+    env={**os.environ, 'XLA_FLAGS': os.environ['XLA_FLAGS'] + several},
     capture_output=True,
     text=True,
     check=False,
   )
-  assert result.stdout.split() == ['8', 'True', 'True', 'True'], result.stderr
+  assert result.stdout, result.stderr
+  return json.loads(result.stdout)
+
+
+def test_a_real_program_sums_its_gradients_over_all_devices(eight):
+  reduced = [
+    (size, group)
+    for kind, size, group in eight['collectives']
+    if kind == 'all-reduce'
+  ]
+  assert {group for _, group in reduced} == {eight['devices']} == {8}
+  summed = sum(size for size, _ in reduced)
+  assert eight['gradients'] <= summed < 3 * eight['gradients']
+  assert eight['main_bytes'] > eight['gradients']
+
+
+def test_a_step_over_devices_is_lowered_for_gpus_and_tpus(eight):
+  assert eight['lowered'] == ['cuda', 'tpu']
+  assert eight['shared_by'] == 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+def test_the_papers_step_is_lowered_for_gpus_and_tpus(dtype):
+  config = settings.change(faces.get_config(), {'dtype': dtype})
+  run = preparation.prepare(config)
+  pixels = jax.ShapeDtypeStruct(
+    (config.batch_size, 64, 64, 3), jnp.uint8, sharding=run.compiled.sharded
+  )
+  lowered = export.export(run.compiled.step, platforms=('cuda', 'tpu'))(
+    small.planned(run), batches.Batch(pixels, None)
+  )
+  assert lowered.platforms == ('cuda', 'tpu')
+  kernels = re.findall(
+    r'stablehlo.convolution.* -> (.*)', lowered.mlir_module()
+  )
+  short = {'float32': 'f32', 'bfloat16': 'bf16'}[dtype]
+  assert len(kernels) > 20
+  assert all(f'x{short}>' in kernel for kernel in kernels)
 
 
 @pytest.mark.tpu
