@@ -46,14 +46,17 @@ def main(argv: list[str]) -> None:
   launch.refuse_arguments(argv)
   # Before JAX starts: it has a compiler to call, and no device to look for.
   os.environ['JAX_PLATFORMS'] = 'cpu'
+  output = pathlib.Path(_OUTPUT.value) if _OUTPUT.value else None
   with launch.session():
-    _plan()
+    if output and not output.parent.is_dir():
+      raise ValueError(f'--output={output}: make the folder {output.parent}')
+    _plan(output)
 
 
-def _plan() -> None:
+def _plan(output: pathlib.Path | None) -> None:
   import jax
 
-  from vaegan_jax import atomic
+  from vaegan_jax import atomic, settings
   from vaegan_jax.planning import plans, roofline, search, text
 
   # Of chips that are not there no program can be read back.
@@ -62,9 +65,8 @@ def _plan() -> None:
   images = _IMAGES.value or plans.images(config)
 
   def make(batch_size: int) -> plans.Plan:
-    changed = config.copy_and_resolve_references()
-    changed.batch_size = batch_size
-    return plans.make(changed.lock(), where, images=images)
+    changed = settings.change(config, {'batch_size': batch_size})
+    return plans.make(changed, where, images=images)
 
   if _LARGEST_BATCH.value:
     found = search.largest_batch(
@@ -78,9 +80,8 @@ def _plan() -> None:
   else:
     plan = make(config.batch_size)
   print(text.describe(plan))
-  if _OUTPUT.value:
-    path = pathlib.Path(_OUTPUT.value)
-    atomic.write_text(path, json.dumps(text.row(plan), indent=2) + '\n')
+  if output:
+    atomic.write_text(output, json.dumps(text.row(plan), indent=2) + '\n')
 
 
 if __name__ == '__main__':

@@ -7,6 +7,7 @@ is read.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import Any
 
 import jax
@@ -16,6 +17,8 @@ from vaegan_jax import preparation, settings
 from vaegan_jax import state as states
 from vaegan_jax.data import batches
 from vaegan_jax.planning import programs, roofline
+
+_LOGGER = logging.getLogger(__name__)
 
 # Training images of whole data sets, by the lists of their authors.
 _CELEBA_TRAIN, _CELEBA_VALIDATION, _LFW_TRAIN = 162_770, 19_867, 9_525
@@ -134,6 +137,11 @@ def make(
   sharded = run.compiled.sharded
   drawn: list[Any] = [_many(config.batch_size, row, sharded) for row in rows]
   batch = batches._batch(drawn)
+  _LOGGER.info(
+    'Compiling a batch of %d for %s, which takes minutes.',
+    config.batch_size,
+    where.name,
+  )
   step = programs.compile_for(where, run.compiled.step, state, batch)
   feed = None
   if images * _bytes(rows[0]) <= config.data.resident:

@@ -38,7 +38,7 @@ def largest_batch(
 
   Args:
     make: batch size -> its plan; it may raise programs.TooLarge.
-    start: the first to try.
+    start: the first to try, if the chips can share it; or the next larger.
     chips: of which each batch is a multiple.
     compilations: at most.
 
@@ -47,7 +47,7 @@ def largest_batch(
   """
   fitting: dict[int, plans.Plan] = {}
   failed: int | None = None
-  size = start
+  size = -(-start // chips) * chips
   for _ in range(compilations):
     tried = _try(make, size)
     if tried is None:
