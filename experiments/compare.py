@@ -66,5 +66,4 @@ def _check(output: pathlib.Path) -> None:
 
 
 if __name__ == '__main__':
-  flags.FLAGS.set_gnu_getopt()  # flags may stand behind the folders
   launch.run(main)

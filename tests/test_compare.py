@@ -161,9 +161,11 @@ def test_damaged_measures_are_named(tmp_path):
       runs.read(folder, name='a')
 
 
-def test_a_run_given_twice_stands_once_and_has_the_shortest_name(sweep):
-  again = sweep / 'gamma_1e-06-seed_1' / '..' / 'gamma_1e-05-seed_0'
-  found = runs.find([sweep, again])
+def test_a_run_given_twice_stands_once_and_has_the_shortest_name(
+  sweep, monkeypatch
+):
+  monkeypatch.chdir(sweep)
+  found = runs.find([sweep, pathlib.Path('gamma_1e-05-seed_0')])
   assert len(found) == 6
   assert 'gamma_1e-05-seed_0' in found
   (sweep / 'deeper').mkdir()
