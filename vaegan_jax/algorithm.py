@@ -105,6 +105,7 @@ def descend(
   noise: Noise,
   objective: objectives.Objective,
   attributes: Float[Array, 'batch attributes'] | None = None,
+  recompute: bool = False,
 ) -> Descent:
   """Computes every network's gradient from one forward pass.
 
@@ -115,6 +116,8 @@ def descend(
     noise: the draws of this step.
     objective: what is minimised.
     attributes: of the images, for conditional networks.
+    recompute: whether Enc and Dec run again for their gradients, so that what
+      they compute need not be kept meanwhile.
   """
   forward = run(
     networks,
@@ -123,6 +126,7 @@ def descend(
     noise=noise,
     objective=objective,
     attributes=attributes,
+    recompute=recompute,
   )
   terms: dict[str, Array] = {}
   gradients: dict[str, Any] = {}
@@ -160,6 +164,7 @@ def run(
   noise: Noise,
   objective: objectives.Objective,
   attributes: Float[Array, 'batch attributes'] | None = None,
+  recompute: bool = False,
 ) -> Forward:
   """Runs the networks forward; the arguments are those of `descend`."""
   model, joint = objective.model, objective.joint_normalisation
@@ -171,6 +176,7 @@ def run(
       variables['encoder'],
       {'x': images},
       attributes=attributes,
+      recompute=recompute,
     )
     codes['x_tilde'], pull_z = jax.vjp(
       lambda posterior: sample(*posterior, noise=noise.posterior),
@@ -184,12 +190,14 @@ def run(
     codes,
     attributes=attributes,
     joint=joint,
+    recompute=recompute,
   )
   compared = {'x': images, **decoder.outputs}
   if model.llike == 'pixels':
     return Forward(encoder, pull_z, decoder, streams.unchanged(compared), None)
   dis, dis_variables = networks.discriminator, variables['discriminator']
   frozen = model.given == 'discriminator'
+  # Nothing to recompute: Dis is differentiated at once, with all it made alive.
   lower = streams.run(
     dis,
     dis_variables,

@@ -66,6 +66,7 @@ FLAGS = (
   'non_saturating',
   'joint_normalisation',
   'equilibrium',
+  'recompute',
   'data.flips',
   'data.jitter',
   'data.train_on_validation',

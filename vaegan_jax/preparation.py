@@ -51,6 +51,7 @@ def prepare(
     ),
     equilibrium=settings.equilibrium(config),
     average_decay=config.average_decay,
+    recompute=config.recompute,
   )
   compiled = parallel.compile_step(
     step,

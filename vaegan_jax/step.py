@@ -64,6 +64,7 @@ def make(
   augment: Augment,
   equilibrium: Equilibrium | None = None,
   average_decay: float = 0.0,
+  recompute: bool = False,
 ) -> parallel.Step:
   """Makes the step of a run.
 
@@ -75,6 +76,7 @@ def make(
     augment: makes images of pixels.
     equilibrium: when networks are skipped; None: never.
     average_decay: of the exponential average of the decoder, if it has one.
+    recompute: whether activations are computed again to save memory.
 
   Returns:
     (state, batch, *, axis) -> (state, metrics). The batch has `pixels`, and
@@ -87,7 +89,13 @@ def make(
 
   def step(state, batch, *, axis=None):
     descent = _descend(
-      networks, state, batch, objective=objective, augment=augment, axis=axis
+      networks,
+      state,
+      batch,
+      objective=objective,
+      augment=augment,
+      recompute=recompute,
+      axis=axis,
     )
     moved = dict(state.networks)
     metrics = descent.terms.present() | descent.diagnostics.metrics()
@@ -114,6 +122,7 @@ def _descend(
   *,
   objective: objectives.Objective,
   augment: Augment,
+  recompute: bool,
   axis: str | None,
 ) -> algorithm.Descent:
   """Evaluates Algorithm 1 for the whole batch, wherever its rows are."""
@@ -134,6 +143,7 @@ def _descend(
     noise=noise,
     objective=objective,
     attributes=batch.attributes if networks.attributes else None,
+    recompute=recompute,
   )
   return descent._replace(
     terms=parallel.mean(descent.terms, axis=axis),

@@ -42,6 +42,7 @@ def run(
   joint: bool = True,
   train: bool = True,
   method: Callable | None = None,
+  recompute: bool = False,
 ) -> Pass:
   """Runs a network on streams: as one batch, or one after the other.
 
@@ -57,6 +58,8 @@ def run(
     joint: whether the streams are one batch.
     train: whether a batch is normalised by its own statistics.
     method: of the module; its `__call__` by default.
+    recompute: whether the network runs again where a cotangent arrives,
+      instead of keeping all that lies between inputs and outputs until then.
   """
 
   def one(x, count=1):
@@ -75,6 +78,8 @@ def run(
       )
       return output, state['batch_stats']
 
+    if recompute:
+      return _recomputing(apply, (variables['params'], x))
     return jax.vjp(apply, variables['params'], x, has_aux=True)
 
   if joint:
@@ -119,6 +124,29 @@ def _run_apart(one: Callable, streams: Streams) -> Pass:
 
   mean = scale(1 / len(streams), add(*statistics))
   return Pass(outputs, pull_streams, mean)
+
+
+def _recomputing(
+  apply: Callable, arguments: tuple[Any, Any]
+) -> tuple[Any, Callable, Any]:
+  """Does what `jax.vjp` with an aux does, keeping nothing but the arguments.
+
+  The first pull runs the network again, and the others share what it made.
+  Without a barrier XLA would see that all of it was computed before, and keep
+  it. `jax.checkpoint` would run the network once a pull, and its barrier does
+  not wait for the cotangent.
+  """
+  output, aux = apply(*arguments)
+  made: list[Callable] = []
+
+  def pull(cotangent):
+    if not made:
+      params, x = arguments
+      cotangent, x = jax.lax.optimization_barrier((cotangent, x))
+      made.append(jax.vjp(apply, params, x, has_aux=True)[1])
+    return made[0](cotangent)
+
+  return output, pull, aux
 
 
 def _interleave(trees: tuple[Any, ...]) -> Any:

@@ -1,0 +1,326 @@
+"""Large images: deeper networks by config, less memory, the same numbers."""
+
+import dataclasses
+import functools
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.extend import core as jex
+
+from experiments.configs import celeba, celeba_128, celeba_256
+from tests import small, test_cache
+from vaegan_jax import algorithm, networks, preparation, settings, streams
+from vaegan_jax.data import batches
+
+
+def whole(module):
+  """Builds the networks of a config, at their whole width."""
+  config = settings.change(module.get_config(), {'data.source': 'faces'})
+  return settings.networks(config)
+
+
+def variables(network, *inputs):
+  return jax.eval_shape(
+    functools.partial(network.init, train=True), jax.random.key(0), *inputs
+  )
+
+
+@functools.cache
+def sizes(module):
+  """Gives the shapes of Dis_l and of the kernels of all dense layers."""
+  nets = whole(module)
+  images = jax.ShapeDtypeStruct((2, *nets.decoder.shape), jnp.float32)
+  codes = jax.ShapeDtypeStruct((2, nets.latent), jnp.float32)
+  dis = variables(nets.discriminator, images)
+  features = jax.eval_shape(
+    lambda v, x: nets.discriminator.apply(
+      v, x, train=False, method=nets.discriminator.features
+    ),
+    dis,
+    images,
+  )
+  params = [v['params'] for v in (variables(nets.encoder, images), dis)]
+  params.append(variables(nets.decoder, codes)['params'])
+  dense = [
+    (name, layer['kernel'].shape)
+    for network in params
+    for name, layer in network.items()
+    if 'kernel' in layer and layer['kernel'].ndim == 2
+  ]
+  return features.shape, dense
+
+
+@pytest.mark.parametrize('large', [celeba_128, celeba_256])
+def test_larger_images_keep_the_papers_dense_layers_and_dis_l(large):
+  # Gamma weighs a sum over the features of Dis_l: as many, so the same gamma.
+  features, dense = sizes(large)
+  assert features == (2, 8, 8, 256)
+  assert (features, dense) == sizes(celeba)
+  assert large.get_config().gamma == celeba.get_config().gamma
+
+
+@pytest.mark.parametrize('config', [celeba, celeba_128, celeba_256])
+def test_dis_l_sees_the_same_share_of_a_face_at_every_size(config):
+  # Half of it: the pixels on which one unit in the middle depends.
+  nets = whole(config)
+  side = nets.decoder.shape[0]
+  _, *rest = nets.discriminator.channels
+  seen, jump = 5, 1
+  for _ in rest[: nets.discriminator.layer]:
+    seen, jump = seen + 4 * jump, 2 * jump
+  assert seen == side // 2 + 1
+
+
+def step_of(config, *, side):
+  """Prepares a narrow step on small images; gives it, its state and a batch."""
+  config = settings.change(
+    config.get_config(),
+    {
+      'width': 0.03,
+      'batch_size': 4,
+      'data.source': 'faces',
+      'data.path': '',
+      'data.jitter': False,
+      'data.size': (side, side),
+    },
+  )
+  draw = np.random.default_rng(0)
+  pixels = draw.integers(0, 256, (4, side, side, 3), np.uint8)
+  run = preparation.prepare(config, devices=jax.devices()[:1])
+  return run, batches.Batch(jnp.asarray(pixels), None)
+
+
+# The maps at the dense layers are 1x1 here instead of 8x8.
+LARGE = [(celeba_128, 16), (celeba_256, 32)]
+
+
+@pytest.mark.parametrize(('config', 'side'), LARGE)
+def test_large_configs_have_a_step(config, side):
+  run, batch = step_of(config, side=side)
+  before = small.planned(run)
+  after, metrics = run.compiled.step.eval_shape(before, batch)
+  assert jax.tree.structure(before) == jax.tree.structure(after)
+  assert {value.shape for value in metrics.values()} == {()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('config', 'side'), LARGE)
+def test_a_step_of_large_configs_is_finite(config, side):
+  run, batch = step_of(config, side=side)
+  state, metrics = run.compiled.step(run.initialise(), batch)
+  assert state.step == 1
+  assert all(np.isfinite(value) for value in metrics.values())
+
+
+def descend(*, recompute, **changes):
+  """Evaluates Algorithm 1 for networks of chance."""
+  config, draw = small.config(**changes), np.random.default_rng(0)
+  nets = settings.networks(config)
+  images = draw.uniform(-1, 1, (8, *nets.decoder.shape)).astype(np.float32)
+  codes = draw.normal(size=(2, 8, nets.latent)).astype(np.float32)
+  given = {
+    name: jax.tree.map(
+      lambda x: draw.uniform(0.1, 0.5, x.shape).astype(np.float32),
+      variables(network, codes[0] if name == 'decoder' else images),
+    )
+    for name, network in nets.present().items()
+  }
+  run = functools.partial(
+    algorithm.descend,
+    nets,
+    noise=algorithm.Noise(*map(jnp.asarray, codes)),
+    objective=settings.objective(config),
+    recompute=recompute,
+  )
+  return jax.jit(run)(given, images)
+
+
+# One normalisation for all streams and two pulls of Dec; one for each stream.
+@pytest.mark.parametrize('joint', [True, False])
+def test_recomputing_changes_no_digit(joint):
+  kept, again = (
+    descend(recompute=recompute, joint_normalisation=joint, gamma=1e-2)
+    for recompute in (False, True)
+  )
+  assert set(kept.gradients) == set(kept.statistics) == set(networks.NAMES)
+  jax.tree.map(np.testing.assert_array_equal, again, kept)
+
+
+@pytest.mark.parametrize('joint', [True, False])
+def test_a_recomputing_network_keeps_nothing_for_its_pull(joint):
+  decoder, latent = settings.networks(small.config())[1], 5
+  codes = {s: jnp.zeros((8, latent)) for s in ('x_tilde', 'x_p')}
+  images = {s: jnp.zeros((8, *decoder.shape)) for s in codes}
+  given = variables(decoder, codes['x_p'])
+
+  def kept(recompute):
+    def both(given, codes, cotangents):
+      made = streams.run(
+        decoder, given, codes, joint=joint, recompute=recompute
+      )
+      return made.pull(cotangents)
+
+    program = jax.make_jaxpr(both)(given, codes, images).jaxpr
+    return kept_between(program, streams=len(codes))
+
+  # The codes alone, or each map as well.
+  assert kept(True) == latent * 2 * 8 < 2 * 8 * 16 * 16 * 4 < kept(False)
+
+
+def kept_between(program, *, streams):
+  """Counts numbers that depend on inputs and meet what cotangents became."""
+  made = set(program.invars[-2 * streams : -streams])
+  after, kept = set(program.invars[-streams:]), {}
+  for equation in program.eqns:
+    inputs = {v for v in equation.invars if isinstance(v, jex.Var)}
+    if after & inputs:
+      after.update(equation.outvars)
+      kept |= {v: v.aval.size for v in made & inputs}
+    elif made & inputs:
+      made.update(equation.outvars)
+  return sum(kept.values())
+
+
+def flops(function, *arguments):
+  lowered = jax.jit(function).trace(*arguments)
+  return lowered.lower(lowering_platforms=('tpu',)).cost_analysis()['flops']
+
+
+def test_recomputing_costs_one_more_pass_of_enc_and_dec():
+  config = small.config(
+    joint_normalisation=True, non_saturating=False, average_decay=0.0
+  )
+  nets, batch = settings.networks(config), 8
+
+  def step(recompute):
+    run = preparation.prepare(
+      settings.change(config, {'recompute': recompute}),
+      devices=jax.devices()[:1],
+    )
+    pixels = jax.ShapeDtypeStruct((batch, *nets.decoder.shape), jnp.uint8)
+    state = small.planned(run)
+    return flops(run.compiled.step, state, batches.Batch(pixels, None))
+
+  def once(network, *shape):
+    x = jax.ShapeDtypeStruct(shape, jnp.float32)
+    apply = functools.partial(network.apply, train=True, mutable='batch_stats')
+    return flops(apply, variables(network, x), x)
+
+  pass_of_both = once(nets.encoder, batch, *nets.decoder.shape)
+  pass_of_both += once(nets.decoder, 2 * batch, nets.latent)
+  more = step(recompute=True) - step(recompute=False)
+  np.testing.assert_allclose(more, pass_of_both, rtol=0.02)
+
+
+# Run apart: the number of devices is fixed when jax starts.
+DEVICES = """
+import json
+import jax, jax.numpy as jnp, numpy as np, optax
+from tests import small
+from vaegan_jax import networks, objectives, parallel, settings, state, step
+from vaegan_jax.data import augmentation, batches
+
+def update(gradients, kept, params=None, *, step):
+  return jax.tree.map(jnp.zeros_like, gradients), gradients
+
+# Its state is the gradient that it was given last.
+keep = optax.GradientTransformationExtraArgs(
+  lambda params: jax.tree.map(jnp.zeros_like, params), update)
+nets = settings.networks(small.config())
+made = dict.fromkeys(networks.NAMES, keep)
+draw = np.random.default_rng(0)
+batch = batches.Batch(draw.integers(0, 256, (16, 16, 16, 3), np.uint8), None)
+
+def one(how, count, recompute):
+  function = step.make(
+    nets, made, objective=objectives.Objective(gamma=1e-2),
+    augment=augmentation.each(flips=True, jitters=False), recompute=recompute)
+  compiled = parallel.compile_step(
+    function, batch_size=16, devices=jax.devices()[:count], how=how)
+  start = jax.jit(
+    lambda: state.initialise(nets, made, key=jax.random.key(0)),
+    out_shardings=compiled.replicated)()
+  fed = jax.tree.map(lambda x: jax.device_put(x, compiled.sharded), batch)
+  end, _ = compiled.step(start, fed)
+  return jax.device_get({
+    f'{name} {part}': getattr(network, attribute)
+    for name, network in end.networks.items()
+    for part, attribute in (
+      ('gradients', 'optimizer'), ('statistics', 'statistics'))})
+
+def flat(tree):
+  return np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
+
+assert len(jax.devices()) == 8
+alone, apart = one('jit', 1, False), {}
+for how, count, recompute in (
+  ('jit', 2, False), ('jit', 8, True),
+  ('pmap', 2, False), ('pmap', 8, True),
+):
+  for name, tree in one(how, count, recompute).items():
+    a, b = flat(tree), flat(alone[name])
+    assert np.linalg.norm(b) > 0
+    apart[f'{how} {count} {name}'] = float(
+      np.linalg.norm(a - b) / np.linalg.norm(b))
+print(json.dumps(apart))
+"""
+
+
+def test_gradients_and_statistics_of_one_to_eight_devices_are_the_same():
+  flags = os.environ['XLA_FLAGS'] + ' --xla_force_host_platform_device_count=8'
+  result = subprocess.run(
+    [sys.executable, '-c', DEVICES],
+    env=os.environ | {'XLA_FLAGS': flags, 'JAX_PLATFORMS': 'cpu'},
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert result.returncode == 0, result.stderr[-3000:]
+  apart = json.loads(result.stdout)
+  assert len(apart) == 4 * 3 * 2
+  assert all(distance < 1e-5 for distance in apart.values()), apart
+
+
+def test_data_is_built_verified_and_fed_without_a_copy_in_memory(tmp_path):
+  @dataclasses.dataclass(frozen=True)
+  class Grey(test_cache.Numbered):
+    def read(self, split, start, stop):
+      shape = (stop - start, *self.size, self.channels)
+      return np.broadcast_to(np.uint8(7), shape)  # takes no memory itself
+
+  source = Grey(size=(128, 128), images=2048)
+  tracemalloc.start()
+  try:
+    data = test_cache.load(source, tmp_path)
+    make = batches.Batches(data, seed=0, batch_size=8, resident=1 << 20)
+    batch = make(0)
+    _, most = tracemalloc.get_traced_memory()
+  finally:
+    tracemalloc.stop()
+  make.close()
+  assert batch.pixels.shape == (8, 128, 128, 1)
+  assert most < data.images.nbytes / 20
+
+
+@pytest.mark.parametrize(
+  ('config', 'images', 'stays'),
+  [
+    (celeba, 182_637, True),
+    (celeba_128, 182_637, False),
+    (celeba_256, 30_000, False),
+  ],
+)
+def test_data_too_large_for_the_devices_stays_on_the_host(
+  config, images, stays
+):
+  # CelebA with its validation partition; CelebA-HQ.
+  settled = config.get_config()
+  size = images * np.prod(settings.networks(settled).decoder.shape)
+  assert (size <= settled.data.resident) == stays
