@@ -89,16 +89,18 @@ class Notice:
     self.check()
 
   def hear(self, number: int) -> bool:
-    """Takes what another process of the run says it was asked.
+    """Takes what all processes of the run have been asked, this one too.
+
+    What this one alone knows does not count yet: all must end at one step.
 
     Args:
-      number: of the signal that it got; 0: none.
+      number: of a signal that one of them got; 0: none.
 
     Returns:
-      whether to end, for that reason or one of our own.
+      whether to end.
     """
     self.given = self.given or number or None
-    return self.given is not None
+    return bool(number)
 
   def check(self) -> None:
     """Raises Preempted if the process was asked to end."""
