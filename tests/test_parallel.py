@@ -97,6 +97,42 @@ print('equal')
 """
 
 
+# One bit of one copy is another: as a faulty device would leave it.
+APART = """
+import pathlib
+import jax, numpy as np
+import pytest
+from tests import small
+from vaegan_jax import observation, preparation
+from vaegan_jax import state as states
+
+run = preparation.prepare(small.config())
+state = run.initialise()
+assert states.devices_apart(state) == ()
+leaves, structure = jax.tree.flatten(state)
+spoilt = max(range(len(leaves)), key=lambda i: leaves[i].size)
+parts = [np.array(shard.data) for shard in leaves[spoilt].addressable_shards]
+parts[2].view(np.uint32).flat[7] ^= 1
+leaves[spoilt] = jax.make_array_from_single_device_arrays(
+  leaves[spoilt].shape,
+  leaves[spoilt].sharding,
+  jax.device_put(parts, jax.devices()),
+)
+state = jax.tree.unflatten(structure, leaves)
+assert states.devices_apart(state) == (2,)
+watch = observation.Observer(
+  small.config(), pathlib.Path(), step=0, images=20, clock=small.clock(), writes=False
+)
+with pytest.raises(observation.Diverged, match='device 2 differs'):
+  watch.approve(state, step=1)
+print('found')
+"""
+
+
+def test_a_device_that_has_another_state_is_found_before_it_is_saved():
+  assert on_four_devices(APART) == 'found'
+
+
 @pytest.mark.parametrize(
   'normalisation',
   ['joint', pytest.param('separate', marks=pytest.mark.slow)],

@@ -165,15 +165,23 @@ def check_same(**what: str) -> None:
     ValueError: process 0 has another one, by its name.
   """
   mine = np.stack([_digest(text) for text in what.values()])
-  theirs = np.asarray(multihost_utils.process_allgather(mine))
-  theirs = theirs.reshape(jax.process_count(), *mine.shape)
-  for process, digests in enumerate(theirs):
+  for process, digests in enumerate(theirs := gather(mine[None])):
     for name, here, there in zip(what, digests, theirs[0], strict=True):
       if (here != there).any():
         raise ValueError(
           f'process {process} has another {name} than process 0: start all '
           'processes with the same command, on the same data'
         )
+
+
+def gather(numbers: np.ndarray) -> np.ndarray:
+  """Gives the rows of all processes, one after the other.
+
+  Args:
+    numbers: of this process; all have as many rows.
+  """
+  gathered = np.asarray(multihost_utils.process_allgather(numbers))
+  return gathered.reshape(-1, *numbers.shape[1:])
 
 
 def _digest(text: str) -> np.ndarray:

@@ -66,7 +66,8 @@ class Observer:
     self._clock = clock
     self._records = _open(workdir, config, step=step) if writes else None
     self._pending: tuple[int, dict[str, Array]] | None = None
-    self._rows = collapse.relevant(records.read_rows(workdir / records.METRICS))
+    self._rows = records.read_rows(workdir / records.METRICS) if writes else []
+    self._rows = collapse.relevant(self._rows)
     self._warned: set[str] = set()
     self._approved = step
 
@@ -112,9 +113,17 @@ class Observer:
       step: the steps done.
 
     Raises:
-      Diverged: naming the networks, the parts of them, and the batch.
+      Diverged: naming the networks, the parts of them, and the batch; or the
+        devices whose copies of the state are not those of the others.
     """
     self.catch_up()
+    if devices := states.devices_apart(state):
+      raise Diverged(
+        f'after step {step} the state on device {_joined(devices)} differs '
+        f'from that on most of {jax.device_count()}, though all do the same: '
+        'no checkpoint is made of it. A device computes wrongly, or its memory '
+        'is faulty: start again without it'
+      )
     parts = states.not_finite(state)
     if parts:
       raise Diverged(
@@ -189,6 +198,10 @@ def _open(
 
 
 _ADVICE = 'A smaller config.optimizer.learning_rate or config.gamma may help.'
+
+
+def _joined(numbers: Sequence[int]) -> str:
+  return ', '.join(map(str, numbers))
 
 
 def _listed(names: Sequence[str]) -> str:

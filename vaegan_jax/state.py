@@ -8,10 +8,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
-from jaxtyping import Array, Bool, PRNGKeyArray
+from jax import lax
+from jaxtyping import Array, Bool, PRNGKeyArray, UInt32
 
+from vaegan_jax import hosts
 from vaegan_jax import networks as nets
 
 
@@ -94,6 +97,39 @@ def _finite(networks: dict[str, NetworkState]) -> dict[str, dict[str, Any]]:
 def _all_finite(tree: Any) -> Bool[Array, '']:
   leaves = jax.tree.leaves(tree)
   return jnp.array([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+
+
+def devices_apart(state: TrainState) -> tuple[int, ...]:
+  """Numbers the devices whose copy of the state is not that of most.
+
+  Each keeps the whole state and does the same to it; so a copy that differs in
+  one bit tells of a device that computes wrongly, or of a fault in the program.
+  All processes of a run must call this at the same step.
+  """
+  sums = _sums(state)
+  shards = sorted(sums.addressable_shards, key=lambda shard: shard.device.id)
+  rows = [(shard.device.id, *np.asarray(shard.data)) for shard in shards]
+  ids, *columns = hosts.gather(np.array(rows, np.uint32)).T
+  copies = list(zip(*(column.tolist() for column in columns), strict=True))
+  most = max(copies, key=copies.count)
+  return tuple(
+    int(i) for i, copy in zip(ids, copies, strict=True) if copy != most
+  )
+
+
+@jax.jit
+def _sums(state: TrainState) -> UInt32[Array, ' leaves']:
+  """Adds up the bits of each array: on each device those of its own copy."""
+  leaves = jax.tree.leaves(state)
+  return jnp.stack([_bits(leaf).sum(dtype=jnp.uint32) for leaf in leaves])
+
+
+def _bits(x: Array) -> UInt32[Array, '...']:
+  if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
+    x = jax.random.key_data(x)
+  if x.dtype == jnp.bool_:
+    return x.astype(jnp.uint32)
+  return lax.bitcast_convert_type(x, jnp.uint32)
 
 
 def initialise(
