@@ -54,19 +54,25 @@ together = dict(steps_per_dispatch=3, save_every=3, picture_every=3)
 ways = [('jit', 4, {}), ('pmap', 4, {})]
 if not joint:
   ways += [('jit', 4, together), ('pmap', 4, together)]
+if sys.argv[1] == 'all':
+  ways = [(how, n, {}) for how in ('jit', 'pmap') for n in (1, 2, 4)]
 for how, count, several in ways:
   rows, others = trajectory(how, count, **paper, **several)
   assert len(rows) == 3
-  for one, two in zip(expected, rows):
-    for name in one:
-      np.testing.assert_allclose(
-        two[name], one[name], rtol=2e-4, err_msg=f'{how} {several} {name}'
-      )
-  # After three updates of 1e-4 or so, within a hundredth of one.
-  jax.tree.map(
-    lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=3e-6),
-    params, others,
+  apart = max(
+    abs(two[name] - one[name]) / abs(one[name])
+    for one, two in zip(expected, rows)
+    for name in one
+    if two[name] != one[name]
+  ) if rows != expected else 0.0
+  moved = max(
+    float(np.abs(a - b).max())
+    for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(others))
   )
+  print(f'{how} {count} {several}: metrics {apart:.1e}, Dec {moved:.1e} apart')
+  assert apart < 2e-4
+  # After three updates of 1e-4 or so, within a hundredth of one.
+  assert moved < 3e-6
 print('equal')
 """
 
@@ -121,7 +127,12 @@ leaves[spoilt] = jax.make_array_from_single_device_arrays(
 state = jax.tree.unflatten(structure, leaves)
 assert states.devices_apart(state) == (2,)
 watch = observation.Observer(
-  small.config(), pathlib.Path(), step=0, images=20, clock=small.clock(), writes=False
+  small.config(),
+  pathlib.Path(),
+  step=0,
+  images=20,
+  clock=small.clock(),
+  writes=False,
 )
 with pytest.raises(observation.Diverged, match='device 2 differs'):
   watch.approve(state, step=1)
@@ -138,7 +149,15 @@ def test_a_device_that_has_another_state_is_found_before_it_is_saved():
   ['joint', pytest.param('separate', marks=pytest.mark.slow)],
 )
 def test_jit_and_pmap_on_one_and_four_devices_agree(normalisation):
-  assert on_four_devices(PROGRAM, normalisation) == 'equal'
+  assert on_four_devices(PROGRAM, normalisation).endswith('equal')
+
+
+@pytest.mark.slow
+def test_jit_and_pmap_agree_on_one_two_and_four_devices():
+  printed = on_four_devices(PROGRAM, 'all')
+  print(printed)
+  assert printed.count('apart') == 6
+  assert printed.endswith('equal')
 
 
 def test_several_steps_in_one_call_take_each_batch_in_turn():
