@@ -24,6 +24,7 @@ def main():
   assert hosts.joined()
   assert hosts.leads() == (given['process'] == '0')
   compiled = parallel.compile_step(lambda s, b, **_: (s, b), batch_size=8)
+  check_failing()
   check_texts()
   check_sending()
   check_exchange(compiled)
@@ -34,6 +35,20 @@ def main():
   hosts.leave()
   assert not hosts.joined()
   print('all held')
+
+
+def check_failing():
+  """What fails on one process fails on all, and what fails on none on none."""
+  with hosts.all_or_none():
+    pass
+  told = 'mine' if jax.process_index() == 1 else 'process 1 of 2 cannot begin'
+  with pytest.raises(ValueError, match=told), hosts.all_or_none():
+    _fail(jax.process_index() == 1)
+
+
+def _fail(fails):
+  if fails:
+    raise ValueError('mine')
 
 
 def check_texts():

@@ -158,6 +158,28 @@ def together() -> Iterator[None]:
     ) from error
 
 
+@contextlib.contextmanager
+def all_or_none() -> Iterator[None]:
+  """Fails on every process if it fails on one, so that all end and none waits.
+
+  Every process must come here.
+
+  Raises:
+    ValueError: another process failed.
+  """
+  failed = True
+  try:
+    yield
+    failed = False
+  finally:
+    failures = gather(np.array([failed])) if joined() else np.array([failed])
+  for process in np.flatnonzero(failures):
+    raise ValueError(
+      f'process {process} of {jax.process_count()} cannot begin, so none does: '
+      'its own message says why'
+    )
+
+
 def check_same(**what: str) -> None:
   """Compares texts between the processes.
 

@@ -66,8 +66,8 @@ class Observer:
     self._clock = clock
     self._records = _open(workdir, config, step=step) if writes else None
     self._pending: tuple[int, dict[str, Array]] | None = None
-    self._rows = records.read_rows(workdir / records.METRICS) if writes else []
-    self._rows = collapse.relevant(self._rows)
+    rows = records.read_rows(workdir / records.METRICS) if writes else []
+    self._rows = collapse.relevant(rows)
     self._warned: set[str] = set()
     self._approved = step
 

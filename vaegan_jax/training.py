@@ -68,21 +68,14 @@ def train(
     hosts.Lost: another process of the run is gone.
   """
   workdir = pathlib.Path(workdir)
-  settings.check(config)
-  limits.check_places(records.flatten(config), workdir=workdir)
-  source = settings.source(config)
-  config = settings.resolve(config, source)
-  run = preparation.prepare(config, devices=devices)
-  with hosts.together(), _held(workdir):
-    if hosts.leads():
-      records.check_config(workdir, config)
-    train, test = (
-      cache.load(
-        source, split=split, directory=settings.cache_directory(config)
-      ).attributed(settings.conditional(config))
-      for split in ('train', 'test')
-    )
-    examples = test.first(3 * pictures.COLUMNS)
+  with hosts.together(), contextlib.ExitStack() as held:
+    with hosts.all_or_none():
+      config, run, source = _checked(config, workdir, devices=devices)
+      if hosts.leads():
+        held.enter_context(lock.hold(workdir))
+        records.check_config(workdir, config)
+      train = _load(config, source, split='train')
+      examples = _load(config, source, split='test').first(3 * pictures.COLUMNS)
     hosts.check_same(
       jax=jax.__version__, config=records.agreed(config), data=train.digest
     )
@@ -96,8 +89,27 @@ def train(
     return page.write(workdir)
 
 
-def _held(workdir: pathlib.Path) -> contextlib.AbstractContextManager[None]:
-  return lock.hold(workdir) if hosts.leads() else contextlib.nullcontext()
+def _checked(
+  config: settings.Config,
+  workdir: pathlib.Path,
+  *,
+  devices: Sequence[jax.Device] | None,
+) -> tuple[settings.Config, preparation.Run, cache.Source]:
+  """Refuses what cannot work, and opens the rest."""
+  settings.check(config)
+  limits.check_places(records.flatten(config), workdir=workdir)
+  source = settings.source(config)
+  config = settings.resolve(config, source)
+  return config, preparation.prepare(config, devices=devices), source
+
+
+def _load(
+  config: settings.Config, source: cache.Source, *, split: str
+) -> cache.Dataset:
+  """Loads a split, with the attributes that the model is conditional on."""
+  directory = settings.cache_directory(config)
+  dataset = cache.load(source, split=split, directory=directory)
+  return dataset.attributed(settings.conditional(config))
 
 
 def _trained(
