@@ -5,9 +5,9 @@ the reference has of it, and no run has been made with it.
 
 Networks. Each has one strided layer more, so that the maps at the dense layers
 are 8x8 as in the paper, and every dense layer has the paper's size. Maps of
-full size have 32 channels as in the paper; channels double with every halving,
-up to the paper's 256, so that the largest maps cost memory in proportion to
-the side twice, not four times over.
+full size have 32 channels as in the paper, and channels double with every
+halving up to its 256. (Its 32, 128, 256 from the full size down would be 2.4
+times the work in the strided layers of Dec and of Dis.)
 
 Dis_l is the last strided convolution, as in the paper. Its units then see 65
 of 128 pixels where the paper's see 33 of 64, the same half of a face, and it
