@@ -13,14 +13,18 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from vaegan_jax.data import decoding
+
 # Examples of each test; `FUZZ=100000 pytest -m slow` looks for long.
 FEW, MANY = 20, int(os.environ.get('FUZZ', '2000'))
 
 # Seconds that no reader may need for a file of a few kilobytes.
 _SECONDS = 2
 
-# Bytes that no reader may ask for, given files of a few kilobytes.
-_BYTES = 256 << 20
+# Bytes that no reader may ask for, given files of a few kilobytes: four copies
+# of the largest picture that is not refused, which Pillow keeps at 4 bytes a
+# pixel. How much of it a decoder touches depends on what was freed before.
+_BYTES = 4 * 4 * decoding.MOST_PIXELS
 
 
 @pytest.fixture(autouse=True)
