@@ -101,9 +101,8 @@ def step_of(config, *, side):
 LARGE = [(celeba_128, 16), (celeba_256, 32)]
 
 
-@pytest.mark.parametrize(('config', 'side'), LARGE)
-def test_large_configs_have_a_step(config, side):
-  run, batch = step_of(config, side=side)
+def test_the_largest_config_has_a_step():
+  run, batch = step_of(celeba_256, side=32)
   before = small.planned(run)
   after, metrics = run.compiled.step.eval_shape(before, batch)
   assert jax.tree.structure(before) == jax.tree.structure(after)
@@ -143,7 +142,9 @@ def descend(*, recompute, **changes):
 
 
 # One normalisation for all streams and two pulls of Dec; one for each stream.
-@pytest.mark.parametrize('joint', [True, False])
+@pytest.mark.parametrize(
+  'joint', [True, pytest.param(False, marks=pytest.mark.slow)]
+)
 def test_recomputing_changes_no_digit(joint):
   kept, again = (
     descend(recompute=recompute, joint_normalisation=joint, gamma=1e-2)
@@ -261,8 +262,7 @@ def flat(tree):
 assert len(jax.devices()) == 8
 alone, apart = one('jit', 1, False), {}
 for how, count, recompute in (
-  ('jit', 2, False), ('jit', 8, True),
-  ('pmap', 2, False), ('pmap', 8, True),
+  ('jit', 8, True), ('pmap', 2, False), ('pmap', 8, True)
 ):
   for name, tree in one(how, count, recompute).items():
     a, b = flat(tree), flat(alone[name])
@@ -284,7 +284,7 @@ def test_gradients_and_statistics_of_one_to_eight_devices_are_the_same():
   )
   assert result.returncode == 0, result.stderr[-3000:]
   apart = json.loads(result.stdout)
-  assert len(apart) == 4 * 3 * 2
+  assert len(apart) == 3 * 3 * 2
   assert all(distance < 1e-5 for distance in apart.values()), apart
 
 
