@@ -49,10 +49,11 @@ def main(argv: list[str]) -> None:
   """Trains, and names the report to open."""
   launch.refuse_arguments(argv)
   with launch.session(join=_join()):
-    from vaegan_jax import training
+    from vaegan_jax import hosts, training
 
     report = training.train(_CONFIG.value, _WORKDIR.value, notice=launch.NOTICE)
-    print(f'Open {report}')
+    if hosts.leads():
+      print(f'Open {report}')
 
 
 def _join() -> dict[str, Any] | None:
