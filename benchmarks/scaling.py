@@ -86,7 +86,7 @@ def draw(rows: Sequence[Row], path: pathlib.Path) -> None:
     ideal = [rate[0] * count / chips[0] for count in chips]
     rates.plot(chips, ideal, color='#999999', linewidth=1, linestyle=':')
   rates.set(yscale='log', ylabel='images a second')
-  losses.set(ylim=(0, 1.05), ylabel='images a second and chip, of the fewest')
+  losses.set(ylim=(0, 1.05), ylabel='images a second and chip, relative')
   counts = sorted({row['chips'] for row in rows})
   for axes in (rates, losses):
     axes.set_xscale('log', base=2)
