@@ -98,7 +98,7 @@ def get_config() -> ml_collections.ConfigDict:
   # losses and evaluation are float32 in any case.
   config.dtype = 'float32'
   # Run Enc and Dec again for their gradients instead of keeping what they made:
-  # less memory on GPUs and TPUs, about 12 % more work; docs/performance.md.
+  # less memory on accelerators, 11 or 12 % more work; docs/large.md.
   config.recompute = False
   # Steps that one call of the compiled program does, in a loop on the device:
   # 10 or more where steps are shorter than the host's work for one (small

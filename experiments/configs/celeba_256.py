@@ -4,7 +4,7 @@ The same choices for the same reasons, as far from the paper, and never run to
 an end either: maps of 8x8 at the dense layers, Dis_l the last strided
 convolution, whose units see 129 of 256 pixels, the same gamma. Two more, for
 memory: activations are bfloat16, and those of Enc and Dec are computed again
-where the gradient wants them (docs/performance.md).
+where the gradient wants them (docs/large.md).
 
 Data: a folder of photographs, such as the 30,000 of CelebA-HQ. The aligned
 images of CelebA itself show 148 pixels of a face: --config.data.source=celeba
