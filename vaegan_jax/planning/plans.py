@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from typing import Any
 
 import jax
@@ -136,7 +137,7 @@ def make(
   rows = _rows(config)
   sharded = run.compiled.sharded
   drawn: list[Any] = [_many(config.batch_size, row, sharded) for row in rows]
-  batch = batches._batch(drawn)
+  batch = batches.Batch(drawn[0], drawn[1] if drawn[1:] else None)
   _LOGGER.info(
     'Compiling a batch of %d for %s, which takes minutes.',
     config.batch_size,
@@ -149,8 +150,8 @@ def make(
     number = jax.ShapeDtypeStruct((), jnp.int32)
     feed = programs.compile_for(
       where,
-      jax.jit(batches._take, out_shardings=sharded),
-      [_many(images, row, everywhere) for row in rows],
+      batches.gatherer([row.shape for row in rows], sharding=sharded),
+      [_many(images, _flat(row), everywhere) for row in rows],
       _many(config.batch_size, number, everywhere),
     )
   memory = _memory(state, _bytes(batch) // where.chips, step=step, feed=feed)
@@ -199,6 +200,10 @@ def _many(
   count: int, row: jax.ShapeDtypeStruct, sharding: jax.sharding.Sharding
 ) -> jax.ShapeDtypeStruct:
   return jax.ShapeDtypeStruct((count, *row.shape), row.dtype, sharding=sharding)
+
+
+def _flat(row: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+  return jax.ShapeDtypeStruct((math.prod(row.shape),), row.dtype)
 
 
 def _memory(
