@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import NamedTuple
 
@@ -113,9 +114,11 @@ class Batches:
     self._made: dict[tuple[int, int], futures.Future[Batch]] = {}
     if dataset.images.nbytes <= resident:
       self._resident = [
-        parallel.replicate(a, self._sharding) for a in self._arrays
+        parallel.replicate(a.reshape(len(a), -1), self._sharding)
+        for a in self._arrays
       ]
-      self._gather = jax.jit(_take, out_shardings=self._sharding)
+      shapes = [a.shape[1:] for a in self._arrays]
+      self._gather = gatherer(shapes, sharding=self._sharding)
     else:
       self._pool = futures.ThreadPoolExecutor(1, 'batches')
 
@@ -175,10 +178,31 @@ class Batches:
     )
 
 
-def _take(
-  arrays: list[Array], rows: Int32[Array, '*steps batch']
-) -> list[Array]:
-  return [jnp.take(array, rows, axis=0, mode='clip') for array in arrays]
+def gatherer(
+  shapes: Sequence[tuple[int, ...]], *, sharding: jax.sharding.Sharding
+) -> Callable[[list[Array], Array], list[Array]]:
+  """Makes what gathers a batch from data on the devices.
+
+  Images lie there as flat rows, as a TPU reads of these what it takes; an array
+  of images it rearranges whole for each batch.
+
+  Args:
+    shapes: of an element of each array.
+    sharding: of a batch.
+
+  Returns:
+    (flat arrays, rows) -> a batch's arrays.
+  """
+
+  def gather(
+    arrays: list[Array], rows: Int32[Array, '*steps batch']
+  ) -> list[Array]:
+    return [
+      jnp.take(array, rows, axis=0, mode='clip').reshape(*rows.shape, *shape)
+      for array, shape in zip(arrays, shapes, strict=True)
+    ]
+
+  return jax.jit(gather, out_shardings=sharding)
 
 
 def _batch(arrays: list[Array]) -> Batch:
