@@ -40,6 +40,7 @@ HOW = (
   'data.skip_broken',
   'keep',
   'keep_every',
+  'recompute',
   'save_every',
 )
 
