@@ -99,6 +99,7 @@ LAUNCHED = [
   '--config=experiments/configs/celeba.py',
   '--config=experiments/configs/demmo.py',
   '--workdir=file',
+  '--multihost',
 ]
 
 
@@ -106,6 +107,7 @@ LAUNCHED = [
 SAID = {
   '--config.model=vae_dis': ['config.similarity is empty', 'vae_dis'],
   '--config=experiments/configs/celeba.py': ['config.data.path is empty'],
+  '--multihost': ['--multihost found no cluster', '--coordinator=HOST:PORT'],
 }
 
 
