@@ -106,7 +106,8 @@ class Checkpoints:
       ValueError: checkpoints are there but none is whole, or it is one of
         another run, of other data, or of other networks.
     """
-    step, leaves = self._read(like) if hosts.leads() else (None, None)
+    with hosts.all_or_none():
+      step, leaves = self._read(like) if hosts.leads() else (None, None)
     (sent,) = hosts.from_leader([np.array(-1 if step is None else step)])
     if sent < 0:
       return None

@@ -36,7 +36,6 @@ _LEAVING = 1800
 # errors are those of all, who should come to say so.
 _GRACE = 5.0
 
-
 # How XLA's errors begin. Some come as a ValueError, as ours do.
 _STATUS = re.compile('[A-Z_]+: ')
 
@@ -253,7 +252,7 @@ class Exchange:
     # A row of each process, in their order.
     self._rows = np.unique(processes, return_index=True)[1]
     self._alone = len(self._rows) == 1
-    self._shape = len(devices)
+    self._devices = len(devices)
     self._gather = jax.jit(lambda x: x, out_shardings=replicated)
     self._told: Any = None
 
@@ -267,7 +266,7 @@ class Exchange:
     row = np.asarray(numbers, np.float32)
     self._told = self._gather(
       parallel.place(
-        (self._shape, len(row)),
+        (self._devices, len(row)),
         functools.partial(_same_row, row),
         like=self._sharded,
       )
