@@ -235,6 +235,8 @@ def test_a_pod_is_deleted_when_the_script_is_interrupted(cluster):
     env=cluster.environment,
     start_new_session=True,
     stderr=subprocess.DEVNULL,
+    # Who runs the tests in the background has it ignored, and so would bash.
+    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
   )
   while not cluster.calls('python'):
     time.sleep(0.05)
