@@ -51,7 +51,8 @@ def test_processes_agree_and_each_has_its_rows_of_the_batch(world):
 SHORT = ('--config.steps=6',)
 
 
-@pytest.mark.parametrize('count', [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize('count', [2, 4])
 def test_processes_train_as_one_with_as_many_devices(world, count):
   expected = alone(world, f'one of {count}', *SHORT, devices=count)
   folder = world.root / f'{count}'
