@@ -192,7 +192,6 @@ def _train(
   trial: Trial, folder: pathlib.Path, *, notice: preemption.Notice | None
 ) -> inference.Model:
   """Trains a model to its end, or loads it where that was done before."""
-  records.write_config(folder, trial.config)
   try:
     model = inference.load(folder)
   except FileNotFoundError:

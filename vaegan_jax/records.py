@@ -84,9 +84,11 @@ def write_config(workdir: pathlib.Path, config: Config) -> None:
     ValueError: what `check_config` raises; nothing is written then.
   """
   check_config(workdir, config)
-  path = pathlib.Path(workdir) / _CONFIG
+  path, text = pathlib.Path(workdir) / _CONFIG, _text(config)
+  if path.exists() and path.read_text(encoding='utf-8') == text:
+    return
   path.parent.mkdir(parents=True, exist_ok=True)
-  atomic.write_text(path, _text(config))
+  atomic.write_text(path, text)
 
 
 def check_config(workdir: pathlib.Path, config: Config) -> None:
