@@ -203,18 +203,7 @@ def _continue(
     resident=config.data.resident,
     stacked=config.steps_per_dispatch > 1,
   )
-  clock = clocks.Clock(
-    step=start,
-    batch_size=config.batch_size,
-    **clocks.history(
-      records.read_rows(workdir / records.STARTS),
-      [
-        row
-        for row in records.read_rows(workdir / records.TIMING)
-        if row['step'] <= start
-      ],
-    ),
-  )
+  clock = _clock(config, workdir, step=start)
   observer = observation.Observer(
     config,
     workdir,
@@ -244,6 +233,18 @@ def _continue(
       picture=picture,
       notice=notice,
     )
+
+
+def _clock(
+  config: settings.Config, workdir: pathlib.Path, *, step: int
+) -> clocks.Clock:
+  """Gives a clock that knows of the starts before."""
+  starts = records.read_rows(workdir / records.STARTS)
+  timing = records.read_rows(workdir / records.TIMING)
+  kept = [row for row in timing if row['step'] <= step]
+  return clocks.Clock(
+    step=step, batch_size=config.batch_size, **clocks.history(starts, kept)
+  )
 
 
 def _loop(
