@@ -66,8 +66,8 @@ def join(
   _check(coordinator, count, index)
   # Preemption.Notice handles SIGTERM; JAX's own service would take it over.
   jax.config.update('jax_enable_preemption_service', False)
-  # Two programs at once on CPUs would wait for each other's collectives; GPUs
-  # and TPUs run one after the other.
+  # GPUs and TPUs run one program after the other; CPUs may run two at once,
+  # whose collectives could wait for each other.
   jax.config.update('jax_cpu_enable_async_dispatch', False)
   try:
     jax.distributed.initialize(
