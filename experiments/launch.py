@@ -99,11 +99,10 @@ def _join(arguments: Mapping[str, Any]) -> None:
   Whatever ends this process early, it does not wait for the others, which
   would wait for it.
   """
-  import jax  # noqa: F401  # so that JAX's own handler of the end comes first
-
   from vaegan_jax import hosts
 
   hosts.join(**arguments)
+  # JAX registered its own before, which is thus called after this one.
   atexit.register(lambda: hosts.joined() and hosts.end(1))
   if not hosts.leads():
     std_logging.getLogger('vaegan_jax').setLevel(std_logging.WARNING)

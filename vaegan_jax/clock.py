@@ -17,6 +17,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+# The time since 1970 that no correction of the system's clock sets back.
+_EPOCH = time.time() - time.monotonic()
+
+
+def _since_1970() -> float:
+  return _EPOCH + time.monotonic()
+
 
 class Clock:
   """Divides the time of one start of a run.
@@ -36,7 +43,7 @@ class Clock:
     batch_size: int,
     productive: float = 0.0,
     began: float | None = None,
-    now: Callable[[], float] = time.time,
+    now: Callable[[], float] = _since_1970,
   ):
     self._now = now
     self._start = now()

@@ -119,7 +119,8 @@ class Observer:
     self.catch_up()
     if devices := states.devices_apart(state):
       raise Diverged(
-        f'after step {step} the state on device {_joined(devices)} differs '
+        f'after step {step} the state on device '
+        f'{", ".join(map(str, devices))} differs '
         f'from that on most of {jax.device_count()}, though all do the same: '
         'no checkpoint is made of it. A device computes wrongly, or its memory '
         'is faulty: start again without it'
@@ -198,10 +199,6 @@ def _open(
 
 
 _ADVICE = 'A smaller config.optimizer.learning_rate or config.gamma may help.'
-
-
-def _joined(numbers: Sequence[int]) -> str:
-  return ', '.join(map(str, numbers))
 
 
 def _listed(names: Sequence[str]) -> str:
