@@ -17,7 +17,7 @@ FLOORS = {
   'parallel': 0,
   'hosts': 1,
   'serialisation': 1,
-  'patches': -1,
+  'cpu': -1,
   'convolution': 0,
   'layers': 1,
   'networks': 2,

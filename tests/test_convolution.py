@@ -8,16 +8,26 @@ from jax import lax
 from jax.test_util import check_grads
 
 from vaegan_jax import convolution
+from vaegan_jax.cpu import patches, winograd
 
 # Few and many channels of the large and the small map: all forms are reached.
 CASES = [
   (5, 1, (3, 8)),
   (5, 1, (9, 4)),
   (5, 2, (3, 8)),
-  (5, 2, (50, 4)),
-  (3, 2, (66, 4)),
   (7, 2, (3, 2)),
+  (5, 2, (18, 20)),
+  (3, 2, (17, 17)),
+  (3, 1, (20, 18)),
+  (5, 1, (18, 18)),
 ]
+
+
+@pytest.fixture(params=['at once', 'in groups'])
+def grouping(request, monkeypatch):
+  if request.param == 'in groups':  # of one image
+    monkeypatch.setattr(patches, '_ROWS', 1)
+    monkeypatch.setattr(winograd, '_ROWS', 1)
 
 
 def make(kernel, stride, channels, dtype=jnp.float32):
@@ -55,6 +65,7 @@ def close(a, b):
   np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-6 * scale)
 
 
+@pytest.mark.usefixtures('grouping')
 @pytest.mark.parametrize(('kernel', 'stride', 'channels'), CASES)
 def test_convolve_and_its_gradients_are_those_of_lax(kernel, stride, channels):
   x, weights, y = make(kernel, stride, channels)
@@ -65,6 +76,7 @@ def test_convolve_and_its_gradients_are_those_of_lax(kernel, stride, channels):
   jax.tree.map(close, actual, expected)
 
 
+@pytest.mark.usefixtures('grouping')
 @pytest.mark.parametrize(('kernel', 'stride', 'channels'), CASES)
 def test_transpose_and_its_gradients_are_those_of_lax(kernel, stride, channels):
   x, weights, y = make(kernel, stride, channels)
@@ -115,6 +127,19 @@ def test_accelerators_get_the_convolutions_of_lax():
   )(x, weights)
   assert 'while' not in exported.mlir_module()
   assert 'lhs_dilate = [2, 2]' in exported.mlir_module()
+
+
+def test_winograd_rounds_to_a_millionth():
+  draw = np.random.default_rng(0).normal
+  x = draw(size=(4, 16, 16, 64))
+  weights = draw(size=(5, 5, 64, 64))
+  with jax.enable_x64(True):
+    expected = np.asarray(plain(jnp.asarray(x), jnp.asarray(weights), 2))
+  actual = winograd.convolve(jnp.float32(x), jnp.float32(weights), stride=2)
+  error = np.linalg.norm(np.asarray(actual) - expected) / np.linalg.norm(
+    expected
+  )
+  assert error < 2e-6
 
 
 def test_odd_maps_are_refused():

@@ -7,8 +7,8 @@ sums that `lax` computes, in another order.
 
 Forms are chosen per platform. Accelerators get XLA's own convolutions, which
 their libraries know. On the CPU three of XLA's loops fall off a cliff, some by
-six times, and the rest leave a fifth of the machine unused
-(docs/performance.md): patches.py has other forms.
+six times, and the rest do every product (docs/performance.md): cpu/ has other
+forms.
 
 Layout: maps are [batch, height, width, channels], kernels are
 [height, width, channels of the large map, channels of the small map].
@@ -22,11 +22,11 @@ import jax
 from jax import lax
 from jaxtyping import Array, Float
 
-from vaegan_jax import patches
+from vaegan_jax.cpu import patches, phases, winograd
 
 # Measured on two cores (python -m benchmarks.convolutions): up to so many
-# channels of the large map, listing patches costs more than it gains.
-_FEW = 48
+# channels of either map, Winograd's transforms cost more than they gain.
+_FEW = 16
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -46,12 +46,12 @@ def convolve(
       f'{stride}: height and width must be multiples of it'
     )
   form = functools.partial(lax_convolve, stride=stride)
-  if x.shape[3] <= _FEW:
+  if not _wide(kernel.shape, stride):
     return form(x, kernel)
   return lax.platform_dependent(
     x,
     kernel,
-    cpu=functools.partial(patches.convolve, stride=stride),
+    cpu=functools.partial(winograd.convolve, stride=stride),
     default=form,
   )
 
@@ -70,10 +70,8 @@ def transpose(
   form = functools.partial(lax_transpose, stride=stride)
   if stride == 1:  # an ordinary convolution
     return form(y, kernel)
-  few = kernel.shape[2] <= _FEW
-  cpu = functools.partial(
-    patches.transpose_by_phases if few else patches.transpose, stride=stride
-  )
+  module = winograd if _wide(kernel.shape, stride) else phases
+  cpu = functools.partial(module.transpose, stride=stride)
   return lax.platform_dependent(y, kernel, cpu=cpu, default=form)
 
 
@@ -92,10 +90,12 @@ def weight_gradient(
     size: of the kernel, in each direction.
     stride: 1 or 2.
   """
+  kernel = (size, size, x.shape[3], y.shape[3])
+  module = winograd if _wide(kernel, stride) else patches
   return lax.platform_dependent(
     x,
     y,
-    cpu=functools.partial(patches.weight_gradient, size=size, stride=stride),
+    cpu=functools.partial(module.weight_gradient, size=size, stride=stride),
     default=functools.partial(lax_weight_gradient, size=size, stride=stride),
   )
 
@@ -128,6 +128,12 @@ convolve.defvjp(_convolve_forward, _convolve_backward)
 transpose.defvjp(_transpose_forward, _transpose_backward)
 
 
+def _wide(kernel: tuple[int, ...], stride: int) -> bool:
+  """Tells whether Winograd's forms are for a kernel of this shape."""
+  size, _, large, small = kernel
+  return winograd.fits(size, stride) and min(large, small) > _FEW
+
+
 def _check(kernel: Array, stride: int) -> None:
   height, width = kernel.shape[:2]
   if stride not in (1, 2) or height != width or height % 2 == 0:
@@ -147,9 +153,9 @@ def lax_convolve(
   stride: int,
 ) -> Float[Array, 'batch small_height small_width small']:
   """Gives what `convolve` gives, by XLA's own convolution."""
-  padding = [patches.padding(kernel.shape[0], stride)] * 2
+  padding = [phases.padding(kernel.shape[0], stride)] * 2
   return lax.conv_general_dilated(
-    x, kernel, (stride, stride), padding, dimension_numbers=patches.LAYOUT
+    x, kernel, (stride, stride), padding, dimension_numbers=phases.LAYOUT
   )
 
 

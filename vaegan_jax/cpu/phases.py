@@ -1,0 +1,78 @@
+"""A strided convolution as one of stride 1, over phases as channels.
+
+A map's phases are its pixels of equal position modulo the stride. Over them, as
+stride * stride times the channels, `convolve` is a convolution of stride 1 with
+a smaller kernel, and `transpose` one with that kernel turned around.
+
+Sizes are those of convolution.py.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+LAYOUT = ('NHWC', 'HWIO', 'NHWC')
+
+
+def padding(size: int, stride: int) -> tuple[int, int]:
+  """Pads so that n pixels become n / stride; the spare one is last."""
+  total = size - stride
+  return total // 2, total - total // 2
+
+
+def taps(size: int, stride: int) -> int:
+  """Counts the places of the folded kernel, in each direction."""
+  _, after = padding(size, stride)
+  return 2 * -(-after // stride) + 1
+
+
+def split(x: Array, stride: int) -> Array:
+  """Makes a map's phases channels."""
+  batch, height, width, channels = x.shape
+  rows, columns = height // stride, width // stride
+  x = x.reshape(batch, rows, stride, columns, stride, channels)
+  return x.swapaxes(2, 3).reshape(batch, rows, columns, -1)
+
+
+def join(phases: Array, stride: int) -> Array:
+  """Undoes `split`."""
+  batch, rows, columns, channels = phases.shape
+  channels //= stride**2
+  x = phases.reshape(batch, rows, columns, stride, stride, channels)
+  return x.swapaxes(2, 3).reshape(
+    batch, rows * stride, columns * stride, channels
+  )
+
+
+def fold(kernel: Array, stride: int) -> Array:
+  """Folds a kernel into the one that sees phases; places it lacks are zero.
+
+  Returns:
+    [taps, taps, stride * stride * large, small].
+  """
+  size, _, large, small = kernel.shape
+  count = taps(size, stride)
+  front = stride * (count // 2) - padding(size, stride)[0]
+  around = (front, count * stride - size - front)
+  kernel = jnp.pad(kernel, (around, around, (0, 0), (0, 0)))
+  kernel = kernel.reshape(count, stride, count, stride, large, small)
+  return kernel.swapaxes(1, 2).reshape(count, count, -1, small)
+
+
+def turn(kernel: Array) -> Array:
+  """Gives the kernel whose convolution of stride 1 is the transpose's."""
+  return kernel[::-1, ::-1].swapaxes(2, 3)
+
+
+def transpose(y: Array, kernel: Array, *, stride: int) -> Array:
+  """Maps back by one convolution of XLA's, for few channels."""
+  maps = lax.conv_general_dilated(
+    y,
+    turn(fold(kernel, stride)),
+    (1, 1),
+    'SAME',
+    dimension_numbers=LAYOUT,
+  )
+  return join(maps, stride)

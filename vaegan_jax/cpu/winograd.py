@@ -1,0 +1,216 @@
+"""Winograd's minimal filtering: convolutions with fewer products.
+
+Two polynomials are multiplied by their values at a few points. So six products
+make four outputs of a filter of three taps, where the sum as written takes
+twelve; nested over rows and columns, 36 make a tile of 4x4 outputs that would
+take 144. In the notation of Lavin and Gray, with d the 6x6 inputs of a tile, g
+the kernel and Y the outputs,
+
+    Y = A' [(G g G') * (B' d B)] A
+
+where each of the 36 products, over all channels and tiles, is a product of
+matrices. The kernel's cotangent uses the same points:
+G' [(B' d B) * (A y A')] G.
+
+Strided 5x5 convolutions come to 3x3 by their phases (phases.py): 9 products for
+25. The sums are exact but for rounding, a few times that of the sum as written
+(docs/performance.md); types narrower than float32 are computed in float32.
+
+Sizes are those of convolution.py.
+
+Source: S. Winograd, Arithmetic Complexity of Computations, 1980; A. Lavin and
+S. Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array
+
+from vaegan_jax.cpu import groups, phases
+
+_TILE, _TAPS = 4, 3
+_SIDE = _TILE + _TAPS - 1
+# Beside infinity. Of the symmetric sets of short binary fractions that were
+# tried this one rounds least: half as much as 0, 1, -1, 2, -2.
+_POINTS = (0, 0.75, -0.75, 1.5, -1.5)
+# Tiles of a product, measured on two cores: enough to share the loading of the
+# kernel's values, few enough for the cache and for memory.
+_ROWS = 1024
+
+
+def fits(size: int, stride: int) -> bool:
+  """Tells whether a kernel folds to three taps."""
+  return phases.taps(size, stride) == _TAPS
+
+
+def convolve(x: Array, kernel: Array, *, stride: int) -> Array:
+  """Computes what convolution.convolve does."""
+  values = _kernel_values(phases.fold(kernel, stride))
+
+  def few(x):
+    return _filter(phases.split(x, stride), values)
+
+  return _in_groups(few, x, pixels=x.shape[1] * x.shape[2] // stride**2)
+
+
+def transpose(y: Array, kernel: Array, *, stride: int) -> Array:
+  """Computes what convolution.transpose does."""
+  values = _kernel_values(phases.turn(phases.fold(kernel, stride)))
+
+  def few(y):
+    return phases.join(_filter(y, values), stride)
+
+  return _in_groups(few, y, pixels=y.shape[1] * y.shape[2])
+
+
+def weight_gradient(x: Array, y: Array, *, size: int, stride: int) -> Array:
+  """Computes what convolution.weight_gradient does."""
+
+  def few(x, y):
+    inputs = _input_values(phases.split(x, stride))
+    return jnp.einsum('pnk,pno->pko', inputs, _output_values(y))
+
+  group = _group(len(y), y.shape[1] * y.shape[2])
+  values = groups.summed(few, x, y, group=group)
+  kernel = jax.ShapeDtypeStruct(
+    (size, size, x.shape[-1], y.shape[-1]), values.dtype
+  )
+  pull = jax.linear_transpose(lambda k: phases.fold(k, stride), kernel)
+  return pull(_kernel_sums(values))[0].astype(x.dtype)
+
+
+def _in_groups(
+  form: Callable[[Array], Array], maps: Array, *, pixels: int
+) -> Array:
+  return groups.mapped(form, maps, group=_group(len(maps), pixels))
+
+
+def _group(batch: int, pixels: int) -> int:
+  return groups.size(batch, -(-pixels // _TILE**2), aim=_ROWS)
+
+
+def _filter(x: Array, values: Array) -> Array:
+  """Convolves with stride 1, with a kernel given by its values."""
+  products = jnp.einsum('pnk,pko->pno', _input_values(x), values)
+  return _outputs(products, x.shape).astype(x.dtype)
+
+
+# Values at the points are [points of columns * points of rows, tiles of all
+# images or channels, channels].
+
+
+def _input_values(x: Array) -> Array:
+  """Computes B' d B of overlapping tiles of 6x6."""
+  tall, wide = _tiles(x.shape)
+  x = jnp.pad(_wide(x), _around(x.shape, before=1))
+  rows = _combine(_B.T, [_each(x, i, count=tall, axis=1) for i in range(_SIDE)])
+  values = _combine(
+    _B.T, [_each(rows, i, count=wide, axis=3) for i in range(_SIDE)]
+  )
+  return values.reshape(_SIDE**2, -1, x.shape[-1])
+
+
+def _output_values(y: Array) -> Array:
+  """Computes A y A' of tiles of 4x4."""
+  batch, _, _, channels = y.shape
+  tall, wide = _tiles(y.shape)
+  y = jnp.pad(_wide(y), _around(y.shape, before=0))
+  y = y.reshape(batch, tall, _TILE, wide, _TILE, channels)
+  rows = _combine(_A, [y[:, :, i] for i in range(_TILE)])
+  values = _combine(_A, [rows[:, :, :, :, i] for i in range(_TILE)])
+  return values.reshape(_SIDE**2, -1, channels)
+
+
+def _outputs(values: Array, shape: Sequence[int]) -> Array:
+  """Computes A' [values] A, and lays the tiles together as maps of a shape."""
+  batch, height, width, _ = shape
+  tall, wide = _tiles(shape)
+  values = values.reshape(_SIDE, _SIDE, batch, tall, wide, -1)
+  columns = _combine(_A.T, values, axis=4)
+  y = _combine(_A.T, columns, axis=2)
+  y = y.reshape(batch, tall * _TILE, wide * _TILE, -1)
+  return y[:, :height, :width]
+
+
+def _kernel_values(kernel: Array) -> Array:
+  """Computes G g G'."""
+  rows = _combine(_G, _wide(kernel))
+  values = _combine(_G, [rows[:, i] for i in range(_TAPS)])
+  return values.reshape(_SIDE**2, *kernel.shape[2:])
+
+
+def _kernel_sums(values: Array) -> Array:
+  """Computes G' [values] G."""
+  values = values.reshape(_SIDE, _SIDE, *values.shape[1:])
+  columns = _combine(_G.T, values)
+  return _combine(_G.T, [columns[:, i] for i in range(_SIDE)])
+
+
+def _tiles(shape: Sequence[int]) -> tuple[int, int]:
+  """Counts the tiles of a map, down and across."""
+  return -(-shape[1] // _TILE), -(-shape[2] // _TILE)
+
+
+def _around(shape: Sequence[int], *, before: int) -> list[tuple[int, int]]:
+  """Pads a map so that tiles, and what they see beyond, fill it."""
+  after = [
+    count * _TILE - size + before
+    for count, size in zip(_tiles(shape), shape[1:3], strict=True)
+  ]
+  return [(0, 0), *((before, n) for n in after), (0, 0)]
+
+
+def _each(x: Array, first: int, *, count: int, axis: int) -> Array:
+  """Takes one row (or column) of every tile."""
+  last = first + (count - 1) * _TILE
+  return lax.slice_in_dim(x, first, last + 1, _TILE, axis)
+
+
+def _combine(
+  matrix: np.ndarray, parts: Sequence[Array] | Array, *, axis: int = 0
+) -> Array:
+  """Stacks the sums of parts that the rows of a matrix say.
+
+  Kept apart from what follows: fused, each sum would be made again for every
+  value that it enters.
+  """
+  sums = [
+    sum(
+      parts[i] * np.asarray(factor, parts[i].dtype)
+      for i, factor in enumerate(row)
+      if factor
+    )
+    for row in matrix
+  ]
+  return lax.optimization_barrier(jnp.stack(sums, axis))
+
+
+def _wide(x: Array) -> Array:
+  return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def _matrices() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Makes A, B and G from the points.
+
+  A and G evaluate polynomials with four and three coefficients; B undoes the
+  evaluation of their product, transposed, as a convolution's output is.
+  """
+  points = np.array(_POINTS)[:, None]
+
+  def evaluate(coefficients: int) -> np.ndarray:
+    infinity = np.eye(coefficients)[-1:]
+    return np.concatenate([points ** np.arange(coefficients), infinity])
+
+  b = np.linalg.inv(evaluate(_SIDE))
+  b[np.abs(b) < 1e-12] = 0  # what rounding left
+  scale = np.abs(b).max(0)
+  return evaluate(_TILE), b / scale, evaluate(_TAPS) * scale[:, None]
+
+
+_A, _B, _G = _matrices()
