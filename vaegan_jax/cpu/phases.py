@@ -28,6 +28,11 @@ def taps(size: int, stride: int) -> int:
   return 2 * -(-after // stride) + 1
 
 
+def front(size: int, stride: int) -> int:
+  """Counts the zeros before the kernel, were it as wide as what folds it."""
+  return stride * (taps(size, stride) // 2) - padding(size, stride)[0]
+
+
 def split(x: Array, stride: int) -> Array:
   """Makes a map's phases channels."""
   batch, height, width, channels = x.shape
@@ -54,23 +59,18 @@ def fold(kernel: Array, stride: int) -> Array:
   """
   size, _, large, small = kernel.shape
   count = taps(size, stride)
-  front = stride * (count // 2) - padding(size, stride)[0]
-  around = (front, count * stride - size - front)
+  before = front(size, stride)
+  around = (before, count * stride - size - before)
   kernel = jnp.pad(kernel, (around, around, (0, 0), (0, 0)))
   kernel = kernel.reshape(count, stride, count, stride, large, small)
   return kernel.swapaxes(1, 2).reshape(count, count, -1, small)
-
-
-def turn(kernel: Array) -> Array:
-  """Gives the kernel whose convolution of stride 1 is the transpose's."""
-  return kernel[::-1, ::-1].swapaxes(2, 3)
 
 
 def transpose(y: Array, kernel: Array, *, stride: int) -> Array:
   """Maps back by one convolution of XLA's, for few channels."""
   maps = lax.conv_general_dilated(
     y,
-    turn(fold(kernel, stride)),
+    fold(kernel, stride)[::-1, ::-1].swapaxes(2, 3),
     (1, 1),
     'SAME',
     dimension_numbers=LAYOUT,

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -51,20 +50,21 @@ def fits(size: int, stride: int) -> bool:
 
 def convolve(x: Array, kernel: Array, *, stride: int) -> Array:
   """Computes what convolution.convolve does."""
-  values = _kernel_values(phases.fold(kernel, stride))
+  values = _kernel_values(kernel, _evaluation(len(kernel), stride))
 
   def few(x):
-    return _filter(phases.split(x, stride), values)
+    return _filter(phases.split(x, stride), values, 'pnk,pko->pno')
 
   return _in_groups(few, x, pixels=x.shape[1] * x.shape[2] // stride**2)
 
 
 def transpose(y: Array, kernel: Array, *, stride: int) -> Array:
   """Computes what convolution.transpose does."""
-  values = _kernel_values(phases.turn(phases.fold(kernel, stride)))
+  turned = _evaluation(len(kernel), stride, turned=True)
+  values = _kernel_values(kernel, turned)
 
   def few(y):
-    return phases.join(_filter(y, values), stride)
+    return phases.join(_filter(y, values, 'pno,pko->pnk'), stride)
 
   return _in_groups(few, y, pixels=y.shape[1] * y.shape[2])
 
@@ -78,11 +78,10 @@ def weight_gradient(x: Array, y: Array, *, size: int, stride: int) -> Array:
 
   group = _group(len(y), y.shape[1] * y.shape[2])
   values = groups.summed(few, x, y, group=group)
-  kernel = jax.ShapeDtypeStruct(
-    (size, size, x.shape[-1], y.shape[-1]), values.dtype
-  )
-  pull = jax.linear_transpose(lambda k: phases.fold(k, stride), kernel)
-  return pull(_kernel_sums(values))[0].astype(x.dtype)
+  large, small = x.shape[-1], y.shape[-1]
+  evaluation = _evaluation(size, stride).astype(values.dtype)
+  kernel = evaluation.T @ values.reshape(len(evaluation), -1)
+  return kernel.reshape(size, size, large, small).astype(x.dtype)
 
 
 def _in_groups(
@@ -95,10 +94,10 @@ def _group(batch: int, pixels: int) -> int:
   return groups.size(batch, -(-pixels // _TILE**2), aim=_ROWS)
 
 
-def _filter(x: Array, values: Array) -> Array:
+def _filter(x: Array, kernel: Array, product: str) -> Array:
   """Convolves with stride 1, with a kernel given by its values."""
-  products = jnp.einsum('pnk,pko->pno', _input_values(x), values)
-  return _outputs(products, x.shape).astype(x.dtype)
+  values = jnp.einsum(product, _input_values(x), kernel)
+  return _outputs(values, x.shape).astype(x.dtype)
 
 
 # Values at the points are [points of columns * points of rows, tiles of all
@@ -138,18 +137,31 @@ def _outputs(values: Array, shape: Sequence[int]) -> Array:
   return y[:, :height, :width]
 
 
-def _kernel_values(kernel: Array) -> Array:
-  """Computes G g G'."""
-  rows = _combine(_G, _wide(kernel))
-  values = _combine(_G, [rows[:, i] for i in range(_TAPS)])
-  return values.reshape(_SIDE**2, *kernel.shape[2:])
+def _kernel_values(kernel: Array, evaluation: np.ndarray) -> Array:
+  """Computes G g G' of the kernel's phases, as channels."""
+  matrix = _wide(kernel).reshape(evaluation.shape[1], -1)
+  values = evaluation.astype(matrix.dtype) @ matrix
+  return values.reshape(_SIDE**2, -1, kernel.shape[-1])
 
 
-def _kernel_sums(values: Array) -> Array:
-  """Computes G' [values] G."""
-  values = values.reshape(_SIDE, _SIDE, *values.shape[1:])
-  columns = _combine(_G.T, values)
-  return _combine(_G.T, [columns[:, i] for i in range(_SIDE)])
+def _evaluation(size: int, stride: int, *, turned: bool = False) -> np.ndarray:
+  """Makes the matrix that evaluates a kernel's phases at all points.
+
+  Args:
+    size: of the kernel.
+    stride: how many phases it has in each direction.
+    turned: whether the phases are turned around, as the transpose takes them.
+
+  Returns:
+    [points * points * stride * stride, size * size].
+  """
+  count, front = phases.taps(size, stride), phases.front(size, stride)
+  # [tap of a phase, phase, tap of the kernel]
+  places = np.eye(count * stride)[:, front : front + size]
+  places = places.reshape(count, stride, size)
+  line = np.einsum('ai,ipt->apt', _G[:, ::-1] if turned else _G, places)
+  matrix = np.einsum('apt,bqu->bapqtu', line, line)
+  return matrix.reshape(-1, size**2)
 
 
 def _tiles(shape: Sequence[int]) -> tuple[int, int]:
