@@ -94,10 +94,18 @@ def compile_step(
       in_shardings=(replicated, fed),
       out_shardings=replicated,
       donate_argnums=0,
+      compiler_options=_options(devices[0].platform),
     )
   else:
     compiled = _pmap(step, devices, rows=rows)
   return Compiled(compiled, replicated, sharded)
+
+
+def _options(platform: str) -> dict[str, str]:
+  """Has a CPU do work in the order that holds least, which is faster too."""
+  if platform != 'cpu':
+    return {}
+  return {'xla_cpu_scheduler_type': 'CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED'}
 
 
 def _in_turn(step: Step) -> Step:

@@ -35,7 +35,10 @@ def mapped(form: Callable[[Array], Array], maps: Array, *, group: int) -> Array:
     some = lax.dynamic_slice_in_dim(maps, i * group, group)
     return lax.dynamic_update_slice_in_dim(made, form(some), i * group, 0)
 
-  room = lax.empty((batch, *made.shape[1:]), made.dtype)
+  # Of any number of the maps: a constant would be made at the step's start, and
+  # once for all, and held and copied until it is wanted.
+  some = maps[(0,) * maps.ndim].astype(made.dtype)
+  room = jnp.full((batch, *made.shape[1:]), some)
   return lax.fori_loop(0, batch // group, put, room)
 
 

@@ -50,7 +50,7 @@ def fits(size: int, stride: int) -> bool:
 
 def convolve(x: Array, kernel: Array, *, stride: int) -> Array:
   """Computes what convolution.convolve does."""
-  values = _kernel_values(kernel, _evaluation(len(kernel), stride))
+  values = _kernel_values(kernel, _evaluation(len(kernel), stride), before=x)
 
   def few(x):
     return _filter(phases.split(x, stride), values, 'pnk,pko->pno')
@@ -61,7 +61,7 @@ def convolve(x: Array, kernel: Array, *, stride: int) -> Array:
 def transpose(y: Array, kernel: Array, *, stride: int) -> Array:
   """Computes what convolution.transpose does."""
   turned = _evaluation(len(kernel), stride, turned=True)
-  values = _kernel_values(kernel, turned)
+  values = _kernel_values(kernel, turned, before=y)
 
   def few(y):
     return phases.join(_filter(y, values, 'pno,pko->pnk'), stride)
@@ -137,10 +137,19 @@ def _outputs(values: Array, shape: Sequence[int]) -> Array:
   return y[:, :height, :width]
 
 
-def _kernel_values(kernel: Array, evaluation: np.ndarray) -> Array:
-  """Computes G g G' of the kernel's phases, as channels."""
+def _kernel_values(
+  kernel: Array, evaluation: np.ndarray, *, before: Array
+) -> Array:
+  """Computes G g G' of the kernel's phases, as channels.
+
+  XLA would compute the values of all kernels at the start of a step, and hold
+  them. So one of two equal matrices is taken, and which of them is said by the
+  map that the kernel is for.
+  """
   matrix = _wide(kernel).reshape(evaluation.shape[1], -1)
-  values = evaluation.astype(matrix.dtype) @ matrix
+  twice = jnp.stack([evaluation.astype(matrix.dtype)] * 2)
+  which = (before[(0,) * before.ndim] > 0).astype(jnp.int32)
+  values = lax.dynamic_index_in_dim(twice, which, keepdims=False) @ matrix
   return values.reshape(_SIDE**2, -1, kernel.shape[-1])
 
 
