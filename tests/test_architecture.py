@@ -19,6 +19,7 @@ FLOORS = {
   'serialisation': 1,
   'cpu': -1,
   'convolution': 0,
+  'normalisation': -1,
   'layers': 1,
   'networks': 2,
   'losses': 1,

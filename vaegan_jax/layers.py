@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array
 
-from vaegan_jax import convolution
+from vaegan_jax import convolution, normalisation
 
 KERNEL = 5
 
@@ -64,15 +64,10 @@ class Normalise(nn.Module):
   @nn.compact
   def __call__(self, x: Array, *, train: bool) -> Array:
     """Normalises by the batch's statistics, or by the running ones."""
-    x = nn.BatchNorm(
-      use_running_average=not train,
-      momentum=0.9,
-      epsilon=1e-6 if x.ndim == 4 else 1e-5,
-      dtype=x.dtype,  # of the result; flax reduces, and divides, in float32
-      axis_name=self.axis,
-      name='batch_norm',
-    )(x)
-    return nn.relu(x)
+    x = normalisation.BatchNorm(
+      epsilon=1e-6 if x.ndim == 4 else 1e-5, axis=self.axis, name='batch_norm'
+    )(x, train=train)
+    return normalisation.relu(x)
 
 
 def join(x: Array, attributes: Array | None) -> Array:

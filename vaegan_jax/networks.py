@@ -34,7 +34,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from vaegan_jax import layers
+from vaegan_jax import layers, normalisation
 
 NAMES = ('encoder', 'decoder', 'discriminator')
 
@@ -197,7 +197,7 @@ class Discriminator(nn.Module):
   def _activate(self, x: Array, layer: int, train: bool) -> Array:
     """Applies what follows a convolution: the first has no normalisation."""
     if layer == 0:
-      return nn.relu(x)
+      return normalisation.relu(x)
     return self.normalisations[layer - 1](x, train=train)
 
 
