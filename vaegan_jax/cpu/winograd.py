@@ -64,7 +64,7 @@ def transpose(y: Array, kernel: Array, *, stride: int) -> Array:
   values = _kernel_values(kernel, turned, before=y)
 
   def few(y):
-    return phases.join(_filter(y, values, 'pno,pko->pnk'), stride)
+    return _filter(y, values, 'pno,pko->pnk', join=stride)
 
   return _in_groups(few, y, pixels=y.shape[1] * y.shape[2])
 
@@ -81,7 +81,8 @@ def weight_gradient(x: Array, y: Array, *, size: int, stride: int) -> Array:
   large, small = x.shape[-1], y.shape[-1]
   evaluation = _evaluation(size, stride).astype(values.dtype)
   kernel = evaluation.T @ values.reshape(len(evaluation), -1)
-  return kernel.reshape(size, size, large, small).astype(x.dtype)
+  kernel = kernel.astype(x.dtype)
+  return jnp.reshape(kernel, (size, size, large, small))
 
 
 def _in_groups(
@@ -94,10 +95,17 @@ def _group(batch: int, pixels: int) -> int:
   return groups.size(batch, -(-pixels // _TILE**2), aim=_ROWS)
 
 
-def _filter(x: Array, kernel: Array, product: str) -> Array:
-  """Convolves with stride 1, with a kernel given by its values."""
+def _filter(x: Array, kernel: Array, product: str, *, join: int = 1) -> Array:
+  """Convolves with stride 1, with a kernel given by its values.
+
+  Args:
+    x: the map.
+    kernel: its values.
+    product: of the map's values and the kernel's.
+    join: the stride whose phases the outputs' channels are.
+  """
   values = jnp.einsum(product, _input_values(x), kernel)
-  return _outputs(values, x.shape).astype(x.dtype)
+  return _outputs(values, x.shape, join=join).astype(x.dtype)
 
 
 # Values at the points are [points of columns * points of rows, tiles of all
@@ -126,15 +134,20 @@ def _output_values(y: Array) -> Array:
   return values.reshape(_SIDE**2, -1, channels)
 
 
-def _outputs(values: Array, shape: Sequence[int]) -> Array:
-  """Computes A' [values] A, and lays the tiles together as maps of a shape."""
+def _outputs(values: Array, shape: Sequence[int], *, join: int) -> Array:
+  """Computes A' [values] A, and lays tiles, and phases, together as maps.
+
+  Phases are laid where they belong in the same pass: XLA would keep the maps
+  from before another.
+  """
   batch, height, width, _ = shape
   tall, wide = _tiles(shape)
-  values = values.reshape(_SIDE, _SIDE, batch, tall, wide, -1)
+  values = values.reshape(_SIDE, _SIDE, batch, tall, wide, join, -1)
   columns = _combine(_A.T, values, axis=4)
-  y = _combine(_A.T, columns, axis=2)
-  y = y.reshape(batch, tall * _TILE, wide * _TILE, -1)
-  return y[:, :height, :width]
+  rows = [columns[..., phase, :] for phase in range(join)]
+  y = _combine(_A.T, *rows, axis=2)
+  y = y.reshape(batch, tall * _TILE * join, wide * _TILE * join, -1)
+  return y[:, : height * join, : width * join]
 
 
 def _kernel_values(
@@ -194,12 +207,11 @@ def _each(x: Array, first: int, *, count: int, axis: int) -> Array:
 
 
 def _combine(
-  matrix: np.ndarray, parts: Sequence[Array] | Array, *, axis: int = 0
+  matrix: np.ndarray, *alike: Sequence[Array] | Array, axis: int = 0
 ) -> Array:
   """Stacks the sums of parts that the rows of a matrix say.
 
-  Kept apart from what follows: fused, each sum would be made again for every
-  value that it enters.
+  With several lists of parts each row gives a sum of each list.
   """
   sums = [
     sum(
@@ -208,8 +220,9 @@ def _combine(
       if factor
     )
     for row in matrix
+    for parts in alike
   ]
-  return lax.optimization_barrier(jnp.stack(sums, axis))
+  return jnp.stack(sums, axis)
 
 
 def _wide(x: Array) -> Array:
