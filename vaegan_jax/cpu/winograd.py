@@ -88,7 +88,15 @@ def weight_gradient(x: Array, y: Array, *, size: int, stride: int) -> Array:
 def _in_groups(
   form: Callable[[Array], Array], maps: Array, *, pixels: int
 ) -> Array:
-  return groups.mapped(form, maps, group=_group(len(maps), pixels))
+  """Applies a form to some images at a time, in two groups at least.
+
+  What a loop made XLA cannot keep: else it would hold the values of a map from
+  the forward pass until the weight gradient asks for the same.
+  """
+  group = _group(len(maps), pixels)
+  if group == len(maps) and group % 2 == 0:
+    group //= 2
+  return groups.mapped(form, maps, group=group)
 
 
 def _group(batch: int, pixels: int) -> int:
