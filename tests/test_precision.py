@@ -9,7 +9,13 @@ import pytest
 from flax import linen as nn
 
 from tests import small
-from vaegan_jax import algorithm, networks, preparation, settings
+from vaegan_jax import (
+  algorithm,
+  networks,
+  normalisation,
+  preparation,
+  settings,
+)
 from vaegan_jax.data import batches
 
 BATCH, SHAPE = 8, (16, 16, 3)
@@ -126,7 +132,7 @@ def test_bfloat16_changes_gradients_by_little_but_rounding(monkeypatch):
   # Of a smooth network: ReLU's gradient jumps where an activation is rounded
   # across 0, by a seventh of its length here, which would hide mistakes.
   # Statistics in bfloat16 would change Dec's gradient threefold.
-  monkeypatch.setattr(nn, 'relu', nn.softplus)
+  monkeypatch.setattr(normalisation, 'relu', nn.softplus)
   full, half = descent('float32'), descent('bfloat16')
   for name in networks.NAMES:
     a, b = vector(full.gradients[name]), vector(half.gradients[name])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
@@ -23,38 +22,54 @@ def size(batch: int, rows: int, *, aim: int) -> int:
   return min(divisors, key=lambda n: abs(math.log(n * rows / aim)))
 
 
-def mapped(form: Callable[[Array], Array], maps: Array, *, group: int) -> Array:
-  """Applies a form that maps images to images, `group` of them at a time."""
+def mapped(
+  form: Callable[[Array], Array],
+  maps: Array,
+  *,
+  shape: tuple[int, ...],
+  group: int,
+) -> Array:
+  """Applies a form to `group` images at a time.
+
+  Args:
+    form: makes of images as many maps, of the same type.
+    maps: the images.
+    shape: of what the form makes of one.
+    group: divides the images.
+  """
   batch = len(maps)
   if group == batch:
     return form(maps)
-  few = jax.ShapeDtypeStruct((group, *maps.shape[1:]), maps.dtype)
-  made = jax.eval_shape(form, few)
 
   def put(i, made):
     some = lax.dynamic_slice_in_dim(maps, i * group, group)
     return lax.dynamic_update_slice_in_dim(made, form(some), i * group, 0)
 
-  # Of any number of the maps: a constant would be made at the step's start, and
-  # once for all, and held and copied until it is wanted.
-  some = maps[(0,) * maps.ndim].astype(made.dtype)
-  room = jnp.full((batch, *made.shape[1:]), some)
+  # Of any number of the maps: a constant would be made at the step's start,
+  # and once for all, and held and copied until it is wanted.
+  room = jnp.full((batch, *shape), maps[(0,) * maps.ndim])
   return lax.fori_loop(0, batch // group, put, room)
 
 
 def summed(
-  form: Callable[[Array, Array], Array], x: Array, y: Array, *, group: int
+  form: Callable[[Array, Array], Array],
+  x: Array,
+  y: Array,
+  *,
+  shape: tuple[int, ...],
+  group: int,
 ) -> Array:
-  """Sums what a form makes of `group` images of x and of y at a time."""
+  """Sums what a form makes of `group` images of x and of y at a time.
+
+  The sum has that shape, and the type of x, or float32 where x is narrower.
+  """
   batch = len(x)
   if group == batch:
     return form(x, y)
 
-  def some(i):
-    return [lax.dynamic_slice_in_dim(a, i * group, group) for a in (x, y)]
+  def add(i, total):
+    some = [lax.dynamic_slice_in_dim(a, i * group, group) for a in (x, y)]
+    return total + form(*some)
 
-  made = jax.eval_shape(lambda: form(*some(0)))
-  zero = jnp.zeros(made.shape, made.dtype)
-  return lax.fori_loop(
-    0, batch // group, lambda i, total: total + form(*some(i)), zero
-  )
+  zero = jnp.zeros(shape, jnp.promote_types(x.dtype, jnp.float32))
+  return lax.fori_loop(0, batch // group, add, zero)

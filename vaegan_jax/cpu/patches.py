@@ -32,11 +32,17 @@ def weight_gradient(x: Array, y: Array, *, size: int, stride: int) -> Array:
     patches = _patches(x, size=size, stride=stride)
     # A product along the rows of both runs at two thirds.
     y = lax.optimization_barrier(y.reshape(-1, small).T)
-    return y @ patches.reshape(y.shape[1], -1)
+    return jnp.matmul(
+      y,
+      patches.reshape(y.shape[1], -1),
+      preferred_element_type=jnp.promote_types(y.dtype, jnp.float32),
+    )
 
   group = groups.size(batch, height * width, aim=_ROWS)
-  total = groups.summed(few, x, y, group=group)
-  return total.T.reshape(size, size, x.shape[-1], small)
+  large = x.shape[-1]
+  shape = (small, size**2 * large)
+  total = groups.summed(few, x, y, shape=shape, group=group)
+  return total.T.reshape(size, size, large, small).astype(x.dtype)
 
 
 def _patches(x: Array, *, size: int, stride: int) -> Array:
