@@ -51,13 +51,16 @@ def prepare(name: str, *, size: int, batch: int) -> dict[str, Any]:
   prepared = _in_a_line(module.prepare, size, batch, **contestant.options)
   _in_a_line(prepared.run, _WARM_UPS.get(platform, _ACCELERATOR_WARM_UPS))
   memory.forget_peak()
+  settled = memory.resident()
   _in_a_line(prepared.run, 1)
   _prepared[name] = prepared
   about = {**prepared.about, 'steps': prepared.steps}
   if prepared.allocated is not None:
     about['measured_bytes'] = prepared.allocated()
-  elif platform == 'cpu' and before is not None:
-    about['measured_bytes'] = (memory.peak() or 0) - before
+  elif platform == 'cpu' and before is not None and settled is not None:
+    peak = memory.peak() or 0
+    about['measured_bytes'] = peak - before
+    about['temporary_bytes'] = peak - settled
   return about
 
 

@@ -32,7 +32,8 @@ class Timed:
     case: what it was timed on.
     seconds: of a step, in each round.
     steps: that each of these is the mean of.
-    about: see contestants.Prepared.about, and 'measured_bytes'.
+    about: see contestants.Prepared.about, 'measured_bytes' and, of them,
+      'temporary_bytes', which a step takes and gives back.
   """
 
   name: str

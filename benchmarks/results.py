@@ -47,6 +47,9 @@ def _row(
   held = next((row[kind] for kind in _MEMORY if kind in row), None)
   if held is not None:
     row['bytes_per_image'] = held / case.batch
+  # Of what a step takes and gives back: neither the state nor the program.
+  if 'temporary_bytes' in about:
+    row['temporary_bytes_per_image'] = about['temporary_bytes'] / case.batch
   if ours is not None:
     row['times_ours'] = median / timing.median(list(ours.seconds))
   # Equal work has our count, whoever does it.
@@ -109,6 +112,11 @@ _COLUMNS: dict[str, tuple[str, int, Callable[[Row], str]]] = {
   'images/s': ('>', 9, lambda row: f'{row["images_per_second"]:.1f}'),
   'times ours': ('>', 10, lambda row: f'{row["times_ours"]:.2f}'),
   'MB/image': ('>', 8, lambda row: f'{row["bytes_per_image"] / 1e6:.1f}'),
+  'temporary': (
+    '>',
+    9,
+    lambda row: f'{row["temporary_bytes_per_image"] / 1e6:.1f}',
+  ),
   'TFLOP/s': ('>', 8, lambda row: f'{row["flops_per_second"] / 1e12:.3f}'),
   'of product': ('>', 10, lambda row: f'{row["of_matrix_product"]:.0%}'),
   'of copy': ('>', 8, lambda row: f'{row["of_copy"]:.0%}'),

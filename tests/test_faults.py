@@ -95,7 +95,7 @@ def test_a_run_killed_five_times_equals_the_uninterrupted_one_bit_for_bit(
 def test_a_full_disk_is_loud_and_leaves_older_checkpoints(unlucky):
   _, seen = unlucky
   full = seen['disk full']
-  assert full['code'] == 74
+  assert full['code'] == 74, full['printed']
   assert 'could not be written' in full['printed']
   assert seen['killed in training']['steps']
   assert full['steps'] == seen['killed in training']['steps']
