@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks import reference
 from tests import small
 from vaegan_jax import preparation
 from vaegan_jax.data import batches
@@ -75,3 +76,12 @@ def test_the_state_does_not_grow_with_the_data(faces):
   shapes = [x.shape for x in jax.tree.leaves(small.planned(run))]
   assert shapes == [x.shape for x in jax.tree.leaves(traced()[1])]
   assert not any(faces in shape for shape in shapes)
+
+
+@pytest.mark.slow
+def test_a_step_of_the_papers_networks_takes_28_mb_an_image():
+  # An equal step in PyTorch takes 34 MB (docs/performance.md).
+  run = preparation.prepare(reference.config(64, 16), devices=jax.devices()[:1])
+  batch = batches.Batch(jax.ShapeDtypeStruct((16, 64, 64, 3), jnp.uint8), None)
+  step = run.compiled.step.trace(small.planned(run), batch).lower().compile()
+  assert step.memory_analysis().temp_size_in_bytes / 16 < 28e6
