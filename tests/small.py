@@ -25,11 +25,6 @@ CHANGES = {
 }
 
 
-def planned(run):
-  """Gives the types of a run's state, which is not made."""
-  return run.initialise.func.eval_shape(*run.initialise.args)
-
-
 def config(cache='', **changes):
   """Gives it with changes by name; two underscores stand for a dot."""
   named = {name.replace('__', '.'): value for name, value in changes.items()}

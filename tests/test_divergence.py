@@ -31,7 +31,7 @@ def config():
 def run(config):
   """Prepares it, with a state that is not worth compiling."""
   run = preparation.prepare(config)
-  types = small.planned(run)
+  types = run.planned
 
   def initialise():
     draw = np.random.default_rng(0)

@@ -103,7 +103,7 @@ LARGE = [(celeba_128, 16), (celeba_256, 32)]
 
 def test_the_largest_config_has_a_step():
   run, batch = step_of(celeba_256, side=32)
-  before = small.planned(run)
+  before = run.planned
   after, metrics = run.compiled.step.eval_shape(before, batch)
   assert jax.tree.structure(before) == jax.tree.structure(after)
   assert {value.shape for value in metrics.values()} == {()}
@@ -206,7 +206,7 @@ def test_recomputing_costs_one_more_pass_of_enc_and_dec():
       devices=jax.devices()[:1],
     )
     pixels = jax.ShapeDtypeStruct((batch, *nets.decoder.shape), jnp.uint8)
-    state = small.planned(run)
+    state = run.planned
     return flops(run.compiled.step, state, batches.Batch(pixels, None))
 
   def once(network, *shape):

@@ -30,7 +30,7 @@ def config(**changes):
 def traced():
   """A step that is not compiled yet, and the types of its state."""
   run = preparation.prepare(config())
-  state = small.planned(run)
+  state = run.planned
   batch = batches.Batch(jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.uint8), None)
   return run.compiled.step.trace(state, batch), state
 
@@ -73,7 +73,7 @@ def test_data_that_a_program_holds_would_be_found():
 @pytest.mark.parametrize('faces', [1_009, 10_007])
 def test_the_state_does_not_grow_with_the_data(faces):
   run = preparation.prepare(config(data__faces=faces))
-  shapes = [x.shape for x in jax.tree.leaves(small.planned(run))]
+  shapes = [x.shape for x in jax.tree.leaves(run.planned)]
   assert shapes == [x.shape for x in jax.tree.leaves(traced()[1])]
   assert not any(faces in shape for shape in shapes)
 
@@ -83,5 +83,5 @@ def test_a_step_of_the_papers_networks_takes_28_mb_an_image():
   # An equal step in PyTorch takes 34 MB (docs/performance.md).
   run = preparation.prepare(reference.config(64, 16), devices=jax.devices()[:1])
   batch = batches.Batch(jax.ShapeDtypeStruct((16, 64, 64, 3), jnp.uint8), None)
-  step = run.compiled.step.trace(small.planned(run), batch).lower().compile()
+  step = run.compiled.step.trace(run.planned, batch).lower().compile()
   assert step.memory_analysis().temp_size_in_bytes / 16 < 28e6

@@ -272,7 +272,7 @@ run = preparation.prepare(small.config())
 pixels = jax.ShapeDtypeStruct(
   (8, 16, 16, 3), jnp.uint8, sharding=run.compiled.sharded
 )
-given = small.planned(run), batches.Batch(pixels, None)
+given = run.planned, batches.Batch(pixels, None)
 compiled = run.compiled.step.lower(*given).compile()
 counted = hlo.traffic(compiled.as_text(), devices=8)
 lowered = export.export(run.compiled.step, platforms=('cuda', 'tpu'))(*given)
@@ -329,7 +329,7 @@ def test_the_papers_step_is_lowered_for_gpus_and_tpus(dtype):
     (config.batch_size, 64, 64, 3), jnp.uint8, sharding=run.compiled.sharded
   )
   lowered = export.export(run.compiled.step, platforms=('cuda', 'tpu'))(
-    small.planned(run), batches.Batch(pixels, None)
+    run.planned, batches.Batch(pixels, None)
   )
   assert lowered.platforms == ('cuda', 'tpu')
   kernels = re.findall(

@@ -42,7 +42,7 @@ def shallow(**changes):
 def traced(dtype):
   """A step and its arguments' types, not compiled."""
   run = preparation.prepare(shallow(dtype=dtype))
-  state = small.planned(run)
+  state = run.planned
   pixels = jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.uint8)
   return run.compiled.step.trace(state, batches.Batch(pixels, None)), state
 

@@ -97,7 +97,7 @@ class Checkpoints:
     """Restores the newest whole state, placed as `like` is.
 
     Args:
-      like: a state of the same shapes, types and shardings.
+      like: the shapes, types and shardings of the state, or one that has them.
 
     Returns:
       the state, or None if nothing was saved yet.

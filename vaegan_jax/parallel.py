@@ -39,6 +39,16 @@ class Compiled(NamedTuple):
   replicated: NamedSharding
   sharded: NamedSharding
 
+  def compile(self, state: Any, batch: Any) -> None:
+    """Compiles what the first call would, which pmap leaves to that.
+
+    Args:
+      state: the shapes, types and places of one.
+      batch: those of a batch.
+    """
+    if isinstance(self.step, jax.stages.Wrapped):
+      self.step.lower(state, batch).compile()
+
 
 def compile_step(
   step: Step,
@@ -48,7 +58,7 @@ def compile_step(
   how: str = 'jit',
   several: bool = False,
 ) -> Compiled:
-  """Prepares a step for devices; XLA compiles it at the first call.
+  """Prepares a step for devices; XLA compiles it when it is asked to.
 
   One call of several steps has the host's work of one, which bounds the speed
   of small batches on fast devices. They are done by a loop on the device,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import pathlib
 from collections.abc import Callable, Sequence
+from concurrent import futures
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +14,7 @@ from vaegan_jax import checkpoints, parallel, records, settings
 from vaegan_jax import networks as nets
 from vaegan_jax import state as states
 from vaegan_jax import step as steps
-from vaegan_jax.data import augmentation
+from vaegan_jax.data import augmentation, batches
 
 
 class Run(NamedTuple):
@@ -23,11 +24,28 @@ class Run(NamedTuple):
     networks: the modules, as they are evaluated: in float32.
     compiled: the step, and where its arguments belong.
     initialise: makes the state before the first step, on the devices.
+    planned: the shapes, types and places of a state, of which none is made.
   """
 
   networks: nets.Networks
   compiled: parallel.Compiled
   initialise: Callable[[], states.TrainState]
+  planned: states.TrainState
+
+  def begin(
+    self, batch: batches.Batch, state: states.TrainState | None = None
+  ) -> states.TrainState:
+    """Compiles the step, and makes the state before the first one meanwhile.
+
+    Args:
+      batch: the shapes, types and places of what the step will get.
+      state: what was restored: it is not made then.
+    """
+    with futures.ThreadPoolExecutor(1, 'compile') as meanwhile:
+      compiled = meanwhile.submit(self.compiled.compile, self.planned, batch)
+      state = state or self.initialise()
+    compiled.result()
+    return state
 
 
 def prepare(
@@ -70,18 +88,15 @@ def prepare(
       given=given,
     )
 
-  return Run(
-    networks,
-    compiled,
-    functools.partial(
-      jax.jit(
-        initialise,
-        out_shardings=compiled.replicated,
-        compiler_options=_hasty(compiled.replicated),
-      ),
-      given,
-    ),
+  jitted = jax.jit(
+    initialise,
+    out_shardings=compiled.replicated,
+    compiler_options=_hasty(compiled.replicated),
   )
+  planned = jax.tree.map(
+    lambda x: x.update(sharding=compiled.replicated), jitted.eval_shape(given)
+  )
+  return Run(networks, compiled, functools.partial(jitted, given), planned)
 
 
 def _hasty(where: jax.sharding.NamedSharding) -> dict[str, int]:

@@ -41,7 +41,7 @@ def read(folder: pathlib.Path, *, like: Any) -> list[np.ndarray]:
   found, expected = _by_path(load(folder)), _by_path(like)
   for path in sorted(found.keys() | expected.keys()):
     there = _kind(found[path]) if path in found else 'absent'
-    here = _kind(_plain(expected[path])) if path in expected else 'absent'
+    here = _kind(_plan(expected[path])) if path in expected else 'absent'
     if there != here:
       raise ValueError(
         f'{path} is {there} in {folder} and {here} in this run: another '
@@ -52,18 +52,16 @@ def read(folder: pathlib.Path, *, like: Any) -> list[np.ndarray]:
 
 def blank(like: Any) -> list[np.ndarray]:
   """Makes room for the leaves of a state."""
-  plain = map(_plain, jax.tree.leaves(like))
+  plain = map(_plan, jax.tree.leaves(like))
   return [np.empty(x.shape, x.dtype) for x in plain]
 
 
 def placed(leaves: list[np.ndarray], *, like: Any) -> Any:
-  """Puts a state's leaves where another's are, and makes keys of its keys."""
+  """Puts leaves where those of a state belong, and makes keys of its keys."""
 
-  def one(x: np.ndarray, like: jax.Array) -> jax.Array:
+  def one(x: np.ndarray, like: Any) -> jax.Array:
     there = parallel.replicate(x, like.sharding)
-    if not _is_key(like):
-      return there
-    return jax.random.wrap_key_data(there, impl=jax.random.key_impl(like))
+    return jax.random.wrap_key_data(there) if _is_key(like) else there
 
   others, structure = jax.tree.flatten(like)
   return jax.tree.unflatten(structure, map(one, leaves, others))
@@ -101,6 +99,10 @@ def _kind(x: Any) -> str:
 def _plain(x: Any) -> Any:
   """Gives the numbers that a typed key is made of; other arrays as they are."""
   return jax.random.key_data(x) if _is_key(x) else x
+
+
+def _plan(x: Any) -> jax.ShapeDtypeStruct:
+  return jax.eval_shape(_plain, x)
 
 
 def _is_key(x: Any) -> bool:

@@ -129,8 +129,10 @@ def _trained(
     keep_every=config.keep_every,
   )
   with contextlib.closing(saved):
-    state = _restore(run, saved, workdir)
-    if int(state.step) == config.steps:
+    state = saved.restore(run.planned)
+    if state is None:
+      _warn_of_rows(workdir)
+    elif int(state.step) == config.steps:
       _LOGGER.info('%s is finished: only its report is made anew.', workdir)
       return state
     return _continue(
@@ -157,14 +159,8 @@ def _about(config: settings.Config, dataset: cache.Dataset) -> dict[str, str]:
   }
 
 
-def _restore(
-  run: preparation.Run, saved: checkpoints.Checkpoints, workdir: pathlib.Path
-) -> states.TrainState:
-  """Gives the newest state that was saved, or the one before the first step."""
-  initial = run.initialise()
-  restored = saved.restore(initial)
-  if restored is not None:
-    return restored
+def _warn_of_rows(workdir: pathlib.Path) -> None:
+  """Says that a run which begins anew has rows of steps that are lost."""
   lost = len(records.read_rows(workdir / records.METRICS))
   if lost:
     _LOGGER.warning(
@@ -174,13 +170,12 @@ def _restore(
       lost,
       records.METRICS,
     )
-  return initial
 
 
 def _continue(
   config: settings.Config,
   run: preparation.Run,
-  state: states.TrainState,
+  state: states.TrainState | None,
   dataset: cache.Dataset,
   examples: cache.Dataset,
   workdir: pathlib.Path,
@@ -189,12 +184,7 @@ def _continue(
   notice: preemption.Notice,
 ) -> states.TrainState:
   """Opens what the loop needs, and closes it however the loop ends."""
-  start = int(state.step)
-  _LOGGER.info(
-    'Step %d of %d. The first one is compiled, which takes half a minute.',
-    start,
-    config.steps,
-  )
+  start = 0 if state is None else int(state.step)
   feed = batches.Batches(
     dataset,
     seed=config.seed,
@@ -222,10 +212,16 @@ def _continue(
     contextlib.closing(observer),
     notice.deferred(),
   ):
+    _LOGGER.info(
+      'Step %d of %d. It is compiled first, which takes half a minute.',
+      start,
+      config.steps,
+    )
+    many = min(config.steps_per_dispatch, config.steps - start)
     return _loop(
       config,
       run,
-      state,
+      run.begin(feed.planned(many), state),
       feed=feed,
       observer=observer,
       clock=clock,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -139,6 +139,22 @@ class Batches:
     }
     return self._made.pop((step, count)).result()
 
+  def planned(self, count: int = 1) -> Batch:
+    """Gives the shapes, types and places of what a call gives.
+
+    Args:
+      count: where batches are stacked, of how many steps.
+    """
+    rows = (*((count,) if self._stacked else ()), self._batch_size)
+    return _batch(
+      [
+        jax.ShapeDtypeStruct(
+          (*rows, *a.shape[1:]), a.dtype, sharding=self._sharding
+        )
+        for a in self._arrays
+      ]
+    )
+
   def close(self) -> None:
     """Ends the thread, if there is one."""
     if self._pool is not None:
@@ -205,7 +221,7 @@ def gatherer(
   return jax.jit(gather, out_shardings=sharding)
 
 
-def _batch(arrays: list[Array]) -> Batch:
+def _batch(arrays: Sequence[Any]) -> Batch:
   return Batch(arrays[0], arrays[1] if len(arrays) > 1 else None)
 
 

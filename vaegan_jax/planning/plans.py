@@ -133,7 +133,6 @@ def make(
   """
   config = _plannable(config)
   run = preparation.prepare(config, devices=programs.devices(where))
-  state = _described(run)
   rows = _rows(config)
   sharded = run.compiled.sharded
   drawn: list[Any] = [_many(config.batch_size, row, sharded) for row in rows]
@@ -143,7 +142,7 @@ def make(
     config.batch_size,
     where.name,
   )
-  step = programs.compile_for(where, run.compiled.step, state, batch)
+  step = programs.compile_for(where, run.compiled.step, run.planned, batch)
   feed = None
   if images * _bytes(rows[0]) <= config.data.resident:
     everywhere = run.compiled.replicated
@@ -178,12 +177,6 @@ def _plannable(config: settings.Config) -> settings.Config:
   if config.data.source != 'faces' and not config.data.path:
     filled['data.path'] = _UNREAD
   return settings.change(config, filled)
-
-
-def _described(run: preparation.Run) -> states.TrainState:
-  """Gives the shapes and types of a run's state, which is not made."""
-  jitted, given = run.initialise.func, run.initialise.args  # type: ignore[attr-defined]
-  return jitted.eval_shape(*given)
 
 
 def _rows(config: settings.Config) -> list[jax.ShapeDtypeStruct]:
