@@ -39,15 +39,18 @@ class Compiled(NamedTuple):
   replicated: NamedSharding
   sharded: NamedSharding
 
-  def compile(self, state: Any, batch: Any) -> None:
-    """Compiles what the first call would, which pmap leaves to that.
+  def lower(self, state: Any, batch: Any) -> Callable[[], Any]:
+    """Traces the step, and gives what compiles it.
+
+    The first call then finds it compiled. Under pmap all is left to that call.
 
     Args:
       state: the shapes, types and places of one.
       batch: those of a batch.
     """
     if isinstance(self.step, jax.stages.Wrapped):
-      self.step.lower(state, batch).compile()
+      return self.step.lower(state, batch).compile
+    return lambda: None
 
 
 def compile_step(

@@ -41,8 +41,9 @@ class Run(NamedTuple):
       batch: the shapes, types and places of what the step will get.
       state: what was restored: it is not made then.
     """
+    compile_step = self.compiled.lower(self.planned, batch)
     with futures.ThreadPoolExecutor(1, 'compile') as meanwhile:
-      compiled = meanwhile.submit(self.compiled.compile, self.planned, batch)
+      compiled = meanwhile.submit(compile_step)
       state = state or self.initialise()
     compiled.result()
     return state

@@ -12,16 +12,20 @@ compared byte by byte.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import ml_collections
 import tqdm
 
 from vaegan_jax import atomic, manifest
+
+if TYPE_CHECKING:
+  import tensorboardX
 
 Config: TypeAlias = ml_collections.ConfigDict
 
@@ -187,9 +191,6 @@ class Records:
     steps: int,
     start: Mapping[str, Any],
   ):
-    # Late, because it imports PyTorch where that is installed.
-    import tensorboardX
-
     workdir = pathlib.Path(workdir)
     for name in (METRICS, TIMING):
       _drop_rows(workdir / name, after=step)
@@ -197,11 +198,18 @@ class Records:
       _append(starts, {'step': step, **start})
     self._metrics = (workdir / METRICS).open('a')
     self._timing = (workdir / TIMING).open('a')
-    self._events = tensorboardX.SummaryWriter(
-      str(workdir / 'tensorboard'), purge_step=step + 1
-    )
+    self._workdir, self._first = workdir, step + 1
     self._bar = tqdm.tqdm(
       total=steps, initial=step, desc='training', unit='step', smoothing=0.1
+    )
+
+  @functools.cached_property
+  def _events(self) -> tensorboardX.SummaryWriter:
+    # Late, because it imports PyTorch where that is installed.
+    import tensorboardX
+
+    return tensorboardX.SummaryWriter(
+      str(self._workdir / 'tensorboard'), purge_step=self._first
     )
 
   def advance(self, steps: int) -> None:
@@ -236,7 +244,8 @@ class Records:
   def close(self) -> None:
     """Closes the files."""
     self._bar.close()
-    self._events.close()
+    if '_events' in vars(self):
+      self._events.close()
     self._metrics.close()
     self._timing.close()
 

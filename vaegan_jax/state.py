@@ -95,8 +95,18 @@ def _finite(networks: dict[str, NetworkState]) -> dict[str, dict[str, Any]]:
 
 
 def _all_finite(tree: Any) -> Bool[Array, '']:
+  return jnp.array([jnp.isfinite(x).all() for x in joined(tree)]).all()
+
+
+def joined(tree: Any) -> list[Array]:
+  """Lists a tree's leaves, with vectors and scalars joined to one.
+
+  XLA compiles apart what is done to each leaf, and most are vectors.
+  """
   leaves = jax.tree.leaves(tree)
-  return jnp.array([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+  small = [jnp.ravel(x) for x in leaves if x.ndim < 2]
+  large = [x for x in leaves if x.ndim > 1]
+  return [*large, jnp.concatenate(small)] if small else large
 
 
 def devices_apart(state: TrainState) -> tuple[int, ...]:

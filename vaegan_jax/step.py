@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool
 
 from vaegan_jax import algorithm, objectives, parallel
 from vaegan_jax import networks as nets
@@ -107,7 +107,9 @@ def make(
       moved[name] = _average(
         kept.replace(statistics=descent.statistics[name]), average_decay
       )
-      metrics[f'{name}/gradient_norm'] = _norm(gradients)
+      metrics[f'{name}/gradient_norm'] = optax.tree.norm(
+        states.joined(gradients)
+      )
       metrics[f'{name}/updated'] = allowed.astype(jnp.float32)
       metrics[f'{name}/updates'] = kept.updates
     return state.replace(step=state.step + 1, networks=moved), metrics
@@ -175,17 +177,6 @@ def _update(
     optimizer=optimizer_state,
     updates=network.updates + 1,
   )
-
-
-def _norm(gradients: Any) -> Float[Array, '']:
-  """Computes the Euclidean norm of all leaves together.
-
-  Vectors are joined first: for each leaf alone XLA would compile two kernels.
-  """
-  leaves = jax.tree.leaves(gradients)
-  vectors = [x for x in leaves if x.ndim == 1]
-  others = [x for x in leaves if x.ndim > 1]
-  return optax.tree.norm([*others, jnp.concatenate(vectors)])
 
 
 def _choose(allowed: Array, new: Any, old: Any) -> Any:

@@ -29,7 +29,7 @@ from vaegan_jax import (
 from vaegan_jax import clock as clocks
 from vaegan_jax import state as states
 from vaegan_jax.data import batches, cache
-from vaegan_jax.report import page, pictures
+from vaegan_jax.report import pictures
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -83,6 +83,9 @@ def train(
       records.write_config(workdir, config)
     notice = notice or preemption.Notice()
     state = _trained(config, run, train, examples, workdir, notice=notice)
+    # Late, as importing Matplotlib takes as long as importing JAX.
+    from vaegan_jax.report import page
+
     if not hosts.leads():
       return page.path_in(workdir)
     pictures.final(_model(config, run, state), examples, workdir=workdir)
