@@ -59,6 +59,12 @@ def test_the_package_is_light_until_it_is_used():
   assert not imported & HEAVY
 
 
+def test_training_begins_without_what_only_its_end_needs():
+  _, imported = start('-c', 'import vaegan_jax.training')
+  assert {'jax', 'optax', 'orbax'} <= imported
+  assert not imported & {'matplotlib', 'scipy', 'tensorboardX', 'torch'}
+
+
 def test_programs_used_longest_ago_make_room(tmp_path):
   for age in range(4):
     file = tmp_path / f'{age}-cache'

@@ -137,8 +137,8 @@ def _sums(*maps: Array) -> list[Array]:
 
 def _means(*sums: Array, count: int, axis: str | None) -> tuple[Array, ...]:
   """Divides sums by the count, and averages them over the mapped axis."""
-  means = jnp.stack(sums) / count
-  return tuple(means if axis is None else lax.pmean(means, axis))
+  means = tuple(total / count for total in sums)
+  return means if axis is None else lax.pmean(means, axis)
 
 
 def _count(x: Array) -> int:
