@@ -44,7 +44,7 @@ class Run(NamedTuple):
     compile_step = self.compiled.lower(self.planned, batch)
     with futures.ThreadPoolExecutor(1, 'compile') as meanwhile:
       compiled = meanwhile.submit(compile_step)
-      state = state or self.initialise()
+      state = self.initialise() if state is None else state
     compiled.result()
     return state
 
