@@ -153,7 +153,9 @@ def make(
       [_many(images, _flat(row), everywhere) for row in rows],
       _many(config.batch_size, number, everywhere),
     )
-  memory = _memory(state, _bytes(batch) // where.chips, step=step, feed=feed)
+  memory = _memory(
+    run.planned, _bytes(batch) // where.chips, step=step, feed=feed
+  )
   return Plan(where, config.batch_size, config.steps, memory, step, feed)
 
 
