@@ -1,8 +1,11 @@
-"""A config small enough to be trained within a test."""
+"""A config and data small enough to be trained on within a test."""
+
+import numpy as np
 
 from experiments.configs import demo
 from vaegan_jax import clock as clocks
 from vaegan_jax import settings
+from vaegan_jax.data import cache
 
 # One strided layer in each network: quick to compile, and all kinds of layers.
 CHANGES = {
@@ -36,3 +39,9 @@ def config(cache='', **changes):
 def clock(step=0):
   """Gives a clock of a run that is at a step."""
   return clocks.Clock(step=step, batch_size=CHANGES['batch_size'])
+
+
+def noise():
+  """Gives a data set of 20 images of noise."""
+  pixels = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)
+  return cache.Dataset(pixels, None, (), 'noise', 'train', digest='')

@@ -1,13 +1,12 @@
 """A run begins: its step is compiled and its state made, each once."""
 
 import jax
-import numpy as np
 import pytest
 from jax import monitoring
 
 from tests import small
-from vaegan_jax import preparation
-from vaegan_jax.data import batches, cache
+from vaegan_jax import checkpoints, preparation
+from vaegan_jax.data import batches
 
 COMPILED = '/jax/core/compile/backend_compile_duration'
 
@@ -32,9 +31,8 @@ def begun(*, many=1, **changes):
     steps_per_dispatch=many, picture_every=6, save_every=6, **changes
   )
   run = preparation.prepare(config)
-  pixels = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)
   feed = batches.Batches(
-    cache.Dataset(pixels, None, (), 'noise', 'train', digest=''),
+    small.noise(),
     seed=0,
     batch_size=config.batch_size,
     sharding=run.compiled.sharded,
@@ -52,6 +50,20 @@ def test_the_first_step_finds_the_program_that_was_compiled(many, compilations):
   compilations.clear()
   state, _ = run.compiled.step(state, batch)
   assert int(state.step) == many
+  assert not compilations
+
+
+def test_a_restored_state_finds_it_as_well(tmp_path, compilations):
+  run, feed = begun()
+  batch = feed(0)
+  saved = checkpoints.Checkpoints(tmp_path, about={})
+  saved.save(run.begin(feed.planned()), step=0)
+  saved.close()
+  state = checkpoints.Checkpoints(tmp_path, about={}).restore(run.planned)
+  state = run.begin(feed.planned(), state)
+  compilations.clear()
+  state, _ = run.compiled.step(state, batch)
+  assert int(state.step) == 1
   assert not compilations
 
 

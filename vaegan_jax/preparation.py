@@ -39,7 +39,10 @@ class Run(NamedTuple):
 
     Args:
       batch: the shapes, types and places of what the step will get.
-      state: what was restored: it is not made then.
+      state: what was restored, if anything was: no other is made then.
+
+    Returns:
+      the state to begin with.
     """
     compile_step = self.compiled.lower(self.planned, batch)
     with futures.ThreadPoolExecutor(1, 'compile') as meanwhile:
