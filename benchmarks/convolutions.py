@@ -14,7 +14,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import timing
-from experiments import launch
+from experiments import memory
 from vaegan_jax import convolution
 
 _BATCH = flags.DEFINE_integer('batch', 16, 'Images of x.', lower_bound=1)
@@ -67,7 +67,6 @@ OPERATIONS: dict[str, tuple[Forms, tuple[str, str]]] = {
 def main(argv: list[str]) -> None:
   """Prints a row for each layer and operation."""
   del argv
-  launch.keep_memory()
   print('layer  operation  GFLOP   XLA ms  ours ms  ratio  ours GFLOP/s')
   for name, (size, large, small, streams) in LAYERS.items():
     batch = _BATCH.value * streams
@@ -110,4 +109,5 @@ def _time(forms: Forms, arrays: list[jax.Array]) -> list[float]:
 
 
 if __name__ == '__main__':
+  memory.keep()  # as a launcher does
   app.run(main)

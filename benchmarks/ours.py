@@ -8,14 +8,12 @@ import jax
 import numpy as np
 
 from benchmarks import contestants, reference
-from experiments import launch
 from vaegan_jax import preparation, settings
 from vaegan_jax.data import batches
 
 
 def load() -> str:
   """Gets JAX ready, and says on what it runs: 'cpu', 'gpu' or 'tpu'."""
-  launch.keep_memory()
   return jax.default_backend()
 
 

@@ -16,7 +16,6 @@ import torch
 from torch import nn
 
 from benchmarks import contestants, reference, torch_descent, torch_networks
-from experiments import launch
 
 
 def generated_scale(config: ml_collections.ConfigDict) -> float:
@@ -136,7 +135,6 @@ class Training:
 
 def load() -> str:
   """Gets PyTorch ready, and says on what it runs: 'cpu' or 'gpu'."""
-  launch.keep_memory()  # as ours does
   torch.set_num_threads(len(os.sched_getaffinity(0)))
   if not torch.cuda.is_available():
     return 'cpu'

@@ -18,6 +18,7 @@ from concurrent.futures import process
 from typing import Any
 
 from benchmarks import host
+from experiments import memory
 
 # A timed turn lasts at least so long: steps are queued, as in training, and
 # waiting for the last of them does not count as work.
@@ -30,6 +31,7 @@ class Worker:
   def __init__(self):
     # Else JAX takes most of a GPU's memory, and PyTorch finds none.
     os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')
+    memory.keep_in_children()
     self._pool = futures.ProcessPoolExecutor(
       1, multiprocessing.get_context('spawn')
     )

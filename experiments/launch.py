@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
 import functools
 import logging as std_logging
 import os
@@ -15,7 +14,7 @@ from typing import Any, NoReturn
 
 from absl import app, logging
 
-from experiments import overrides
+from experiments import memory, overrides
 from vaegan_jax import preemption
 
 # Whether this process was asked to end; a process has one handler of signals.
@@ -34,8 +33,11 @@ def run(main: Callable[[list[str]], None]) -> None:
   """Runs a launcher. Help comes first: it need not wait for the config."""
   program, *words = sys.argv
   words.sort(key=lambda word: not word.startswith(_HELP))
+  helps = bool(words) and words[0].startswith(_HELP)
+  if not helps:
+    memory.keep()
   with NOTICE.listen():
-    if not words or not words[0].startswith(_HELP):
+    if not helps:
       try:
         overrides.check(words)
       except ValueError as error:
@@ -69,7 +71,6 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
   logging.use_absl_handler()
   std_logging.getLogger('vaegan_jax').setLevel(std_logging.INFO)
   std_logging.getLogger('experiments').setLevel(std_logging.INFO)
-  keep_memory()
   if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
     _keep_programs(cache.default_directory() / 'compiled')
   end = functools.partial(_end, end=hosts.end)
@@ -113,24 +114,6 @@ def _end(
 ) -> NoReturn:
   print(f'Error: {error}', file=sys.stderr)
   end(code)
-
-
-def keep_memory() -> None:
-  """Has the C library keep the memory that a step on the CPU frees.
-
-  The next step wants the same again. By default glibc gives large blocks back
-  to the system, which then hands them out anew page by page, zeroed: on two
-  cores a tenth of a step of the paper's networks. It keeps large blocks in its
-  main arena only, so there is but one. Other C libraries are left as they are.
-  """
-  if not sys.platform.startswith('linux'):
-    return
-  trim_threshold, mmap_max, arena_max = -1, -4, -8  # as malloc.h numbers them
-  with contextlib.suppress(AttributeError):
-    mallopt = ctypes.CDLL(None).mallopt
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, -1)
-    mallopt(arena_max, 1)
 
 
 def _keep_programs(folder: pathlib.Path) -> None:

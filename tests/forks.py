@@ -17,6 +17,8 @@ import runpy
 import subprocess
 import sys
 
+from experiments import memory
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 # Those of the tests: to compile fast.
@@ -114,4 +116,6 @@ def become(*, argv, log, largest, environment):
 
 
 if __name__ == '__main__':
+  # Here: a fork cannot start itself once more.
+  memory.keep()
   serve()

@@ -44,12 +44,13 @@ class Run(NamedTuple):
     Returns:
       the state to begin with.
     """
-    compile_step = self.compiled.lower(self.planned, batch)
-    with futures.ThreadPoolExecutor(1, 'compile') as meanwhile:
-      compiled = meanwhile.submit(compile_step)
-      state = self.initialise() if state is None else state
-    compiled.result()
-    return state
+    if state is not None:
+      self.compiled.lower(self.planned, batch)()
+      return state
+    with futures.ThreadPoolExecutor(1, 'begin') as meanwhile:
+      made = meanwhile.submit(self.initialise)
+      self.compiled.lower(self.planned, batch)()
+    return made.result()
 
 
 def prepare(

@@ -103,19 +103,19 @@ def jitter(
 
   Source: dataset/augment.py and dataset/celeba.py, commit 1906387.
   """
-  shift_key, scale_key, turn_key, *colour_keys = jax.random.split(key, 6)
-  batch, width = images.shape[0], images.shape[2]
+  # In one draw: XLA compiles each anew.
+  noise = jax.random.normal(key, (7, len(images)))
   moved = warp(
     images,
-    shift=jax.random.normal(shift_key, (batch, 2)) * translation * width,
-    scale=1 + scale * jax.random.normal(scale_key, (batch,)),
-    angle=rotation * jax.random.normal(turn_key, (batch,)),
+    shift=noise[:2].T * translation * images.shape[2],
+    scale=1 + scale * noise[2],
+    angle=rotation * noise[3],
   )
   recoloured = recolour(
     (moved + 1) / 2,
-    gamma=_exponent(colour_keys[0], batch, gamma),
-    contrast=_exponent(colour_keys[1], batch, contrast),
-    hue=hue * jax.random.normal(colour_keys[2], (batch,)),
+    gamma=_exponent(noise[4], gamma),
+    contrast=_exponent(noise[5], contrast),
+    hue=hue * noise[6],
   )
   return recoloured * 2 - 1
 
@@ -227,6 +227,6 @@ def _from_hsv(hsv: _Hsv) -> Array:
   return jnp.stack([channel(offset) for offset in (5, 3, 1)], -1)
 
 
-def _exponent(key: Array, batch: int, sd: float) -> Array:
-  """Draws exp(N(sd^2, sd) / log 2), the authors' spread about 1."""
-  return jnp.exp((sd**2 + sd * jax.random.normal(key, (batch,))) / math.log(2))
+def _exponent(noise: Array, sd: float) -> Array:
+  """Makes exp(N(sd^2, sd) / log 2), the authors' spread about 1."""
+  return jnp.exp((sd**2 + sd * noise) / math.log(2))
