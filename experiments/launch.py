@@ -112,7 +112,8 @@ def _join(arguments: Mapping[str, Any]) -> None:
 def _end(
   code: int, error: Exception, *, end: Callable[[int], NoReturn] = sys.exit
 ) -> NoReturn:
-  print(f'Error: {error}', file=sys.stderr)
+  with contextlib.suppress(OSError):  # what is full may be the log's disk
+    print(f'Error: {error}', file=sys.stderr)
   end(code)
 
 

@@ -14,12 +14,15 @@ import os
 import pathlib
 import resource
 import runpy
+import shutil
 import subprocess
 import sys
 
 from experiments import memory
 
 ROOT = pathlib.Path(__file__).parents[1]
+
+APPEND = os.O_CREAT | os.O_APPEND | os.O_WRONLY
 
 # Those of the tests: to compile fast.
 FLAGS = {'XLA_FLAGS': os.environ.get('XLA_FLAGS', '')}
@@ -52,7 +55,8 @@ class Nursery:
       module: 'experiments.train'.
       words: its arguments.
       log: the file that gets what it prints.
-      largest: bytes that a file may get, as if the disk were full then.
+      largest: bytes that a file may get, but for the log, as if the disk were
+        full then; the log is then written by whoever waits for the end.
       environment: variables.
     """
     order = {
@@ -90,25 +94,37 @@ def serve():
   import vaegan_jax.evaluation.measures
   import vaegan_jax.training  # noqa: F401
 
+  logs = {}
   for line in sys.stdin:
     order = json.loads(line)
     if 'wait' in order:
+      copy(*logs.pop(order['wait']))
       _, status = os.waitpid(order['wait'], 0)
       print(os.waitstatus_to_exitcode(status), flush=True)
       continue
+    log, limited = order['become'].pop('log'), order['become']['largest']
+    read, write = os.pipe() if limited else (None, os.open(log, APPEND))
     child = os.fork()
     if not child:
-      return become(**order['become'])
+      return become(**order['become'], output=write)
+    os.close(write)
+    logs[child] = read, log
     print(child, flush=True)
   return None
 
 
-def become(*, argv, log, largest, environment):
-  """Turns this process into a launcher."""
+def copy(pipe, log):
+  """Writes what comes through a pipe, if there is one, until it is closed."""
+  if pipe is not None:
+    with open(pipe, 'rb') as source, open(log, 'ab') as file:
+      shutil.copyfileobj(source, file)
+
+
+def become(*, argv, output, largest, environment):
+  """Turns this process into a launcher, which writes where `output` leads."""
   os.environ.update(environment)
-  with open(log, 'ab') as file:
-    for descriptor in (1, 2):
-      os.dup2(file.fileno(), descriptor)
+  for descriptor in (1, 2):
+    os.dup2(output, descriptor)
   if largest is not None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
   sys.argv = argv

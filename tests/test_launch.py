@@ -10,6 +10,7 @@ import pytest
 from experiments import launch
 
 ROOT = pathlib.Path(__file__).parents[1]
+FULL = pathlib.Path('/dev/full')
 HEAVY = {'flax', 'jax', 'matplotlib', 'optax', 'orbax', 'scipy', 'tensorflow'}
 HEAVY |= {'tensorboardX', 'tensorflow_datasets', 'torch'}
 
@@ -79,3 +80,17 @@ def test_programs_within_the_limit_stay(tmp_path):
   launch.drop_oldest(tmp_path, limit=100)
   launch.drop_oldest(tmp_path / 'none_yet', limit=100)
   assert (tmp_path / 'a-cache').exists()
+
+
+@pytest.mark.skipif(not FULL.exists(), reason='a device of Linux')
+def test_a_log_on_a_full_disk_does_not_change_the_exit_code():
+  program = """
+from experiments import launch
+with launch.session():
+  raise OSError(28, 'No space left on device')
+"""
+  with FULL.open('w') as log:
+    result = subprocess.run(
+      [sys.executable, '-c', program], stderr=log, check=False, cwd=ROOT
+    )
+  assert result.returncode == 74

@@ -130,8 +130,9 @@ def end(code: int) -> NoReturn:
   """Ends this process without waiting for others, who will miss it."""
   if not joined():
     sys.exit(code)
-  sys.stdout.flush()
-  sys.stderr.flush()
+  for stream in (sys.stdout, sys.stderr):
+    with contextlib.suppress(OSError):  # of a disk that is full
+      stream.flush()
   if leads():
     time.sleep(_GRACE)
   os._exit(code)
