@@ -104,10 +104,14 @@ def prepare(
   return Run(networks, compiled, functools.partial(jitted, given), planned)
 
 
-def _hasty(where: jax.sharding.NamedSharding) -> dict[str, int]:
-  """Gives options to compile in a quarter of the time what runs only once."""
-  on_cpu = where.mesh.devices.flat[0].platform == 'cpu'
-  return {'xla_backend_optimization_level': 1} if on_cpu else {}
+def _hasty(where: jax.sharding.NamedSharding) -> dict[str, Any]:
+  """Gives options to compile in half the time what runs only once."""
+  if where.mesh.devices.flat[0].platform != 'cpu':
+    return {}
+  return {
+    'xla_backend_optimization_level': 1,
+    'xla_cpu_use_fusion_emitters': False,
+  }
 
 
 def _given(config: settings.Config, networks: nets.Networks) -> dict[str, Any]:
