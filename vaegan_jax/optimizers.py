@@ -99,7 +99,7 @@ def _scale_by_rate(rate: Schedule) -> optax.GradientTransformationExtraArgs:
 
   def update(updates, state, params=None, *, step, **_):
     del params
-    return jax.tree.map(lambda u: -rate(step) * u, updates), state
+    return optax.tree.scale(-rate(step), updates), state
 
   return optax.GradientTransformationExtraArgs(
     lambda _: optax.EmptyState(), update

@@ -181,7 +181,7 @@ def _update(
 
 def _choose(allowed: Array, new: Any, old: Any) -> Any:
   """Takes the new state if allowed, else the old one bit for bit."""
-  return jax.tree.map(lambda n, o: jnp.where(allowed, n, o), new, old)
+  return jax.tree.map(lambda n, o: jax.lax.select(allowed, n, o), new, old)
 
 
 def _average(network: states.NetworkState, decay: Any) -> states.NetworkState:
