@@ -6,9 +6,9 @@ of 4 kB, zeroed one by one. Told to keep them, and to ask for huge pages, it
 needs a hundredth of the page faults (docs/performance.md).
 
 glibc reads this when a program starts, so a launcher starts itself once more.
-That its settings could be changed later, by mallopt, is no way out: it keeps
-large blocks in its main arena only, and with one arena for all threads they
-wait for each other while XLA compiles.
+To change its settings later, by mallopt, is no way out: large blocks are then
+kept in the main arena only, and with one arena for all threads they wait for
+each other while XLA compiles.
 """
 
 from __future__ import annotations
