@@ -142,6 +142,13 @@ def test_winograd_rounds_to_a_millionth():
   assert error < 2e-6
 
 
+@pytest.mark.parametrize('shape', [(1, 7, 8, 3), (1, 8, 7, 3)])
+def test_odd_maps_of_few_channels_are_convolved_with_stride_one(shape):
+  x = jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.float32)
+  _, weights, _ = make(5, 1, (3, 8))
+  close(convolution.convolve(x, weights, 1), plain(x, weights, 1))
+
+
 def test_odd_maps_are_refused():
   x, weights, _ = make(5, 2, (3, 8))
   with pytest.raises(ValueError, match='multiples'):

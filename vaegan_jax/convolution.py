@@ -17,6 +17,7 @@ Layout: maps are [batch, height, width, channels], kernels are
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import jax
 from jax import lax
@@ -27,6 +28,9 @@ from vaegan_jax.cpu import patches, phases, winograd
 # Up to so many channels of either map Winograd's transforms are not thought to
 # pay. Compared with 40 on the demo's networks only: those made a step slower.
 _FEW = 16
+# Up to so many products a tap, and _FEW channels of the map that is read, a
+# convolution of stride 1 gains by blocks (python -m benchmarks.convolutions).
+_NARROW = 96
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -46,14 +50,14 @@ def convolve(
       f'{stride}: height and width must be multiples of it'
     )
   form = functools.partial(lax_convolve, stride=stride)
-  if not _wide(kernel.shape, stride):
+  cpu: Callable[[Array, Array], Array]
+  if _wide(kernel.shape, stride):
+    cpu = functools.partial(winograd.convolve, stride=stride)
+  elif stride == 1 and _narrow(x.shape, kernel.shape[3]):
+    cpu = phases.blocks
+  else:
     return form(x, kernel)
-  return lax.platform_dependent(
-    x,
-    kernel,
-    cpu=functools.partial(winograd.convolve, stride=stride),
-    default=form,
-  )
+  return lax.platform_dependent(x, kernel, cpu=cpu, default=form)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -67,9 +71,9 @@ def transpose(
   The paper's "backward convolution"; elsewhere a fractionally strided one.
   """
   _check(kernel, stride)
+  if stride == 1:
+    return convolve(y, phases.turned(kernel), 1)
   form = functools.partial(lax_transpose, stride=stride)
-  if stride == 1:  # an ordinary convolution
-    return form(y, kernel)
   module = winograd if _wide(kernel.shape, stride) else phases
   cpu = functools.partial(module.transpose, stride=stride)
   return lax.platform_dependent(y, kernel, cpu=cpu, default=form)
@@ -132,6 +136,13 @@ def _wide(kernel: tuple[int, ...], stride: int) -> bool:
   """Tells whether Winograd's forms are for a kernel of this shape."""
   size, _, large, small = kernel
   return winograd.fits(size, stride) and min(large, small) > _FEW
+
+
+def _narrow(maps: tuple[int, ...], channels: int) -> bool:
+  """Tells whether blocks are for maps, from which so many channels are made."""
+  _, height, width, taken = maps
+  even = height % 2 == width % 2 == 0
+  return even and taken <= _FEW and taken * channels <= _NARROW
 
 
 def _check(kernel: Array, stride: int) -> None:

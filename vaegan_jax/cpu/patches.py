@@ -24,8 +24,7 @@ def weight_gradient(x: Array, y: Array, *, size: int, stride: int) -> Array:
   """Computes P(x)' y."""
   if stride == 1 and y.shape[-1] < x.shape[-1]:
     # The same with the roles exchanged lists fewer patches.
-    turned = weight_gradient(y, x, size=size, stride=1)
-    return turned[::-1, ::-1].swapaxes(2, 3)
+    return phases.turned(weight_gradient(y, x, size=size, stride=1))
   batch, height, width, small = y.shape
 
   def few(x, y):
