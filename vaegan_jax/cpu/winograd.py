@@ -131,7 +131,7 @@ def _filter(x: Array, kernel: Array, product: str, *, join: int = 1) -> Array:
   return _outputs(values, x.shape, join=join).astype(x.dtype)
 
 
-# Values at the points are [points of columns * points of rows, tiles of all
+# Values at the points are [points of rows * points of columns, tiles of all
 # images or channels, channels].
 
 
@@ -140,9 +140,9 @@ def _input_values(x: Array) -> Array:
   tall, wide = _tiles(x.shape)
   x = jnp.pad(_wide(x), _around(x.shape, before=1))
   rows = [_each(x, i, count=tall, axis=1) for i in range(_SIDE)]
-  x = _combine_once(_B.T, rows)
+  x = _combine_once(_B.T, rows, axis=1).swapaxes(0, 1)
   columns = [_each(x, i, count=wide, axis=3) for i in range(_SIDE)]
-  return _combine(_B.T, columns).reshape(_SIDE**2, -1, x.shape[-1])
+  return _combine(_B.T, columns, axis=1).reshape(_SIDE**2, -1, x.shape[-1])
 
 
 def _output_values(y: Array) -> Array:
@@ -151,8 +151,8 @@ def _output_values(y: Array) -> Array:
   tall, wide = _tiles(y.shape)
   y = jnp.pad(_wide(y), _around(y.shape, before=0))
   y = y.reshape(batch, tall, _TILE, wide, _TILE, channels)
-  y = _combine_once(_A, _parts(y, axis=2))
-  y = _combine(_A, _parts(y, axis=4))
+  y = _combine_once(_A, _parts(y, axis=2), axis=1).swapaxes(0, 1)
+  y = _combine(_A, _parts(y, axis=4), axis=1)
   return y.reshape(_SIDE**2, -1, channels)
 
 
@@ -161,10 +161,10 @@ def _outputs(values: Array, shape: Sequence[int], *, join: int) -> Array:
   batch, height, width, _ = shape
   tall, wide = _tiles(shape)
   values = values.reshape(_SIDE, _SIDE, batch, tall, wide, join, -1)
-  columns = _combine_once(_A.T, _parts(values, axis=0), axis=4)
+  rows = _combine_once(_A.T, _parts(values, axis=0), axis=3)
   # A row of a tile and its phases are rows of the map.
-  columns = lax.transpose(columns, (0, 1, 2, 5, 3, 4, 6))
-  y = _combine(_A.T, _parts(columns, axis=0), axis=2)
+  rows = lax.transpose(rows, (0, 1, 2, 3, 5, 4, 6))
+  y = _combine(_A.T, _parts(rows, axis=0), axis=5)
   y = y.reshape(batch, tall * _TILE * join, wide * _TILE * join, -1)
   return y[:, : height * join, : width * join]
 
@@ -201,7 +201,7 @@ def _evaluation(size: int, stride: int, *, turned: bool = False) -> np.ndarray:
   places = np.eye(count * stride)[:, front : front + size]
   places = places.reshape(count, stride, size)
   line = np.einsum('ai,ipt->apt', _G[:, ::-1] if turned else _G, places)
-  matrix = np.einsum('apt,bqu->bapqtu', line, line)
+  matrix = np.einsum('apt,bqu->abpqtu', line, line)
   return matrix.reshape(-1, size**2)
 
 
