@@ -70,6 +70,7 @@ def operations(stride: int) -> dict[str, tuple[Forms, tuple[str, str]]]:
 def main(argv: list[str]) -> None:
   """Prints a row for each layer and operation."""
   del argv
+  memory.compute_here()
   print('layer  operation  GFLOP   XLA ms  ours ms  ratio  ours GFLOP/s')
   for name, (size, large, small, streams, stride) in LAYERS.items():
     batch, outputs = _BATCH.value * streams, size // stride

@@ -8,12 +8,14 @@ import jax
 import numpy as np
 
 from benchmarks import contestants, reference
+from experiments import memory
 from vaegan_jax import preparation, settings
 from vaegan_jax.data import batches
 
 
 def load() -> str:
   """Gets JAX ready, and says on what it runs: 'cpu', 'gpu' or 'tpu'."""
+  memory.compute_here()  # as a launcher does
   return jax.default_backend()
 
 

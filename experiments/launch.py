@@ -71,6 +71,7 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
   logging.use_absl_handler()
   std_logging.getLogger('vaegan_jax').setLevel(std_logging.INFO)
   std_logging.getLogger('experiments').setLevel(std_logging.INFO)
+  memory.compute_here()
   if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
     _keep_programs(cache.default_directory() / 'compiled')
   end = functools.partial(_end, end=hosts.end)

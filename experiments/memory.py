@@ -9,6 +9,10 @@ glibc reads this when a program starts, so a launcher starts itself once more.
 To change its settings later, by mallopt, is no way out: large blocks are then
 kept in the main arena only, and with one arena for all threads they wait for
 each other while XLA compiles.
+
+Even so, a block of more than 64 MB is kept for the main thread only; for
+another it is mapped, and unmapped when it is freed. So JAX is told to compute
+on the thread that asks for it.
 """
 
 from __future__ import annotations
@@ -18,11 +22,13 @@ import sys
 
 _NAME = 'GLIBC_TUNABLES'
 
-# Blocks never come from mmap, and the end of the heap is never trimmed.
+# Blocks never come from mmap, the end of the heap is never trimmed, and the
+# other threads' heaps, of 64 MB each, are not given back when they are empty.
 _SETTINGS = (
   'glibc.malloc.hugetlb=1',
   'glibc.malloc.mmap_max=0',
   f'glibc.malloc.trim_threshold={1 << 40}',
+  f'glibc.malloc.top_pad={1 << 26}',
 )
 
 
@@ -40,3 +46,10 @@ def keep() -> None:
 def keep_in_children() -> None:
   """Has the programs that this one starts do so."""
   os.environ.setdefault(_NAME, ':'.join(_SETTINGS))
+
+
+def compute_here() -> None:
+  """Has JAX's CPU compute on the thread that asks, before it has computed."""
+  import jax
+
+  jax.config.update('jax_cpu_enable_async_dispatch', False)
