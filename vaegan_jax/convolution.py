@@ -6,8 +6,8 @@ derivatives, to any order. Nothing here is approximate: every form computes the
 sums that `lax` computes, in another order.
 
 Forms are chosen per platform. Accelerators get XLA's own convolutions, which
-their libraries know. On the CPU three of XLA's loops fall off a cliff, some by
-six times, and the rest do every product (docs/performance.md): cpu/ has other
+their libraries know. On the CPU some of XLA's loops fall off a cliff, by up to
+ten times, and the rest do every product (docs/performance.md): cpu/ has other
 forms.
 
 Layout: maps are [batch, height, width, channels], kernels are

@@ -94,7 +94,8 @@ def blocks(x: Array, kernel: Array) -> Array:
     x: a map of even height and width.
     kernel: of odd size.
   """
-  # The kernel of each output of a block sees the inputs one pixel further on.
+  # One pixel more is seen before than with stride 2; and each output of a block
+  # sees its inputs one pixel further on.
   first = front(len(kernel), _BLOCK) - 1
   folded = [
     fold(kernel, _BLOCK, before=(first + i, first + j))
