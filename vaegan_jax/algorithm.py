@@ -37,7 +37,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
 from vaegan_jax import losses, objectives, streams
 from vaegan_jax import networks as nets
@@ -65,11 +65,6 @@ class Noise(NamedTuple):
 
   posterior: Float[Array, 'batch latent']
   z_p: Float[Array, 'batch latent']
-
-
-def draw(key: PRNGKeyArray, batch: int, latent: int) -> Noise:
-  """Draws the noise of a step."""
-  return Noise(*jax.random.normal(key, (2, batch, latent)))
 
 
 def sample(mean: Array, log_var: Array, *, noise: Array) -> Array:

@@ -28,6 +28,9 @@ from vaegan_jax.cpu import patches, phases, winograd
 # Up to so many channels of either map Winograd's transforms are not thought to
 # pay. Compared with 40 on the demo's networks only: those made a step slower.
 _FEW = 16
+# Up to so many channels of the large map XLA's own `convolve`, the best of its
+# operations, is as fast (python -m benchmarks.convolutions); sooner compiled.
+_DIRECT = 64
 # Up to so many products a tap, and _FEW channels of the map that is read, a
 # convolution of stride 1 gains by blocks (python -m benchmarks.convolutions).
 _NARROW = 96
@@ -51,7 +54,7 @@ def convolve(
     )
   form = functools.partial(lax_convolve, stride=stride)
   cpu: Callable[[Array, Array], Array]
-  if _wide(kernel.shape, stride):
+  if _wide(kernel.shape, stride) and kernel.shape[2] > _DIRECT:
     cpu = functools.partial(winograd.convolve, stride=stride)
   elif stride == 1 and _narrow(x.shape, kernel.shape[3]):
     cpu = phases.blocks

@@ -62,7 +62,7 @@ class Observer:
     self._config = config
     self._workdir = workdir
     self._images = images
-    self._rate = settings.schedule(config)
+    self._rate = jax.jit(settings.schedule(config))
     self._clock = clock
     self._records = _open(workdir, config, step=step) if writes else None
     self._pending: tuple[int, dict[str, Array]] | None = None

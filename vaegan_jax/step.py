@@ -19,8 +19,9 @@ from jaxtyping import Array, Bool
 from vaegan_jax import algorithm, objectives, parallel
 from vaegan_jax import networks as nets
 from vaegan_jax import state as states
+from vaegan_jax.data import augmentation
 
-# (pixels, a key for each image) -> images in [-1, 1]
+# (pixels, what was drawn for each image) -> images in [-1, 1]
 Augment = Callable[[Array, Array], Array]
 
 
@@ -129,20 +130,22 @@ def _descend(
 ) -> algorithm.Descent:
   """Evaluates Algorithm 1 for the whole batch, wherever its rows are."""
   rows = len(batch.pixels) * (jax.lax.axis_size(axis) if axis else 1)
-  key = jax.random.fold_in(state.key, state.step)
-  image_key, noise_key = jax.random.split(key)
-  keys, noise = parallel.local_rows(
-    (
-      jax.random.split(image_key, rows),
-      algorithm.draw(noise_key, rows, networks.latent),
-    ),
-    axis=axis,
+  latent = networks.latent
+  # All at once: each draw is a dozen loops for XLA to compile.
+  drawn = jax.random.normal(
+    jax.random.fold_in(state.key, state.step),
+    (rows, augmentation.DRAWS + 2 * latent),
+  )
+  for_images, *noise = jnp.split(
+    parallel.local_rows(drawn, axis=axis),
+    [augmentation.DRAWS, augmentation.DRAWS + latent],
+    axis=1,
   )
   descent = algorithm.descend(
     networks.over(axis),
     {name: network.variables() for name, network in state.networks.items()},
-    augment(batch.pixels, keys),
-    noise=noise,
+    augment(batch.pixels, for_images),
+    noise=algorithm.Noise(*noise),
     objective=objective,
     attributes=batch.attributes if networks.attributes else None,
     recompute=recompute,

@@ -42,6 +42,9 @@ _POINTS = (0, 0.75, -0.75, 1.5, -1.5)
 # Tiles of a product, measured on two cores: enough to share the loading of the
 # kernel's values, few enough for the cache and for memory.
 _ROWS = 1024
+# Of up to so many tiles XLA may keep the values from the forward pass until the
+# weight gradient: a loop fewer to compile and to run, for a tenth more memory.
+_KEPT = 256
 
 
 def fits(size: int, stride: int) -> bool:
@@ -103,13 +106,15 @@ def _in_groups(
   shape: tuple[int, ...],
   pixels: int,
 ) -> Array:
-  """Applies a form to some images at a time, in two groups at least.
+  """Applies a form to some images at a time, in two groups if there is much.
 
   What a loop made XLA cannot keep: else it would hold the values of a map from
   the forward pass until the weight gradient asks for the same.
   """
-  group = _group(len(maps), pixels)
-  if group == len(maps) and group % 2 == 0:
+  batch = len(maps)
+  group = _group(batch, pixels)
+  much = batch * pixels > _KEPT * _TILE**2
+  if group == batch and batch % 2 == 0 and much:
     group //= 2
   return groups.mapped(form, maps, shape=shape, group=group)
 

@@ -1,7 +1,7 @@
 """Pixels to images and back, and the authors' jitter, on the device.
 
-Each function draws for the whole global batch, so that what an image gets
-does not depend on the number of devices.
+What is random of an image comes as numbers drawn before, so that what it gets
+depends neither on the others nor on which device it is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Float32, Key, UInt8
+from jaxtyping import Array, Float, Float32, UInt8
+
+# Standard normal numbers that are drawn for an image: one for its flip, seven
+# for its jitter.
+DRAWS = 8
 
 
 def to_images(
@@ -36,46 +40,45 @@ def to_pixels(
 def each(
   *, flips: bool, jitters: bool
 ) -> Callable[
-  [UInt8[Array, 'batch height width channels'], Key[Array, ' batch']],
+  [
+    UInt8[Array, 'batch height width channels'],
+    Float32[Array, 'batch draws'],
+  ],
   Float32[Array, 'batch height width channels'],
 ]:
-  """Makes a function of (pixels, a key an image) that gives images.
-
-  With a key for each image, what an image gets does not depend on the others,
-  nor on which device it is.
+  """Makes a function of (pixels, DRAWS numbers for each) that gives images.
 
   Args:
     flips: mirror every other image.
     jitters: move and recolour each image a little.
   """
 
-  def one(pixels, key):
-    flip_key, jitter_key = jax.random.split(key)
-    images = to_images(pixels[None])
+  def augment(pixels, draws):
+    images = to_images(pixels)
     if flips:
-      images = flip(images, flip_key)
+      images = flip(images, draws[:, 0])
     if jitters:
-      images = jitter(images, jitter_key)
-    return images[0]
+      images = jitter(images, draws[:, 1:])
+    return images
 
-  return jax.vmap(one)
+  return augment
 
 
 def flip(
   images: Float[Array, 'batch height width channels'],
-  key: Key[Array, ''],
+  draws: Float32[Array, ' batch'],
 ) -> Float[Array, 'batch height width channels']:
-  """Mirrors each image, left to right, with probability 1/2.
+  """Mirrors, left to right, the images whose draw is positive.
 
   Deviation: the authors toss one coin for the whole batch.
   """
-  mirrored = jax.random.bernoulli(key, shape=(len(images), 1, 1, 1))
+  mirrored = (draws > 0)[:, None, None, None]
   return jnp.where(mirrored, images[:, :, ::-1], images)
 
 
 def jitter(
   images: Float32[Array, 'batch height width channels'],
-  key: Key[Array, ''],
+  draws: Float32[Array, 'batch 7'],
   *,
   translation: float = 2 / 148,
   scale: float = 0.01,
@@ -92,7 +95,7 @@ def jitter(
 
   Args:
     images: in [-1, 1]; grey ones have no saturation or hue to change.
-    key: of the draws.
+    draws: standard normal.
     translation: standard deviation of each shift, in widths of the image.
     scale: standard deviation of the magnification about 1.
     rotation: standard deviation of the angle, in radians.
@@ -103,19 +106,17 @@ def jitter(
 
   Source: dataset/augment.py and dataset/celeba.py, commit 1906387.
   """
-  # In one draw: XLA compiles each anew.
-  noise = jax.random.normal(key, (7, len(images)))
   moved = warp(
     images,
-    shift=noise[:2].T * translation * images.shape[2],
-    scale=1 + scale * noise[2],
-    angle=rotation * noise[3],
+    shift=draws[:, :2] * translation * images.shape[2],
+    scale=1 + scale * draws[:, 2],
+    angle=rotation * draws[:, 3],
   )
   recoloured = recolour(
     (moved + 1) / 2,
-    gamma=_exponent(noise[4], gamma),
-    contrast=_exponent(noise[5], contrast),
-    hue=hue * noise[6],
+    gamma=_exponent(draws[:, 4], gamma),
+    contrast=_exponent(draws[:, 5], contrast),
+    hue=hue * draws[:, 6],
   )
   return recoloured * 2 - 1
 

@@ -193,7 +193,8 @@ def _step(
   variables, moments = state
   attributes: Any = batch.attributes
   augment = augmentation.each(flips=recipe.flips, jitters=recipe.jitters)
-  images = augment(batch.pixels, jax.random.split(key, len(batch.pixels)))
+  draws = jax.random.normal(key, (len(batch.pixels), augmentation.DRAWS))
+  images = augment(batch.pixels, draws)
 
   def objective(params):
     (_, outputs), new = network.apply(
