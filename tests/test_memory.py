@@ -1,4 +1,4 @@
-"""What a step holds in memory: promises, by XLA's own account of it."""
+"""What XLA makes of a step: promises on its memory, and on its size."""
 
 import functools
 
@@ -78,10 +78,23 @@ def test_the_state_does_not_grow_with_the_data(faces):
   assert not any(faces in shape for shape in shapes)
 
 
+@functools.cache
+def of_the_paper():
+  """The step of the paper's networks, compiled for a batch of 16."""
+  run = preparation.prepare(reference.config(64, 16), devices=jax.devices()[:1])
+  batch = batches.Batch(jax.ShapeDtypeStruct((16, 64, 64, 3), jnp.uint8), None)
+  return run.compiled.step.trace(run.planned, batch).lower().compile()
+
+
 @pytest.mark.slow
 def test_a_step_of_the_papers_networks_takes_31_mb_an_image():
   # An equal step in PyTorch takes 34 MB (docs/performance.md).
-  run = preparation.prepare(reference.config(64, 16), devices=jax.devices()[:1])
-  batch = batches.Batch(jax.ShapeDtypeStruct((16, 64, 64, 3), jnp.uint8), None)
-  step = run.compiled.step.trace(run.planned, batch).lower().compile()
-  assert step.memory_analysis().temp_size_in_bytes / 16 < 31e6
+  memory = of_the_paper().memory_analysis()
+  assert memory.temp_size_in_bytes / 16 < 31e6
+
+
+@pytest.mark.slow
+def test_a_step_of_the_papers_networks_has_few_loops_to_compile():
+  # Their number decides how long the first step takes (docs/performance.md).
+  loops = of_the_paper().as_text().count('kind=kLoop')
+  assert 100 < loops < 500
