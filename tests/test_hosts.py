@@ -17,7 +17,14 @@ def metrics(folder):
 
 
 def assert_equal_runs(one, other, *, tolerance=1e-5):
-  """Holds that two runs have the same losses and end in the same state."""
+  """Holds that two runs have the same losses and end in the same state.
+
+  Args:
+    one: a run's folder.
+    other: the folder of a run that should equal it.
+    tolerance: of the losses, relative; five times that of the state, as six
+      steps of training have spread what rounding did.
+  """
   rows, others = metrics(one), metrics(other)
   assert [row['step'] for row in rows] == [row['step'] for row in others]
   for row, twin in zip(rows, others, strict=True):
@@ -29,9 +36,13 @@ def assert_equal_runs(one, other, *, tolerance=1e-5):
   (step, state), (last, twin) = map(checkpoints.load, (one, other))
   assert step == last
   leaves = zip(jax.tree.leaves(state), jax.tree.leaves(twin), strict=True)
-  apart = [float(np.abs(b - a).max(initial=0)) for a, b in leaves]
+  # Of their largest number, if that is above 1: moments of a gradient may be.
+  apart = [
+    float(np.abs(b - a).max(initial=0) / np.abs(a).max(initial=1))
+    for a, b in leaves
+  ]
   print(f'{one.name}, {other.name}: states {max(apart):.1e} apart')
-  assert max(apart) <= tolerance
+  assert max(apart) <= 5 * tolerance
 
 
 def alone(world, name, *flags, devices):
