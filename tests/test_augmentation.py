@@ -17,8 +17,8 @@ SETTINGS = ('translation', 'scale', 'rotation', 'gamma', 'contrast', 'hue')
 jitter = jax.jit(augmentation.jitter, static_argnames=SETTINGS)
 
 
-def draws(batch, numbers=7):
-  return jax.random.normal(KEY, (batch, numbers))
+def draws(batch):
+  return jax.random.normal(KEY, (batch, 7))
 
 
 def noise(batch=3, height=12, width=12, channels=3):

@@ -22,8 +22,8 @@ def assert_equal_runs(one, other, *, tolerance=1e-5):
   Args:
     one: a run's folder.
     other: the folder of a run that should equal it.
-    tolerance: of the losses, relative; five times that of the state, as six
-      steps of training have spread what rounding did.
+    tolerance: of the losses, relative. The state's is five times as wide, as
+      the steps have spread what rounding did.
   """
   rows, others = metrics(one), metrics(other)
   assert [row['step'] for row in rows] == [row['step'] for row in others]
