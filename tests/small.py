@@ -20,6 +20,7 @@ CHANGES = {
   'discriminator.channels': (4, 4),
   'discriminator.layer': 1,
   'discriminator.hidden': 8,
+  'optimizer.learning_rate': 5e-4,
   'data.size': (16, 16),
   'data.faces': 20,
   'log_every': 1,

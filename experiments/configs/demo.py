@@ -1,7 +1,8 @@
 """The demo: embedded faces at 32x32 on a laptop's CPU in a few minutes.
 
 So small and short a run wants other settings than the paper's: a quarter of
-the width, Adam, the non-saturating loss, a batch normalisation for each of x,
+the width, but more channels in Dis_l, where images are compared, and in Dec's
+last layer, whose few leave a grain; Adam, the non-saturating loss, a batch normalisation for each of x,
 x_tilde and x_p, no equilibrium rule, a larger gamma, a smaller code, and the
 average of the decoder for the pictures.
 Command:
@@ -31,13 +32,13 @@ def get_config() -> ml_collections.ConfigDict:
       'latent_size': 64,
       'width': 0.25,
       'encoder.weight_decay': 0.0,
-      'decoder.channels': (256, 192, 128, 64),
+      'decoder.channels': (256, 192, 128, 128),
       'decoder.weight_decay': 0.0,
-      'discriminator.channels': (32, 128, 192, 256),
+      'discriminator.channels': (32, 128, 384, 256),
       'discriminator.layer': 2,
       'discriminator.weight_decay': 0.0,
       'optimizer.name': 'adam',
-      'optimizer.learning_rate': 5e-4,
+      'optimizer.learning_rate': 1e-3,
       'optimizer.final_learning_rate': 5e-5,
       'optimizer.power': 1.0,
       'optimizer.epoch': 1,
