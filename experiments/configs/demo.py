@@ -2,9 +2,9 @@
 
 So small and short a run wants other settings than the paper's: a quarter of
 the width, but more channels in Dis_l, where images are compared, and in Dec's
-last layer, whose few leave a grain; Adam, the non-saturating loss, a batch normalisation for each of x,
-x_tilde and x_p, no equilibrium rule, a larger gamma, a smaller code, and the
-average of the decoder for the pictures.
+last layer, where few leave a grain; Adam, the non-saturating loss, a batch
+normalisation for each of x, x_tilde and x_p, no equilibrium rule, a larger
+gamma, a smaller code, and the average of the decoder for the pictures.
 Command:
   make demo
 """

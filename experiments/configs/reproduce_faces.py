@@ -2,9 +2,9 @@
 
 All models have the demo's data and settings, with narrower networks and half
 its learning rate, so that fourteen runs take less than an hour. The GAN alone
-has others, without which so short a run of it shows no faces: real and generated
-images in one batch normalisation, as in the authors' code, and a slower Dis.
-(The VAE/GAN falls into coloured noise with these.)
+has others, without which so short a run of it shows no faces: real and
+generated images in one batch normalisation, as in the authors' code, and a
+slower Dis. (The VAE/GAN falls into coloured noise with these.)
 Command:
   make reproduce
 """
