@@ -130,6 +130,7 @@ def test_the_report_says_that_the_predictor_learned_from_training_images():
 @pytest.mark.slow
 def test_every_file_is_written_and_nothing_is_done_twice(tmp_path, monkeypatch):
   monkeypatch.setattr(measures, '_INDEPENDENT', 500)
+  monkeypatch.setattr(oracle, '_BATCH', 20)  # few are asked about at a time
   report = reproduction.run(config(tmp_path / 'cache'), tmp_path / 'all')
   folder = tmp_path / 'all'
   for name in (
