@@ -15,7 +15,7 @@ from absl import app, flags
 
 from benchmarks import timing
 from experiments import memory
-from vaegan_jax import convolution
+from vaegan_jax.ops import convolution
 
 _BATCH = flags.DEFINE_integer('batch', 16, 'Images of x.', lower_bound=1)
 _ROUNDS = flags.DEFINE_integer('rounds', 5, 'Timed calls.', lower_bound=1)

@@ -1,7 +1,6 @@
 """The training loop itself, with its batches, and what a schedule would take.
 
-Runs vaegan_jax.training.train on a few thousand embedded faces, and reads the
-speed from the records of the run, compiling apart.
+Runs the training loop on a few thousand embedded faces, and reads the speed from the records of the run, compiling apart.
 """
 
 from __future__ import annotations
@@ -16,8 +15,10 @@ import jax
 
 from benchmarks import reference
 from experiments.configs import celeba
-from vaegan_jax import records, settings, training
+from vaegan_jax.config import build
 from vaegan_jax.report import speed
+from vaegan_jax.runs import records
+from vaegan_jax.training import loop
 
 _FACES = 4096
 # Steps, and those between two readings: long enough for the speed to settle;
@@ -45,7 +46,7 @@ def measure(size: int, batch: int) -> dict[str, Any]:
   whole = celeba.get_config()
   with tempfile.TemporaryDirectory() as folder:
     workdir = pathlib.Path(folder) / 'run'
-    config = settings.change(
+    config = build.change(
       whole,
       {
         **reference.DELTA,
@@ -62,7 +63,7 @@ def measure(size: int, batch: int) -> dict[str, Any]:
     )
     # The loop's own progress would break into ours.
     with contextlib.redirect_stderr(io.StringIO()):
-      training.train(config, workdir)
+      loop.train(config, workdir)
     timing = records.read_rows(workdir / records.TIMING)
   pace = speed.summarise(timing, batch_size=batch)
   seconds = whole.steps * batch / pace.images_per_second

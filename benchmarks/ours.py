@@ -9,8 +9,9 @@ import numpy as np
 
 from benchmarks import contestants, reference
 from experiments import memory
-from vaegan_jax import preparation, settings
+from vaegan_jax.config import build
 from vaegan_jax.data import batches
+from vaegan_jax.training import setup
 
 
 def load() -> str:
@@ -32,8 +33,8 @@ def prepare(size: int, batch: int, **changes: Any) -> contestants.Prepared:
     batch: images a step.
     **changes: settings by dotted name, beside those of the reference.
   """
-  config = settings.change(reference.config(size, batch), changes)
-  run, many = preparation.prepare(config), config.steps_per_dispatch
+  config = build.change(reference.config(size, batch), changes)
+  run, many = setup.prepare(config), config.steps_per_dispatch
   # Several steps in a call take a row of batches.
   before = (many,) if many > 1 else ()
   pixels = np.random.default_rng(0).integers(

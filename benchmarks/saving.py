@@ -14,7 +14,9 @@ from absl import app, flags, logging
 
 from benchmarks import timing
 from experiments.configs import faces
-from vaegan_jax import checkpoints, manifest, preparation
+from vaegan_jax.files import checksums
+from vaegan_jax.runs import checkpoints
+from vaegan_jax.training import setup
 
 _SAVES = flags.DEFINE_integer('saves', 3, 'How many are timed.', lower_bound=1)
 
@@ -22,7 +24,7 @@ _SAVES = flags.DEFINE_integer('saves', 3, 'How many are timed.', lower_bound=1)
 def main(_: list[str]) -> None:
   """Prints the median seconds of each part."""
   logging.set_verbosity(logging.WARNING)  # Orbax tells all it does
-  run = preparation.prepare(faces.get_config())
+  run = setup.prepare(faces.get_config())
   state = jax.block_until_ready(run.initialise())
   with tempfile.TemporaryDirectory() as folder:
     saved = checkpoints.Checkpoints(pathlib.Path(folder), about={})
@@ -38,7 +40,7 @@ def main(_: list[str]) -> None:
     newest = pathlib.Path(folder) / 'checkpoints' / str(_SAVES.value)
     seconds |= timing.alternate(
       {
-        'verified': lambda: manifest.verify(newest),
+        'verified': lambda: checksums.verify(newest),
         'restored': lambda: saved.restore(state),
       },
       rounds=_SAVES.value,

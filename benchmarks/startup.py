@@ -27,7 +27,8 @@ from absl import app, flags, logging
 
 from benchmarks import jpegs, timing
 from experiments import memory
-from vaegan_jax.data import batches, cache, celeba
+from vaegan_jax.data import batches, cache
+from vaegan_jax.data.sources import celeba
 
 PARTS = ('help', 'step', 'batches', 'cache')
 _LAUNCHERS = ('train', 'evaluate', 'reproduce', 'convert_inception')

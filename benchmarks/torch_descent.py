@@ -1,6 +1,6 @@
 """Algorithm 1 in PyTorch: what each network descends, from one forward pass.
 
-The pulls of vaegan_jax/algorithm.py and no others: `torch.autograd.grad`
+The pulls of vaegan_jax/core/algorithm.py and no others: `torch.autograd.grad`
 computes the gradients of its inputs alone, so L_llike's way through Dis costs
 no gradient of Dis's weights.
 """
@@ -27,7 +27,7 @@ class Objective(NamedTuple):
 
 
 class Descent(NamedTuple):
-  """What each network descends, as vaegan_jax.algorithm.Descent.
+  """What each network descends, as vaegan_jax.core.algorithm.Descent.
 
   Attributes:
     costs: -log Dis(x), and -log(1 - Dis) of what is generated, means, [2].

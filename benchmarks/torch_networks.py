@@ -1,4 +1,4 @@
-"""The paper's three networks in PyTorch, as vaegan_jax/networks.py has them.
+"""The paper's three networks in PyTorch, as core/architecture.py has them.
 
 Layers are in PyTorch's own order: maps are [batch, channels, height, width],
 and a dense layer reads them flattened in that order.

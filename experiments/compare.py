@@ -40,22 +40,24 @@ def main(argv: list[str]) -> None:
 
 
 def _compare(folders: Sequence[pathlib.Path]) -> None:
-  from vaegan_jax import atomic
-  from vaegan_jax.report import comparison, runs
+  from vaegan_jax.files import atomic
+  from vaegan_jax.report import comparison_page, run_table
 
   output = None if _OUTPUT.value is None else pathlib.Path(_OUTPUT.value)
   if output is not None:
     _check(output)
-  found = [runs.read(path, name=n) for n, path in runs.find(folders).items()]
-  table = runs.table(found, measures=_MEASURES.value)
-  print(comparison.text(table), end='')
+  found = [
+    run_table.read(path, name=n) for n, path in run_table.find(folders).items()
+  ]
+  table = run_table.table(found, measures=_MEASURES.value)
+  print(comparison_page.text(table), end='')
   if output is None:
     return
   if output.suffix == '.csv':
-    exact = runs.table(found, measures=_MEASURES.value, exact=True)
-    atomic.write_text(output, comparison.comma_separated(exact))
+    exact = run_table.table(found, measures=_MEASURES.value, exact=True)
+    atomic.write_text(output, comparison_page.comma_separated(exact))
   else:
-    atomic.write_text(output, comparison.markdown([table]))
+    atomic.write_text(output, comparison_page.markdown([table]))
 
 
 def _check(output: pathlib.Path) -> None:

@@ -12,9 +12,17 @@ import numpy as np
 
 from experiments import paper
 from experiments import results as outcome
-from vaegan_jax import atomic, inference, records
-from vaegan_jax.evaluation import attributes, claims, measures
-from vaegan_jax.report import comparison, figures, paper_figures, speed, walks
+from vaegan_jax import inference
+from vaegan_jax.evaluation import attribute_vectors, claims, suite
+from vaegan_jax.files import atomic
+from vaegan_jax.report import (
+  comparison_page,
+  figures,
+  paper_figures,
+  speed,
+  walks,
+)
+from vaegan_jax.runs import records
 
 _COLUMNS = 12
 _FRAMES = 72
@@ -24,7 +32,7 @@ def write(
   workdir: pathlib.Path,
   config: ml_collections.ConfigDict,
   *,
-  study: measures.Study,
+  study: suite.Study,
   results: outcome.Results,
 ) -> pathlib.Path:
   """Writes figures, walks, table.md, claims.json and report.html.
@@ -35,13 +43,13 @@ def write(
   shown = draw(workdir, study=study, models=results.models)
   moving = walk(workdir, study=study, model=results.models['vaegan'])
   tables = outcome.tables(results)
-  atomic.write_text(workdir / 'table.md', comparison.markdown(tables))
+  atomic.write_text(workdir / 'table.md', comparison_page.markdown(tables))
   findings = [claims.judge(claim, results.measures) for claim in paper.CLAIMS]
   found = [_record(finding) for finding in findings]
   atomic.write_text(
     workdir / 'claims.json', json.dumps(found, indent=2, allow_nan=False) + '\n'
   )
-  return comparison.write(
+  return comparison_page.write(
     workdir / 'report.html',
     title=f'The paper and its reproduction on {study.test.source}',
     facts=_facts(config, study=study, results=results),
@@ -56,9 +64,9 @@ def write(
 def draw(
   workdir: pathlib.Path,
   *,
-  study: measures.Study,
+  study: suite.Study,
   models: dict[str, inference.Model],
-) -> list[comparison.Figure]:
+) -> list[comparison_page.Figure]:
   """Draws figures 3 to 6, those for which there are models and attributes."""
   images = study.test.images
   encoding = [name for name in outcome.MODELS if models[name].encodes]
@@ -103,8 +111,8 @@ def draw(
 
 
 def walk(
-  workdir: pathlib.Path, *, study: measures.Study, model: inference.Model
-) -> list[comparison.Figure]:
+  workdir: pathlib.Path, *, study: suite.Study, model: inference.Model
+) -> list[comparison_page.Figure]:
   """Draws a random walk and a tour of held-out images, as moving pictures."""
   moving = {
     'random_walk': walks.random_walk(model, walkers=6, frames=_FRAMES),
@@ -115,13 +123,13 @@ def walk(
   for name, frames in moving.items():
     walks.save(workdir / f'{name}.gif', frames, columns=6, seconds=6)
   return [
-    comparison.Figure(
+    comparison_page.Figure(
       workdir / 'random_walk.gif',
       'A random walk',
       'VAE/GAN: smooth closed walks of which every point is a draw of N(0, I).',
       'Six faces that change gradually into others, and back.',
     ),
-    comparison.Figure(
+    comparison_page.Figure(
       workdir / 'tour.gif',
       'From one held-out image to the next',
       'VAE/GAN: between the mean codes of three images each, and back.',
@@ -131,28 +139,28 @@ def walk(
 
 
 def _vectors(
-  study: measures.Study, model: inference.Model
+  study: suite.Study, model: inference.Model
 ) -> dict[str, np.ndarray]:
   """Computes attribute vectors where attributes hold or not."""
   if study.judge is None or not study.judge.binary:
     return {}
-  return measures.vectors(model, study).by_name
+  return suite.vectors(model, study).by_name
 
 
 def _attribute_vectors(
   workdir: pathlib.Path,
   *,
-  study: measures.Study,
+  study: suite.Study,
   model: inference.Model,
   vectors: dict[str, np.ndarray],
-) -> comparison.Figure:
+) -> comparison_page.Figure:
   images = study.test.images[:6]
   codes = model.encode(images)
   picture = paper_figures.attribute_columns(
     images,
     model.decode(codes),
     changed={
-      name: attributes.edit(model, codes, vector=vector)
+      name: attribute_vectors.edit(model, codes, vector=vector)
       for name, vector in vectors.items()
     },
   )
@@ -168,9 +176,9 @@ def _attribute_vectors(
 def _conditional(
   workdir: pathlib.Path,
   *,
-  study: measures.Study,
+  study: suite.Study,
   models: dict[str, inference.Model],
-) -> comparison.Figure:
+) -> comparison_page.Figure:
   """Draws samples of each conditional model for the attributes of images."""
   queries, samples = study.test.first(6), 4
   made = {}
@@ -190,9 +198,9 @@ def _conditional(
 
 def _save(
   path: pathlib.Path, picture: np.ndarray, *, title: str, caption: str
-) -> comparison.Figure:
+) -> comparison_page.Figure:
   figures.save(path, picture)
-  return comparison.Figure(path, title, caption, f'{title}. {caption}')
+  return comparison_page.Figure(path, title, caption, f'{title}. {caption}')
 
 
 def _record(finding: claims.Finding) -> dict[str, object]:
@@ -214,14 +222,14 @@ def _number(value: float) -> float | None:
   return value if math.isfinite(value) else None
 
 
-def _judgement(finding: claims.Finding) -> comparison.Judgement:
+def _judgement(finding: claims.Finding) -> comparison_page.Judgement:
   claim, seeds = finding.claim, len(finding.values)
   measure = f'{_name(claim.greater)} - {_name(claim.lesser)}'
   reason = {
     0: ' Not measured on these data.',
     1: ' One seed decides nothing.',
   }.get(seeds, '')
-  return comparison.Judgement(
+  return comparison_page.Judgement(
     claim.statement,
     claim.place,
     measure=measure,
@@ -241,7 +249,7 @@ def _name(quantity: claims.Quantity) -> str:
 def _facts(
   config: ml_collections.ConfigDict,
   *,
-  study: measures.Study,
+  study: suite.Study,
   results: outcome.Results,
 ) -> list[tuple[str, str]]:
   height, width = study.test.images.shape[1:3]
@@ -255,9 +263,7 @@ def _facts(
   ]
 
 
-def _notes(
-  config: ml_collections.ConfigDict, study: measures.Study
-) -> list[str]:
+def _notes(config: ml_collections.ConfigDict, study: suite.Study) -> list[str]:
   notes = [
     'A claim holds or fails if all seeds agree and their mean is more than two '
     'standard deviations from the threshold; ± is that deviation. Two seeds '
@@ -291,7 +297,7 @@ def _notes(
   ]
 
 
-def _taught(study: measures.Study) -> str:
+def _taught(study: suite.Study) -> str:
   """Says what the predictor of attributes learned from."""
   if study.learned is None:
     return 'the training images'

@@ -5,7 +5,7 @@ python -m experiments.convert_inception --output=inception.npz \
 
 The weights come from the releases of github.com/mseitzer/pytorch-fid; they
 are read without unpickling. The sum that is printed is the one that
-`vaegan_jax.evaluation.inception.load` asks for.
+`vaegan_jax.evaluation.features.inception.load` asks for.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def convert(weights: pathlib.Path, output: pathlib.Path) -> str:
   Raises:
     FileNotFoundError, ValueError: no file, or not the weights of Inception.
   """
-  from vaegan_jax.evaluation import inception, torch_files
+  from vaegan_jax.evaluation.features import inception, torch_files
 
   _check_name(weights)
   if output.suffix != '.npz':

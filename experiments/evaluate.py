@@ -51,8 +51,12 @@ def main(argv: list[str]) -> None:
 
 
 def _evaluate(workdir: pathlib.Path) -> None:
-  from vaegan_jax import atomic, inference, records, settings
-  from vaegan_jax.evaluation import inception, measures
+  from vaegan_jax import inference
+  from vaegan_jax.config import build
+  from vaegan_jax.evaluation import suite
+  from vaegan_jax.evaluation.features import inception
+  from vaegan_jax.files import atomic
+  from vaegan_jax.runs import records
 
   extract = None
   if _INCEPTION.value is not None:
@@ -61,19 +65,19 @@ def _evaluate(workdir: pathlib.Path) -> None:
     )
   config = records.read_config(workdir)
   model = inference.load(workdir)
-  study = measures.prepare(
-    settings.source(config),
-    directory=settings.cache_directory(config),
+  study = suite.prepare(
+    build.source(config),
+    directory=build.cache_directory(config),
     images=_IMAGES.value,
     oracle_steps=_ORACLE_STEPS.value,
   )
   if study.judge is not None:
     for name, value in study.judge.held_out.means().items():
       print(f'Predictor of attributes, held-out {name}: {value:.3f}')
-  real = measures.references(study, runs=_RUNS.value)
-  found = measures.measure(model, study, runs=_RUNS.value, seed=_SEED.value)
+  real = suite.references(study, runs=_RUNS.value)
+  found = suite.measure(model, study, runs=_RUNS.value, seed=_SEED.value)
   if extract is not None:
-    found['samples/fid'] = measures.fid(
+    found['samples/fid'] = suite.fid(
       model, study, features=extract, seed=_SEED.value
     )
   print(f'{"measure":55} {"model":>10} {"real":>10}')

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from absl import app, logging
 
 from experiments import memory, overrides
-from vaegan_jax import preemption
+from vaegan_jax.distributed import preemption
 
 # Whether this process was asked to end; a process has one handler of signals.
 NOTICE = preemption.Notice()
@@ -63,8 +63,9 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
   Args:
     join: with what to join the other processes of a run (hosts.join).
   """
-  from vaegan_jax import hosts, lock
   from vaegan_jax.data import cache
+  from vaegan_jax.distributed import processes
+  from vaegan_jax.files import lock
 
   # Orbax tells all it does; of others only warnings are of interest.
   logging.set_verbosity(logging.WARNING)
@@ -74,18 +75,18 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
   memory.compute_here()
   if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
     _keep_programs(cache.default_directory() / 'compiled')
-  end = functools.partial(_end, end=hosts.end)
+  end = functools.partial(_end, end=processes.end)
   try:
     if join is not None:
       _join(join)
     yield
-    hosts.leave()
+    processes.leave()
   except preemption.Preempted:
-    hosts.leave()
+    processes.leave()
     raise
   except FloatingPointError as error:
     end(70, error)
-  except (lock.Locked, hosts.Lost) as error:
+  except (lock.Locked, processes.Lost) as error:
     end(75, error)
   except OSError as error:
     # Without a number it is our own: something that the user must name.
@@ -101,12 +102,12 @@ def _join(arguments: Mapping[str, Any]) -> None:
   Whatever ends this process early, it does not wait for the others, which
   would wait for it.
   """
-  from vaegan_jax import hosts
+  from vaegan_jax.distributed import processes
 
-  hosts.join(**arguments)
+  processes.join(**arguments)
   # JAX registered its own before, which is thus called after this one.
-  atexit.register(lambda: hosts.joined() and hosts.end(1))
-  if not hosts.leads():
+  atexit.register(lambda: processes.joined() and processes.end(1))
+  if not processes.leads():
     std_logging.getLogger('vaegan_jax').setLevel(std_logging.WARNING)
 
 

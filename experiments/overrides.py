@@ -31,7 +31,7 @@ def check(words: Sequence[str]) -> None:
     return
   config = _load(pathlib.Path(path.partition(':')[0]))
   # Late: help, and a config that does not exist, need not wait for it.
-  from vaegan_jax import records
+  from vaegan_jax.runs import records
 
   flat = records.flatten(config)
   for name, value in pairs:

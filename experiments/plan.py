@@ -56,7 +56,8 @@ def main(argv: list[str]) -> None:
 def _plan(output: pathlib.Path | None) -> None:
   import jax
 
-  from vaegan_jax import atomic, settings
+  from vaegan_jax.config import build
+  from vaegan_jax.files import atomic
   from vaegan_jax.planning import plans, roofline, search, text
 
   # Of chips that are not there no program can be read back.
@@ -65,7 +66,7 @@ def _plan(output: pathlib.Path | None) -> None:
   images = _IMAGES.value or plans.images(config)
 
   def make(batch_size: int) -> plans.Plan:
-    changed = settings.change(config, {'batch_size': batch_size})
+    changed = build.change(config, {'batch_size': batch_size})
     return plans.make(changed, where, images=images)
 
   if _LARGEST_BATCH.value:

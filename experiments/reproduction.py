@@ -19,18 +19,15 @@ import jax
 import ml_collections
 
 from experiments import comparison, paper, results
-from vaegan_jax import (
-  atomic,
-  inference,
-  lock,
-  objectives,
-  preemption,
-  records,
-  settings,
-  training,
-)
-from vaegan_jax.evaluation import measures
+from vaegan_jax import inference
+from vaegan_jax.config import build
+from vaegan_jax.core import objectives
+from vaegan_jax.distributed import preemption
+from vaegan_jax.evaluation import suite
+from vaegan_jax.files import atomic, lock
 from vaegan_jax.report import speed
+from vaegan_jax.runs import records
+from vaegan_jax.training import loop
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,7 +36,7 @@ class Trial(NamedTuple):
   """A model to train: what it is called, and its config."""
 
   name: str
-  config: settings.Config
+  config: build.Config
 
 
 def trials(
@@ -50,18 +47,18 @@ def trials(
   All models are unconditional once; where the data have attributes, all but
   VAE_Dis_l are conditional on all of them once more, as in the paper.
   """
-  base = settings.change(config.training, {'seed': config.training.seed + seed})
-  source = settings.source(base)
+  base = build.change(config.training, {'seed': config.training.seed + seed})
+  source = build.source(base)
   listed = []
   for model in ('gan', 'vae', 'vae_dis', 'vaegan'):
     delta = _delta(config, model)
     if objectives.MODELS[model].given:
       delta['similarity'] = str(_folder(workdir, seed, 'gan'))
-    listed.append(Trial(model, settings.change(base, delta)))
+    listed.append(Trial(model, build.change(base, delta)))
   if source.attribute_names:
     for model in ('gan', 'vae', 'vaegan'):
       delta = _delta(config, model) | {'conditional': 'all'}
-      resolved = settings.resolve(settings.change(base, delta), source)
+      resolved = build.resolve(build.change(base, delta), source)
       listed.append(Trial(f'{paper.CONDITIONAL}{model}', resolved))
   return listed
 
@@ -99,7 +96,7 @@ def run(
   folders = {}
   for seed, listed in plan.items():
     for trial in listed:
-      settings.check(trial.config)
+      build.check(trial.config)
       folders[seed, trial.name] = _folder(workdir, seed, trial.name)
   with lock.hold(workdir):
     for seed, listed in plan.items():
@@ -117,16 +114,16 @@ def _compare(
   notice: preemption.Notice | None,
 ) -> pathlib.Path:
   """Trains and measures every trial of a plan, and writes what came out."""
-  study = measures.prepare(
-    settings.source(config.training),
-    directory=settings.cache_directory(config.training),
+  study = suite.prepare(
+    build.source(config.training),
+    directory=build.cache_directory(config.training),
     images=config.images,
     oracle_steps=config.oracle_steps,
   )
   references = _kept(
     workdir / 'references.json',
     _about(config, study),
-    lambda: measures.references(study, runs=config.runs),
+    lambda: suite.references(study, runs=config.runs),
   )
   models: dict[str, inference.Model] = {}
   measured: list[dict[str, dict[str, float]]] = []
@@ -167,12 +164,12 @@ def check(config: ml_collections.ConfigDict) -> None:
         f'config.training.{name} = {config.training[name]!r}: leave it at '
         f'{wanted!r}; a reproduction trains every model'
       )
-  settings.check(config.training)
+  build.check(config.training)
 
 
 def _measure(
   config: ml_collections.ConfigDict,
-  study: measures.Study,
+  study: suite.Study,
   *,
   model: inference.Model,
   folder: pathlib.Path,
@@ -182,7 +179,7 @@ def _measure(
 
   def make() -> dict[str, float]:
     _LOGGER.info('Measuring %s.', folder)
-    return measures.measure(model, study, runs=config.runs, seed=seed)
+    return suite.measure(model, study, runs=config.runs, seed=seed)
 
   about = _about(config, study) | {'model': model.digest(), 'seed': seed}
   return _kept(folder / 'measures.json', about, make)
@@ -198,18 +195,18 @@ def _train(
     model = None
   if model is None or model.step < trial.config.steps:
     _LOGGER.info('Training %s in %s.', trial.name, folder)
-    training.train(trial.config, folder, notice=notice)
+    loop.train(trial.config, folder, notice=notice)
     jax.clear_caches()  # each run compiles programs of its own
     model = inference.load(folder)
   return model
 
 
 def _about(
-  config: ml_collections.ConfigDict, study: measures.Study
+  config: ml_collections.ConfigDict, study: suite.Study
 ) -> dict[str, Any]:
   """Says what decides measures, apart from the model."""
   return {
-    'version': measures.VERSION,
+    'version': suite.VERSION,
     'images': config.images,
     'runs': config.runs,
     'train': study.train.digest,

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from experiments import paper
-from vaegan_jax import inference, objectives
-from vaegan_jax.report import comparison
+from vaegan_jax import inference
+from vaegan_jax.core import objectives
+from vaegan_jax.report import comparison_page
 
 # In the order of the paper's figure 3.
 MODELS = ('vae', 'vae_dis', 'gan', 'vaegan')
@@ -71,7 +72,7 @@ _SIMILARITY = {
 }
 
 
-def tables(results: Results) -> list[comparison.Table]:
+def tables(results: Results) -> list[comparison_page.Table]:
   """Makes a table of each kind of measures that there are."""
   plain = [name for name in TITLES if not name.startswith(paper.CONDITIONAL)]
   conditional = [n for n in TITLES if n.startswith(paper.CONDITIONAL)]
@@ -139,21 +140,21 @@ def _table(
   *,
   columns: Mapping[str, tuple[str, int]],
   rows: _Rows,
-) -> comparison.Table:
+) -> comparison_page.Table:
   """Makes a table of those that have any of these measures."""
   cells = {
     name: [
-      comparison.spread(values.get(measure, []), digits=digits)
+      comparison_page.spread(values.get(measure, []), digits=digits)
       for measure, (_, digits) in columns.items()
     ]
     for name, values in rows.items()
   }
   header = ['', *(heading for heading, _ in columns.values())]
   body = [[name, *row] for name, row in cells.items() if any(row)]
-  return comparison.Table(title, lead, header, body)
+  return comparison_page.Table(title, lead, header, body)
 
 
-def _similarity(rows: _Rows) -> comparison.Table:
+def _similarity(rows: _Rows) -> comparison_page.Table:
   ours = _table('', '', columns=_SIMILARITY, rows=rows)
   published = {
     TITLES['real']: paper.SIMILARITY['test'],
@@ -171,7 +172,7 @@ def _similarity(rows: _Rows) -> comparison.Table:
       spread = '' if row.deviation is None else f' ± {row.deviation}'
       theirs = [f'{row.cosine:.4f}', f'{row.squared_error}{spread}']
     body.append([title, cosine, theirs[0], error, theirs[1]])
-  return comparison.Table(
+  return comparison_page.Table(
     'Attribute similarity of conditional models',
     'Attributes that were asked for against those that the oracle sees; cosine '
     'of the best of up to ten samples. Our ± is over seeds, that of the paper '

@@ -49,10 +49,11 @@ def main(argv: list[str]) -> None:
   """Trains, and names the report to open."""
   launch.refuse_arguments(argv)
   with launch.session(join=_join()):
-    from vaegan_jax import hosts, training
+    from vaegan_jax.distributed import processes
+    from vaegan_jax.training import loop
 
-    report = training.train(_CONFIG.value, _WORKDIR.value, notice=launch.NOTICE)
-    if hosts.leads():
+    report = loop.train(_CONFIG.value, _WORKDIR.value, notice=launch.NOTICE)
+    if processes.leads():
       print(f'Open {report}')
 
 

@@ -1,7 +1,8 @@
 """Settings of all tests: types are checked, small programs compile fast."""
 
 import os
-import pathlib
+
+from tests import ROOT
 
 # Most of the time of these tests is XLA's; set before jax is imported. Without
 # its optimiser and its emitters of fusions it compiles in a quarter of it.
@@ -16,8 +17,7 @@ os.environ['XLA_FLAGS'] = ' '.join(
 
 # Programs compiled once are found again, by later tests and later runs; those
 # of less than a fifth of a second are not worth a file.
-root = pathlib.Path(__file__).parents[1]
-os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(root / '.jax_cache'))
+os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(ROOT / '.jax_cache'))
 os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.2')
 
 import jaxtyping

@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from vaegan_jax import checkpoints, records
+from vaegan_jax.runs import checkpoints, records
 
 STEPS = 24
 CHANGES = {

@@ -11,7 +11,6 @@ new process would be.
 
 import json
 import os
-import pathlib
 import resource
 import runpy
 import shutil
@@ -19,8 +18,7 @@ import subprocess
 import sys
 
 from experiments import memory
-
-ROOT = pathlib.Path(__file__).parents[1]
+from tests import ROOT
 
 APPEND = os.O_CREAT | os.O_APPEND | os.O_WRONLY
 
@@ -91,8 +89,8 @@ def serve():
   """Forks as it is told, until its input ends."""
   import tensorboardX  # noqa: F401
 
-  import vaegan_jax.evaluation.measures
-  import vaegan_jax.training  # noqa: F401
+  import vaegan_jax.evaluation.suite
+  import vaegan_jax.training.loop  # noqa: F401
 
   logs = {}
   for line in sys.stdin:

@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from vaegan_jax.data import decoding
+from vaegan_jax.data.images import decoding
 
 # Examples of each test; `FUZZ=100000 pytest -m slow` looks for long.
 FEW, MANY = 20, int(os.environ.get('FUZZ', '2000'))

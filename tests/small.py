@@ -3,9 +3,9 @@
 import numpy as np
 
 from experiments.configs import demo
-from vaegan_jax import clock as clocks
-from vaegan_jax import settings
+from vaegan_jax.config import build
 from vaegan_jax.data import cache
+from vaegan_jax.training import goodput
 
 # One strided layer in each network: quick to compile, and all kinds of layers.
 CHANGES = {
@@ -32,14 +32,14 @@ CHANGES = {
 def config(cache='', **changes):
   """Gives it with changes by name; two underscores stand for a dot."""
   named = {name.replace('__', '.'): value for name, value in changes.items()}
-  return settings.change(
+  return build.change(
     demo.get_config(), {**CHANGES, 'data.cache': str(cache), **named}
   )
 
 
 def clock(step=0):
   """Gives a clock of a run that is at a step."""
-  return clocks.Clock(step=step, batch_size=CHANGES['batch_size'])
+  return goodput.Clock(step=step, batch_size=CHANGES['batch_size'])
 
 
 def noise():

@@ -1,10 +1,10 @@
 """Clusters of stubs: commands that write down how they were called."""
 
 import os
-import pathlib
 import subprocess
 
-ROOT = pathlib.Path(__file__).parents[1]
+from tests import ROOT
+
 SCRIPTS = ROOT / 'experiments' / 'cluster'
 
 # Exit codes of experiments.train after which another try would end the same,

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from vaegan_jax.data import cache
-from vaegan_jax.evaluation import oracle
+from vaegan_jax.evaluation.features import oracle
 
 NAMES = ('top', 'upper', 'lower', 'bottom')
 

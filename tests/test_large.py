@@ -15,15 +15,18 @@ import pytest
 from jax.extend import core as jex
 
 from experiments.configs import celeba, celeba_128, celeba_256
-from tests import small, test_cache
-from vaegan_jax import algorithm, networks, preparation, settings, streams
+from tests import small
+from tests.data import test_cache
+from vaegan_jax.config import build
+from vaegan_jax.core import algorithm, architecture, streams
 from vaegan_jax.data import batches
+from vaegan_jax.training import setup
 
 
 def whole(module):
   """Builds the networks of a config, at their whole width."""
-  config = settings.change(module.get_config(), {'data.source': 'faces'})
-  return settings.networks(config)
+  config = build.change(module.get_config(), {'data.source': 'faces'})
+  return build.networks(config)
 
 
 def variables(network, *inputs):
@@ -80,7 +83,7 @@ def test_dis_l_sees_the_same_share_of_a_face_at_every_size(config):
 
 def step_of(config, *, side):
   """Prepares a narrow step on small images; gives it, its state and a batch."""
-  config = settings.change(
+  config = build.change(
     config.get_config(),
     {
       'width': 0.03,
@@ -93,7 +96,7 @@ def step_of(config, *, side):
   )
   draw = np.random.default_rng(0)
   pixels = draw.integers(0, 256, (4, side, side, 3), np.uint8)
-  run = preparation.prepare(config, devices=jax.devices()[:1])
+  run = setup.prepare(config, devices=jax.devices()[:1])
   return run, batches.Batch(jnp.asarray(pixels), None)
 
 
@@ -121,7 +124,7 @@ def test_a_step_of_large_configs_is_finite(config, side):
 def descend(*, recompute, **changes):
   """Evaluates Algorithm 1 for networks of chance."""
   config, draw = small.config(**changes), np.random.default_rng(0)
-  nets = settings.networks(config)
+  nets = build.networks(config)
   images = draw.uniform(-1, 1, (8, *nets.decoder.shape)).astype(np.float32)
   codes = draw.normal(size=(2, 8, nets.latent)).astype(np.float32)
   given = {
@@ -135,7 +138,7 @@ def descend(*, recompute, **changes):
     algorithm.descend,
     nets,
     noise=algorithm.Noise(*map(jnp.asarray, codes)),
-    objective=settings.objective(config),
+    objective=build.objective(config),
     recompute=recompute,
   )
   return jax.jit(run)(given, images)
@@ -150,13 +153,13 @@ def test_recomputing_changes_no_digit(joint):
     descend(recompute=recompute, joint_normalisation=joint, gamma=1e-2)
     for recompute in (False, True)
   )
-  assert set(kept.gradients) == set(kept.statistics) == set(networks.NAMES)
+  assert set(kept.gradients) == set(kept.statistics) == set(architecture.NAMES)
   jax.tree.map(np.testing.assert_array_equal, again, kept)
 
 
 @pytest.mark.parametrize('joint', [True, False])
 def test_a_recomputing_network_keeps_nothing_for_its_pull(joint):
-  decoder, latent = settings.networks(small.config())[1], 5
+  decoder, latent = build.networks(small.config())[1], 5
   codes = {s: jnp.zeros((8, latent)) for s in ('x_tilde', 'x_p')}
   images = {s: jnp.zeros((8, *decoder.shape)) for s in codes}
   given = variables(decoder, codes['x_p'])
@@ -198,11 +201,11 @@ def test_recomputing_costs_one_more_pass_of_enc_and_dec():
   config = small.config(
     joint_normalisation=True, non_saturating=False, average_decay=0.0
   )
-  nets, batch = settings.networks(config), 8
+  nets, batch = build.networks(config), 8
 
   def step(recompute):
-    run = preparation.prepare(
-      settings.change(config, {'recompute': recompute}),
+    run = setup.prepare(
+      build.change(config, {'recompute': recompute}),
       devices=jax.devices()[:1],
     )
     pixels = jax.ShapeDtypeStruct((batch, *nets.decoder.shape), jnp.uint8)
@@ -322,5 +325,5 @@ def test_data_too_large_for_the_devices_stays_on_the_host(
 ):
   # CelebA with its validation partition; CelebA-HQ.
   settled = config.get_config()
-  size = images * np.prod(settings.networks(settled).decoder.shape)
+  size = images * np.prod(build.networks(settled).decoder.shape)
   assert (size <= settled.data.resident) == stays

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -10,10 +9,11 @@ import numpy as np
 import pytest
 
 import vaegan_jax
-from vaegan_jax import records, settings
+from tests import ROOT
+from vaegan_jax.config import build
 from vaegan_jax.data import cache
+from vaegan_jax.runs import records
 
-ROOT = pathlib.Path(__file__).parents[1]
 DATA = ROOT.parent / 'shared' / 'data'
 
 pytestmark = [
@@ -50,7 +50,7 @@ def test_reconstructions_of_celeba_test_images_approach_them(tmp_path):
     f'--config.data.path={DATA / "celeba"}',
     f'--config.data.cache={where}',
   )
-  source = settings.source(records.read_config(tmp_path / 'run'))
+  source = build.source(records.read_config(tmp_path / 'run'))
   test = cache.load(source, split='test', directory=where)
   images = np.asarray(test.images[:200])
   model = vaegan_jax.load(tmp_path / 'run')

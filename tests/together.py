@@ -9,20 +9,20 @@ import jax
 import numpy as np
 import pytest
 
-from vaegan_jax import hosts, parallel
 from vaegan_jax.data import batches, cache
+from vaegan_jax.distributed import parallel, processes
 
 
 def main():
   """Joins the others, and checks what they then do together."""
   given = dict(word.lstrip('-').partition('=')[::2] for word in sys.argv[1:])
-  hosts.join(
+  processes.join(
     coordinator=given['coordinator'],
     count=int(given['processes']),
     index=int(given['process']),
   )
-  assert hosts.joined()
-  assert hosts.leads() == (given['process'] == '0')
+  assert processes.joined()
+  assert processes.leads() == (given['process'] == '0')
   compiled = parallel.compile_step(lambda s, b, **_: (s, b), batch_size=8)
   check_failing()
   check_texts()
@@ -32,17 +32,17 @@ def main():
     check_rows(compiled, resident)
   with pytest.raises(ValueError, match=r"'pmap' is for the devices of one"):
     parallel.compile_step(lambda: 0, batch_size=8, how='pmap')
-  hosts.leave()
-  assert not hosts.joined()
+  processes.leave()
+  assert not processes.joined()
   print('all held')
 
 
 def check_failing():
   """What fails on one process fails on all, and what fails on none on none."""
-  with hosts.all_or_none():
+  with processes.all_or_none():
     pass
   told = 'mine' if jax.process_index() == 1 else 'process 1 of 2 cannot begin'
-  with pytest.raises(ValueError, match=told), hosts.all_or_none():
+  with pytest.raises(ValueError, match=told), processes.all_or_none():
     _fail(jax.process_index() == 1)
 
 
@@ -54,14 +54,14 @@ def _fail(fails):
 def check_texts():
   """Texts that differ are refused by the name of what differs."""
   me = jax.process_index()
-  hosts.check_same(data='the same', config='too')
+  processes.check_same(data='the same', config='too')
   with pytest.raises(ValueError, match='process 1 has another config than'):
-    hosts.check_same(data='the same', config=f'of {me}')
+    processes.check_same(data='the same', config=f'of {me}')
 
 
 def check_sending():
   """What process 0 has read arrives bit for bit: -0 and odd types too."""
-  leads = hosts.leads()
+  leads = processes.leads()
   source = [
     np.array([-0.0, np.nan, 1e-42], np.float32),
     np.array(-7, np.int32),
@@ -70,14 +70,14 @@ def check_sending():
     np.arange(5, dtype=np.uint32),
   ]
   mine = source if leads else [np.full_like(x, 1) for x in source]
-  for sent, x in zip(hosts.from_leader(mine), source, strict=True):
+  for sent, x in zip(processes.from_leader(mine), source, strict=True):
     assert (sent.dtype, sent.shape) == (x.dtype, x.shape)
     assert sent.tobytes() == x.tobytes()
 
 
 def check_exchange(compiled):
   """All hear the numbers of all, of one and the same call, one call late."""
-  exchange = hosts.Exchange(compiled.sharded, compiled.replicated)
+  exchange = processes.Exchange(compiled.sharded, compiled.replicated)
   me, count = jax.process_index(), jax.process_count()
   heard = [exchange(np.array([call, 10.0 * me + call])) for call in range(1, 5)]
   assert not heard[0].any()

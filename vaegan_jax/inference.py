@@ -17,10 +17,10 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float32, Shaped, UInt8
 
-from vaegan_jax import checkpoints, records, settings
-from vaegan_jax import networks as nets
-from vaegan_jax import state as states
-from vaegan_jax.data import augmentation, chunks
+from vaegan_jax.config import build
+from vaegan_jax.core import architecture, augmentation, train_state
+from vaegan_jax.data import chunks
+from vaegan_jax.runs import checkpoints, records
 
 # Images a call of a network: bounds memory, and one shape is compiled once.
 _BATCH = 64
@@ -46,7 +46,7 @@ class Model:
 
   def __init__(
     self,
-    networks: nets.Networks,
+    networks: architecture.Networks,
     variables: Mapping[str, Mapping[str, Any]],
     *,
     step: int = 0,
@@ -178,17 +178,17 @@ def load(workdir: str | os.PathLike) -> Model:
   """
   workdir = pathlib.Path(workdir)
   config = records.read_config(workdir)
-  networks = settings.networks(config)
+  networks = build.networks(config)
   step, state = checkpoints.load(workdir)
   variables = {
-    name: states.NetworkState(**network).evaluated()
+    name: train_state.NetworkState(**network).evaluated()
     for name, network in state['networks'].items()
   }
   return Model(
     networks,
     variables,
     step=step,
-    attribute_names=settings.conditional(config),
+    attribute_names=build.conditional(config),
   )
 
 
@@ -197,7 +197,10 @@ def load(workdir: str | os.PathLike) -> Model:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _encode(
-  encoder: nets.Encoder, variables: Any, pixels: Array, *condition: Array
+  encoder: architecture.Encoder,
+  variables: Any,
+  pixels: Array,
+  *condition: Array,
 ) -> Any:
   images = augmentation.to_images(pixels)
   return encoder.apply(variables, images, *condition, train=False)
@@ -205,7 +208,7 @@ def _encode(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _decode(
-  decoder: nets.Decoder, variables: Any, codes: Array, *condition: Array
+  decoder: architecture.Decoder, variables: Any, codes: Array, *condition: Array
 ) -> Array:
   images: Any = decoder.apply(variables, codes, *condition, train=False)
   return augmentation.to_pixels(images)

@@ -10,12 +10,12 @@ Command:
 import ml_collections
 
 from experiments.configs import celeba
-from vaegan_jax import settings
+from vaegan_jax.config import build
 
 
 def get_config() -> ml_collections.ConfigDict:
   """Gives the reference with HEAD's changes."""
-  return settings.change(
+  return build.change(
     celeba.get_config(),
     {
       'steps': 62_500,

@@ -12,12 +12,12 @@ Command:
 import ml_collections
 
 from experiments.configs import faces
-from vaegan_jax import settings
+from vaegan_jax.config import build
 
 
 def get_config() -> ml_collections.ConfigDict:
   """Gives the faces at a small scale."""
-  return settings.change(
+  return build.change(
     faces.get_config(),
     {
       'steps': 800,

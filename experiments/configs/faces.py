@@ -8,12 +8,12 @@ Command:
 import ml_collections
 
 from experiments.configs import celeba
-from vaegan_jax import settings
+from vaegan_jax.config import build
 
 
 def get_config() -> ml_collections.ConfigDict:
   """Gives the reference with the embedded faces as its data."""
-  return settings.change(
+  return build.change(
     celeba.get_config(),
     {
       'data.source': 'faces',

@@ -9,9 +9,9 @@ Command:
 import ml_collections
 
 from experiments.configs import celeba
-from vaegan_jax import settings
+from vaegan_jax.config import build
 
 
 def get_config() -> ml_collections.ConfigDict:
   """Gives the reference with another model."""
-  return settings.change(celeba.get_config(), {'model': 'vae'})
+  return build.change(celeba.get_config(), {'model': 'vae'})

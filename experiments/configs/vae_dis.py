@@ -11,9 +11,9 @@ Commands:
 import ml_collections
 
 from experiments.configs import celeba
-from vaegan_jax import settings
+from vaegan_jax.config import build
 
 
 def get_config() -> ml_collections.ConfigDict:
   """Gives the reference with another model."""
-  return settings.change(celeba.get_config(), {'model': 'vae_dis'})
+  return build.change(celeba.get_config(), {'model': 'vae_dis'})

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int32, Int64, UInt8
 
-from vaegan_jax import parallel
 from vaegan_jax.data import cache
+from vaegan_jax.distributed import parallel
 
 # Batches that the thread makes ahead, where they are made on the host.
 _AHEAD = 2

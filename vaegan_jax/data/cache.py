@@ -16,7 +16,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int, Shaped, UInt8
 
-from vaegan_jax.data import skipping, storage
+from vaegan_jax.data import storage
+from vaegan_jax.data.images import skipping
 
 SPLITS = ('train', 'validation', 'test')
 

@@ -15,8 +15,9 @@ import numpy as np
 import tqdm
 from jaxtyping import Shaped, UInt8
 
-from vaegan_jax import atomic
-from vaegan_jax.data import arrays, skipping
+from vaegan_jax.data import arrays
+from vaegan_jax.data.images import skipping
+from vaegan_jax.files import atomic
 
 # Of the layout on disk.
 VERSION = 2

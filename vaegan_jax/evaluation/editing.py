@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int, UInt8
 
 from vaegan_jax.data import cache
-from vaegan_jax.evaluation import attributes, oracle
+from vaegan_jax.evaluation import attribute_vectors
+from vaegan_jax.evaluation.features import oracle
 
 Pixels = UInt8[np.ndarray, '_images _height _width colours']
 Codes = Float32[np.ndarray, '_images latent']
@@ -75,10 +76,10 @@ class Edits(NamedTuple):
 
 
 def measure(
-  model: attributes.Model,
+  model: attribute_vectors.Model,
   judge: oracle.Oracle,
   *,
-  vectors: attributes.Vectors,
+  vectors: attribute_vectors.Vectors,
   test: cache.Dataset,
   visible: Flags | None = None,
   counterfactual: Counterfactual | None = None,
@@ -171,7 +172,7 @@ def summary(edits: Edits) -> dict[str, float]:
 class _Studio(NamedTuple):
   """Who edits and judges, and the test images as they are without editing."""
 
-  model: attributes.Model
+  model: attribute_vectors.Model
   judge: oracle.Oracle
   codes: Codes
   pixels: Pixels
@@ -179,7 +180,7 @@ class _Studio(NamedTuple):
 
 
 def _reconstruct(
-  model: attributes.Model, judge: oracle.Oracle, pixels: Pixels
+  model: attribute_vectors.Model, judge: oracle.Oracle, pixels: Pixels
 ) -> tuple[Codes, Pixels, Flags]:
   codes = model.encode(pixels)
   plain = model.decode(codes)
@@ -202,10 +203,11 @@ def _measure(
     rest = np.delete(changed, column, axis=1)
     return float(changed[:, column].mean()), float(rest.mean())
 
-  edited = attributes.edit(studio.model, codes, vector=vector)
+  edited = attribute_vectors.edit(studio.model, codes, vector=vector)
   flipped, leaked = change(edited)
   by_chance = [
-    change(attributes.edit(studio.model, codes, vector=v)) for v in others
+    change(attribute_vectors.edit(studio.model, codes, vector=v))
+    for v in others
   ]
   flipped_random, leaked_random = np.mean(by_chance, axis=0).tolist()
   near = far = None

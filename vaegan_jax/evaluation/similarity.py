@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Shaped, UInt8
 
-from vaegan_jax.evaluation import oracle
+from vaegan_jax.evaluation.features import oracle
 
 Pixels = UInt8[np.ndarray, '_images _height _width colours']
 Queries = Shaped[np.ndarray, 'queries attributes']

@@ -14,10 +14,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from vaegan_jax import preparation, settings
-from vaegan_jax import state as states
+from vaegan_jax.config import build
+from vaegan_jax.core import train_state
 from vaegan_jax.data import batches
 from vaegan_jax.planning import programs, roofline
+from vaegan_jax.training import setup
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class Plan:
     return self.batch_size / self.least.total
 
 
-def images(config: settings.Config) -> int:
+def images(config: build.Config) -> int:
   """Counts the training images of a config's source, without reading it.
 
   Raises:
@@ -117,9 +118,7 @@ def images(config: settings.Config) -> int:
   )
 
 
-def make(
-  config: settings.Config, where: roofline.Slice, *, images: int
-) -> Plan:
+def make(config: build.Config, where: roofline.Slice, *, images: int) -> Plan:
   """Compiles a config's programs for chips, and looks at what they need.
 
   Args:
@@ -132,7 +131,7 @@ def make(
     programs.TooLarge: the compiler finds no way to run it on these chips.
   """
   config = _plannable(config)
-  run = preparation.prepare(config, devices=programs.devices(where))
+  run = setup.prepare(config, devices=programs.devices(where))
   rows = _rows(config)
   sharded = run.compiled.sharded
   drawn: list[Any] = [_many(config.batch_size, row, sharded) for row in rows]
@@ -159,7 +158,7 @@ def make(
   return Plan(where, config.batch_size, config.steps, memory, step, feed)
 
 
-def _plannable(config: settings.Config) -> settings.Config:
+def _plannable(config: build.Config) -> build.Config:
   """Refuses what cannot be planned, and fills in what need not be known.
 
   One step a call: XLA counts a loop of several as one, and their work is the
@@ -170,22 +169,22 @@ def _plannable(config: settings.Config) -> settings.Config:
       f"config.compile = {config.compile!r}: only 'jit' can be compiled for "
       'chips that are not there; plan with --config.compile=jit'
     )
-  if config.conditional == settings.ALL:
+  if config.conditional == build.ALL:
     raise ValueError(
-      f'config.conditional = {settings.ALL!r}: which attributes those are '
+      f'config.conditional = {build.ALL!r}: which attributes those are '
       'depends on the data, which is not read; name them'
     )
   filled: dict[str, Any] = {'steps_per_dispatch': 1}
   if config.data.source != 'faces' and not config.data.path:
     filled['data.path'] = _UNREAD
-  return settings.change(config, filled)
+  return build.change(config, filled)
 
 
-def _rows(config: settings.Config) -> list[jax.ShapeDtypeStruct]:
+def _rows(config: build.Config) -> list[jax.ShapeDtypeStruct]:
   """Describes what the data has of one image."""
-  shape = settings.networks(config).decoder.shape
+  shape = build.networks(config).decoder.shape
   rows = [jax.ShapeDtypeStruct(shape, jnp.uint8)]
-  attributes = len(settings.conditional(config))
+  attributes = len(build.conditional(config))
   if attributes:
     rows.append(jax.ShapeDtypeStruct((attributes,), jnp.float32))
   return rows
@@ -202,7 +201,7 @@ def _flat(row: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
 
 
 def _memory(
-  state: states.TrainState,
+  state: train_state.TrainState,
   batch: int,
   *,
   step: programs.Program,

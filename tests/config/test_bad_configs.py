@@ -1,0 +1,170 @@
+"""Wrong configs and flags are refused before anything is compiled."""
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.configs import celeba
+from tests import small
+from vaegan_jax.config import build, schema
+from vaegan_jax.data.sources import faces
+from vaegan_jax.runs import records
+from vaegan_jax.training import setup
+
+NAN, INFINITE = float('nan'), float('inf')
+
+
+def test_every_setting_has_limits():
+  assert sorted(schema.NAMES) == sorted(records.flatten(celeba.get_config()))
+  assert set(schema.POSITIVE) <= set(schema.RANGES)
+
+
+def flat(**changes):
+  named = {name.replace('__', '.'): value for name, value in changes.items()}
+  return records.flatten(small.config()) | named
+
+
+@pytest.mark.parametrize('value', [NAN, INFINITE, -INFINITE, -1.0, True, '1'])
+@pytest.mark.parametrize('name', list(schema.RANGES))
+def test_no_number_may_be_strange(name, value):
+  with pytest.raises(ValueError, match=rf'config\.{name} = .*: expected'):
+    schema.check(flat(**{name: value}))
+
+
+@pytest.mark.parametrize('value', [-1, 0.5, 2.0, True, '1', None])
+@pytest.mark.parametrize('name', list(schema.WHOLE))
+def test_no_count_may_be_anything_else(name, value):
+  with pytest.raises(ValueError, match=rf'config\.{name} = .*: expected'):
+    schema.check(flat(**{name: value}))
+
+
+@pytest.mark.parametrize('value', [0, 1, 'true', None])
+@pytest.mark.parametrize('name', schema.FLAGS)
+def test_flags_are_true_or_false(name, value):
+  with pytest.raises(ValueError, match=rf'config\.{name} = .*True or False'):
+    schema.check(flat(**{name: value}))
+
+
+@pytest.mark.parametrize(
+  'value', [(), (0, 4), (4, -1), (4, 1.5), (4, NAN), ('4',), (True,), 4, '44']
+)
+@pytest.mark.parametrize('name', schema.CHANNELS)
+def test_channels_are_a_row_of_counts(name, value):
+  with pytest.raises(ValueError, match=rf'config\.{name} = .*64,128,256'):
+    schema.check(flat(**{name: value}))
+
+
+@pytest.mark.parametrize('name', [*schema.TEXTS, *schema.CHOICES])
+def test_texts_are_texts(name):
+  with pytest.raises(ValueError, match=rf'config\.{name} = 3: expected'):
+    schema.check(flat(**{name: 3}))
+
+
+@pytest.mark.parametrize('name', schema.POSITIVE)
+def test_some_numbers_must_not_be_zero(name):
+  with pytest.raises(
+    ValueError, match=rf'config\.{name} = 0.0: .* more than 0'
+  ):
+    schema.check(flat(**{name: 0.0}))
+
+
+# What is wrong, and words of the message.
+WRONG = [
+  ({'gama': 1.0}, r'config\.gama does not exist; did you mean gamma'),
+  ({'optimizer__nme': 'x'}, r'nme does not .* mean optimizer\.name'),
+  ({'optimizer__decay': 1.0}, r'decay = 1\.0: .* at most 0\.999999'),
+  ({'optimizer__momentum': 1.0}, r'momentum = 1\.0: .* at most 0\.999999'),
+  ({'optimizer__epoch': 0}, r'config\.optimizer\.epoch = 0'),
+  ({'discriminator__layer': 4}, r'layer = 4: .* from 0, .* to 1'),
+  ({'data__size': (60, 64)}, r'config\.data\.size = \(60, 64\).*is 64,64'),
+  ({'data__size': (64, 100)}, 'nearest is 64,96'),
+  ({'data__size': (3, 3)}, 'nearest is 8,8'),
+  ({'data__size': (0, 8)}, r'config\.data\.size'),
+  ({'data__size': (8.0, 8)}, r'config\.data\.size'),
+  ({'data__size': 'large'}, r'config\.data\.size'),
+  ({'data__size': (16,), 'encoder__channels': (4,) * 5}, 'multiples of 32'),
+  ({'data__size': (12,), 'encoder__channels': (4,),
+    'decoder__channels': (4, 4), 'discriminator__channels': (4, 4),
+    'discriminator__layer': 1}, 'multiples of 8'),
+  ({'model': 'VAE/GAN'}, r"model = 'VAE/GAN': .* did you mean vaegan"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(('changes', 'message'), WRONG)
+def test_it_is_refused_by_name(changes, message):
+  with pytest.raises(ValueError, match=message):
+    schema.check(flat(**changes))
+
+
+def test_a_config_without_a_setting_is_refused():
+  lacking = flat()
+  del lacking['data.flips']
+  with pytest.raises(ValueError, match=r'config\.data\.flips is missing'):
+    schema.check(lacking)
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'data.path': 'pictures'}, "'pictures': the images of 'faces' are drawn"),
+    ({'data.source': 'folder'}, r'config\.data\.path is empty'),
+    ({'data.source': 'tfds:', 'data.path': 'x'}, r'tfds:NAME'),
+    ({'conditional': 'Male,Male'}, 'stands twice'),
+    ({'conditional': 'Mail'}, 'did you mean Male'),
+    ({'conditional': 'all,Male'}, "names 'all'"),
+  ],
+)
+def test_data_that_do_not_fit_are_refused(changes, message):
+  config = build.change(small.config(), changes)
+  with pytest.raises(ValueError, match=message):
+    prepared(config)
+
+
+def prepared(config):
+  """Does what a run does with its config before it compiles or writes."""
+  build.check(config)
+  return build.conditional(build.resolve(config, build.source(config)))
+
+
+@pytest.mark.parametrize('source', ['celeba', 'lfw', 'folder', 'tfds:cats'])
+def test_a_path_that_leads_nowhere_is_refused(source, tmp_path):
+  where = str(tmp_path / 'nowhere')
+  config = small.config(data__source=source, data__path=where)
+  with pytest.raises(ValueError, match=r'config\.data\.path = .* not exist'):
+    build.source(config)
+
+
+def test_unlabelled_data_have_no_conditional_model(tmp_path):
+  (tmp_path / 'train').mkdir()
+  Image.new('RGB', (8, 8)).save(tmp_path / 'train' / '1.png')
+  config = small.config(
+    data__source='folder', data__path=str(tmp_path), conditional='all'
+  )
+  with pytest.raises(ValueError, match='has no attributes here'):
+    build.resolve(config, build.source(config))
+
+
+def test_a_batch_must_divide_among_the_devices():
+  devices = list(np.repeat(jax.devices(), 3))
+  with pytest.raises(ValueError, match=r'batch of 8 .* 3 devices: make config'):
+    setup.prepare(small.config(batch_size=8), devices=devices)
+
+
+@pytest.mark.parametrize('name', ['workdir', 'cache', 'similarity'])
+def test_a_file_in_place_of_a_folder_is_refused(tmp_path, name):
+  (tmp_path / 'file').touch()
+  for path in (tmp_path / 'file', tmp_path / 'file' / 'below' / 'it'):
+    places = {'workdir': tmp_path / 'run', 'cache': '', 'similarity': ''}
+    places[name] = path
+    workdir = places.pop('workdir')
+    config = flat(
+      data__cache=str(places['cache']), similarity=str(places['similarity'])
+    )
+    with pytest.raises(ValueError, match=f'{name} = {path}: '):
+      schema.check_places(config, workdir=workdir)
+  schema.check_places(flat(data__cache='new/folder'), workdir=tmp_path / 'new')
+
+
+def test_as_many_faces_are_allowed_as_can_be_drawn():
+  assert schema.WHOLE['data.faces'][1] == faces.SPLIT_ROOM

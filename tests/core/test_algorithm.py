@@ -1,0 +1,318 @@
+"""Gradients of Algorithm 1 against a plain reference in float64."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests import reference
+from vaegan_jax.core import (
+  algorithm,
+  architecture,
+  objectives,
+  optimizers,
+  streams,
+  train_state,
+)
+from vaegan_jax.core.objectives import MODELS
+
+BATCH, LATENT, SHAPE = 6, 7, (16, 24, 3)
+PAPER = objectives.Objective(gamma=1e-2)
+OBJECTIVES = {
+  'paper': PAPER,
+  'demo': dataclasses.replace(
+    PAPER, joint_normalisation=False, non_saturating=True
+  ),
+  'code': dataclasses.replace(PAPER, real_weight=0.66 / 0.17, epsilon=1e-3),
+  'two_terms': dataclasses.replace(
+    PAPER, joint_normalisation=False, reconstructions=False
+  ),
+  'vae': dataclasses.replace(PAPER, model=MODELS['vae']),
+  'vae_dis': dataclasses.replace(PAPER, model=MODELS['vae_dis']),
+  'gan': dataclasses.replace(PAPER, model=MODELS['gan']),
+}
+ATTRIBUTES = 4
+
+
+@functools.cache
+def model(layer=3, attributes=0):
+  nets = architecture.build(
+    SHAPE,
+    latent=LATENT,
+    encoder=(4, 5, 6),
+    encoder_hidden=9,
+    decoder=(5, 6, 4, 3),
+    discriminator=(3, 4, 5, 6),
+    discriminator_hidden=8,
+    layer=layer,
+    attributes=attributes,
+  )
+  rate = optimizers.schedule(1.0, 1.0, steps=1, power=1.0, epoch=1)
+  made = jax.eval_shape(
+    lambda: train_state.initialise(
+      nets,
+      dict.fromkeys(architecture.NAMES, optimizers.rmsprop(rate)),
+      key=jax.random.key(1),
+    )
+  )
+  draw = np.random.default_rng(2)
+
+  # Not initialised, which compiles slowly; large against rounding.
+  def weights(path, x):
+    spread = 2 / np.sqrt(x.size / x.shape[-1])
+    kernel = jnp.asarray(draw.normal(0, spread, x.shape), x.dtype)
+    others = {'scale': jnp.full(x.shape, 3.0), 'bias': jnp.zeros(x.shape)}
+    return others.get(path[-1].key, kernel)
+
+  # Running statistics as a trained network may have them.
+  def statistics(x):
+    return jnp.asarray(draw.uniform(0.5, 1.5, x.shape), x.dtype)
+
+  return nets, {
+    n: {
+      'params': jax.tree_util.tree_map_with_path(weights, s.params),
+      'batch_stats': jax.tree.map(statistics, s.statistics),
+    }
+    for n, s in made.networks.items()
+  }
+
+
+def condition(attributes):
+  if not attributes:
+    return None
+  return np.random.default_rng(4).normal(size=(BATCH, attributes))
+
+
+def data():
+  draw = np.random.default_rng(0)
+  images = draw.uniform(-1, 1, (BATCH, *SHAPE)).astype(np.float32)
+  noise = draw.normal(size=(2, BATCH, LATENT)).astype(np.float32)
+  return jnp.asarray(images), algorithm.Noise(*jnp.asarray(noise))
+
+
+def ours(name='paper', layer=3, attributes=0, **changes):
+  changed = dataclasses.replace(OBJECTIVES[name], **changes)
+  return descended(changed, layer, attributes)
+
+
+@functools.cache
+def descended(objective, layer, attributes):
+  nets, variables = model(layer, attributes)
+  images, noise = data()
+  a = condition(attributes)
+  given = None if a is None else jnp.asarray(a, jnp.float32)
+  return jax.jit(
+    lambda v: algorithm.descend(
+      nets, v, images, noise=noise, objective=objective, attributes=given
+    )
+  )(variables)
+
+
+@functools.cache
+def plain(name='paper', layer=3, attributes=0):
+  _, variables = model(layer, attributes)
+  images, noise = data()
+  a = condition(attributes)
+  with jax.enable_x64(True):
+    params, statistics = (
+      {
+        n: jax.tree.map(lambda x: np.asarray(x, np.float64), v[part])
+        for n, v in variables.items()
+      }
+      for part in ('params', 'batch_stats')
+    )
+    arrays = [np.asarray(x, np.float64) for x in (images, *noise)]
+    run = functools.partial(jax.jit, static_argnames=('layer', 'objective'))
+    keywords = {
+      'layer': layer,
+      'objective': OBJECTIVES[name],
+      'given': statistics['discriminator'],
+      'a': None if a is None else jnp.asarray(a),
+    }
+    return (
+      run(reference.terms)(params, *arrays, **keywords),
+      run(reference.gradients)(params, *arrays, **keywords),
+    )
+
+
+def distance(actual, expected):
+  """Relative distance of two trees as vectors."""
+  a, b = (
+    np.concatenate([np.ravel(x) for x in jax.tree.leaves(t)])
+    for t in (actual, expected)
+  )
+  return np.linalg.norm(a - b) / np.linalg.norm(b)
+
+
+@pytest.mark.parametrize('name', OBJECTIVES)
+def test_gradients_are_those_of_separate_differentiations(name):
+  actual, (_, expected) = ours(name).gradients, plain(name)
+  assert set(actual) == set(OBJECTIVES[name].model.learned)
+  for network, gradient in actual.items():
+    assert distance(gradient, expected[network]) < 1e-4, network
+
+
+@pytest.mark.parametrize('name', ['paper', 'demo'])
+def test_gradients_of_conditional_networks_are_right(name):
+  actual = ours(name, attributes=ATTRIBUTES).gradients
+  expected = plain(name, attributes=ATTRIBUTES)[1]
+  for network, gradient in actual.items():
+    assert distance(gradient, expected[network]) < 1e-4, network
+
+
+def test_every_network_hears_of_the_attributes():
+  gradients = ours('paper', attributes=ATTRIBUTES).gradients
+  for network in architecture.NAMES:
+    # The attributes come last at the input of the dense layer.
+    rows = gradients[network]['dense']['kernel'][-ATTRIBUTES:]
+    assert (np.abs(rows).max(axis=1) > 0).all(), network
+
+
+def test_a_frozen_discriminator_has_no_gradient_and_keeps_its_statistics():
+  descent = ours('vae_dis')
+  assert set(descent.gradients) == {'encoder', 'decoder'}
+  assert set(descent.statistics) == {'encoder', 'decoder'}
+
+
+@pytest.mark.parametrize('name', ['vae', 'vae_dis'])
+def test_without_l_gan_gamma_does_nothing(name):
+  one, other = ours(name).gradients, ours(name, gamma=1e6).gradients
+  jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+@pytest.mark.parametrize('layer', [0, 2])
+def test_gradients_are_right_for_every_layer_l(layer):
+  for network in architecture.NAMES:
+    actual = ours('paper', layer).gradients[network]
+    assert distance(actual, plain('paper', layer)[1][network]) < 1e-4
+
+
+@pytest.mark.parametrize('name', OBJECTIVES)
+def test_terms_are_those_of_the_reference_per_image(name):
+  actual, (expected, _) = ours(name).terms, plain(name)
+  for term in {'prior', 'llike', 'generation'} & actual.present().keys():
+    np.testing.assert_allclose(
+      getattr(actual, term), expected[term] / BATCH, rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize('name', OBJECTIVES)
+def test_a_model_has_the_terms_of_its_parts_and_no_others(name):
+  model = OBJECTIVES[name].model
+  expected = {'prior', 'llike'} if model.llike else set()
+  if model.adversarial:
+    expected |= {'real', 'generated', 'generation'}
+  assert set(ours(name).terms.present()) == expected
+
+
+@pytest.mark.parametrize('name', OBJECTIVES)
+def test_a_model_has_the_diagnostics_of_its_parts_and_no_others(name):
+  model = OBJECTIVES[name].model
+  expected = {'active_dimensions'} if model.llike else set()
+  if 'discriminator' in model.networks():
+    expected.add('feature_scale')
+  assert set(ours(name).diagnostics.metrics()) == expected
+
+
+def test_what_the_dimensions_add_is_l_prior():
+  descent = ours('paper')
+  assert descent.diagnostics.prior.shape == (LATENT,)
+  np.testing.assert_allclose(
+    descent.diagnostics.prior.sum(), descent.terms.prior, rtol=1e-5
+  )
+
+
+def test_the_power_is_that_of_the_features_of_x():
+  nets, variables = model()
+  images, _ = data()
+  # Frozen, so that the features of x do not depend on x_tilde.
+  features = nets.discriminator.apply(
+    variables['discriminator'],
+    images,
+    train=False,
+    method=nets.discriminator.features,
+  )
+  np.testing.assert_allclose(
+    ours('vae_dis').diagnostics.power, np.square(features).mean(), rtol=1e-5
+  )
+
+
+def test_l_gan_gives_the_encoder_exactly_nothing():
+  # Another weight and epsilon, the same gradient bit for bit.
+  one, other = (ours(n).gradients['encoder'] for n in ('paper', 'code'))
+  jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_l_llike_gives_the_discriminator_exactly_nothing():
+  one = ours('paper').gradients['discriminator']
+  other = ours('paper', gamma=3.0).gradients['discriminator']
+  jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_gamma_does_not_reach_the_encoder():
+  one = ours('paper').gradients['encoder']
+  other = ours('paper', gamma=3.0).gradients['encoder']
+  jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_the_decoders_gradient_is_linear_in_gamma():
+  none, paper, large = (
+    ours('paper', gamma=g).gradients['decoder'] for g in (0.0, PAPER.gamma, 3.0)
+  )
+  expected = jax.tree.map(
+    lambda b, ab: b + PAPER.gamma / 3 * (ab - b), none, large
+  )
+  assert distance(paper, expected) < 1e-5 < 1e-2 < distance(paper, none)
+
+
+def test_without_l_llike_the_decoder_climbs_what_the_discriminator_descends():
+  # d/d(images) of the discrimination, pulled by hand through the decoder.
+  _, variables = model()
+  images, noise = data()
+  decoder_params = variables['decoder']['params']
+
+  def discrimination(params):
+    changed = {n: v['params'] for n, v in variables.items()} | {
+      'decoder': params
+    }
+    return reference.terms(changed, images, *noise, layer=3, objective=PAPER)[
+      'discrimination'
+    ]
+
+  expected = jax.tree.map(
+    lambda g: -g, jax.jit(jax.grad(discrimination))(decoder_params)
+  )
+  assert (
+    distance(ours('paper', gamma=0.0).gradients['decoder'], expected) < 1e-3
+  )
+
+
+def test_joint_statistics_are_those_of_all_streams_together():
+  nets, variables = model()
+  _, noise = data()
+  codes = jnp.concatenate([noise.posterior, noise.z_p])
+  both = streams.run(
+    nets.decoder,
+    variables['decoder'],
+    {'a': noise.posterior, 'b': noise.z_p},
+  )
+  _, expected = nets.decoder.apply(
+    variables['decoder'], codes, train=True, mutable=['batch_stats']
+  )
+  assert distance(both.statistics, expected['batch_stats']) < 1e-5
+
+
+def test_streams_apart_do_not_feel_each_other():
+  nets, variables = model()
+  _, noise = data()
+
+  def x_tilde(z_p):
+    codes = {'x_tilde': noise.posterior, 'x_p': z_p}
+    return streams.run(
+      nets.decoder, variables['decoder'], codes, joint=False
+    ).outputs['x_tilde']
+
+  np.testing.assert_array_equal(x_tilde(noise.z_p), x_tilde(5 * noise.z_p))

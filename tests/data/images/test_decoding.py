@@ -1,0 +1,96 @@
+import contextlib
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vaegan_jax.data.images import decoding, skipping
+
+
+def encode(image, kind='PNG', **options):
+  data = io.BytesIO()
+  image.save(data, kind, **options)
+  return data.getvalue()
+
+
+RAMP = np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6)
+
+
+@pytest.mark.parametrize(
+  ('mode', 'kind'),
+  [('1', 'PNG'), ('L', 'PNG'), ('LA', 'PNG'), ('P', 'PNG'), ('RGB', 'BMP'),
+   ('RGBA', 'WEBP'), ('CMYK', 'JPEG'), ('I;16', 'PNG')],
+)  # fmt: skip
+@pytest.mark.parametrize('channels', [1, 3])
+def test_every_mode_becomes_bytes_of_the_channels_asked(mode, kind, channels):
+  image = Image.fromarray(RAMP)
+  if mode == 'I;16':
+    image = Image.fromarray(RAMP.astype(np.uint16) * 257)
+  else:
+    image = image.convert(mode)
+  pixels = decoding.decode(encode(image, kind), channels=channels)
+  assert pixels.dtype == np.uint8
+  assert pixels.shape == (4, 6, channels)
+
+
+def test_16_bit_grey_keeps_its_high_bits():
+  image = Image.fromarray(RAMP.astype(np.uint16) * 256 + 77)
+  pixels = decoding.decode(encode(image), channels=1)
+  np.testing.assert_array_equal(pixels[..., 0], RAMP)
+
+
+def test_palette_colours_are_the_palettes():
+  colours = np.zeros((4, 6, 3), np.uint8)
+  colours[:2] = (200, 30, 90)
+  image = Image.fromarray(colours).quantize(2)
+  np.testing.assert_array_equal(decoding.decode(encode(image)), colours)
+
+
+def test_transparent_pixels_lie_over_white():
+  image = Image.new('RGBA', (2, 1), (0, 0, 0, 0))
+  image.putpixel((1, 0), (10, 20, 30, 255))
+  pixels = decoding.decode(encode(image))
+  np.testing.assert_array_equal(pixels[0], [[255] * 3, [10, 20, 30]])
+
+
+def test_cmyk_ink_is_dark():
+  paper = Image.new('CMYK', (8, 8), (0, 0, 0, 0))
+  ink = Image.new('CMYK', (8, 8), (0, 0, 0, 255))
+  assert decoding.decode(encode(paper, 'JPEG')).min() > 250
+  assert decoding.decode(encode(ink, 'JPEG')).max() < 5
+
+
+def test_pictures_taken_on_the_side_stand_upright():
+  exif = Image.Exif()
+  exif[0x0112] = 6  # orientation: turn by 90 degrees clockwise
+  data = encode(Image.fromarray(RAMP), exif=exif.tobytes())
+  pixels = decoding.decode(data, channels=1)
+  np.testing.assert_array_equal(pixels[..., 0], np.rot90(RAMP, -1))
+
+
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WEBP', 'BMP'])
+def test_half_a_file_is_refused(kind):
+  noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+  data = encode(Image.fromarray(noise), kind)
+  decoding.decode(data)
+  for broken in (data[: len(data) // 2], b'', b'<html>not found</html>'):
+    with pytest.raises(skipping.Broken, match=r'x\.jpg: .*no whole image'):
+      decoding.decode(broken, name='x.jpg')
+
+
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WEBP', 'BMP'])
+def test_damaged_bytes_give_pixels_or_a_value_error_never_another(kind):
+  generator = np.random.default_rng(0)
+  image = Image.fromarray(generator.integers(0, 256, (8, 8, 3), np.uint8))
+  data = encode(image, kind)
+  for _ in range(300):
+    damaged = bytearray(data)
+    damaged[generator.integers(len(data))] = generator.integers(256)
+    with contextlib.suppress(skipping.Broken):
+      decoding.decode(bytes(damaged))
+
+
+def test_other_counts_of_channels_are_refused():
+  with pytest.raises(ValueError, match='channels'):
+    decoding.decode(b'', channels=4)

@@ -1,0 +1,83 @@
+import pathlib
+
+import numpy as np
+import pytest
+
+from vaegan_jax.data.images import label_tables
+
+
+def write(path, text):
+  path.write_text(text, encoding='utf-8')
+  return path
+
+
+def test_txt_is_split_at_blanks_and_csv_at_commas(tmp_path):
+  expected = [['a.jpg', '1', '-1'], ['b.jpg', '0', '1']]
+  txt = write(tmp_path / 'x.txt', 'a.jpg  1 -1\n\nb.jpg 0\t1\n')
+  csv = write(tmp_path / 'x.csv', 'a.jpg,1,-1\r\n\r\nb.jpg,0,1\r\n')
+  assert (
+    list(label_tables.rows(txt)) == list(label_tables.rows(csv)) == expected
+  )
+
+
+def test_a_spreadsheets_byte_order_mark_is_not_part_of_a_name(tmp_path):
+  path = write(tmp_path / 'x.csv', '\ufeffa.jpg,1\n')
+  assert list(label_tables.rows(path)) == [['a.jpg', '1']]
+
+
+def test_names_may_hold_commas_in_quotes(tmp_path):
+  path = write(tmp_path / 'x.csv', '"a, b.jpg",1\n')
+  assert list(label_tables.rows(path)) == [['a, b.jpg', '1']]
+
+
+def test_numbers_keep_rows_and_columns():
+  cells = [['a', '1', '-1.5'], ['b', '0', '1e3']]
+  values = label_tables.numbers(cells, columns=2, path=pathlib.Path('x'))
+  np.testing.assert_array_equal(values, [[1, -1.5], [0, 1000]])
+
+
+@pytest.mark.parametrize('row', [['a'], ['a', '1', '2'], ['a', 'x'], ['a', '']])
+def test_rows_that_are_not_numbers_are_refused_by_the_files_name(row):
+  cells = [['b', '1'], row]
+  with pytest.raises(ValueError, match=r'list\.csv'):
+    label_tables.numbers(cells, columns=1, path=pathlib.Path('list.csv'))
+
+
+def test_cells_between_tabs_may_hold_blanks(tmp_path):
+  path = write(tmp_path / 'x.txt', '#\tBig Nose\n\nAbba Eban\t1\t-2\r\n')
+  expected = [['#', 'Big Nose'], ['Abba Eban', '1', '-2']]
+  assert list(label_tables.rows(path, tabs=True)) == expected
+
+
+def test_names_are_looked_up_in_their_order_and_missing_ones_are_zeros():
+  table = {name: [name, str(i)] for i, name in enumerate('abcdef')}
+  settings = {'columns': 1, 'path': pathlib.Path('x.txt')}
+  values = label_tables.lookup(table, ['f', 'z', 'b'], **settings)
+  np.testing.assert_array_equal(values, [[5], [0], [1]])
+
+
+def test_two_rows_of_a_name_must_say_the_same():
+  rows = [['a', '1'], ['b', '2'], ['a', '1']]
+  table = label_tables.by_name(rows, path=pathlib.Path('x.csv'))
+  assert table == {'a': ['a', '1'], 'b': ['b', '2']}
+  with pytest.raises(ValueError, match=r'x\.csv has two rows of b'):
+    label_tables.by_name([*rows, ['b', '3']], path=pathlib.Path('x.csv'))
+
+
+@pytest.mark.parametrize('word', ['nan', 'inf', '-inf', '1e99'])
+@pytest.mark.filterwarnings('ignore:overflow')
+def test_numbers_that_are_not_finite_are_refused_by_their_row(word):
+  cells = [['a', '1', '2'], ['b', '3', word]]
+  with pytest.raises(ValueError, match=r'row of b .* not finite'):
+    label_tables.numbers(cells, columns=2, path=pathlib.Path('x'))
+
+
+def test_what_is_no_text_is_refused_by_its_name(tmp_path):
+  (tmp_path / 'x.csv').write_bytes(bytes(range(256)))
+  with pytest.raises(ValueError, match=r'x\.csv is no table'):
+    list(label_tables.rows(tmp_path / 'x.csv'))
+
+
+def test_at_most_three_of_many_names_are_said():
+  assert label_tables.some(list('abc'), 9) == '3 of 9 images (a, b, c)'
+  assert label_tables.some(list('abcd'), 9) == '4 of 9 images (a, b, c, ...)'

@@ -1,0 +1,238 @@
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import SHARED
+from vaegan_jax.data import cache
+from vaegan_jax.data.images import skipping
+from vaegan_jax.data.sources import celeba
+
+IMAGES = SHARED / 'celeba'
+NAMES = [f'{number:06d}.jpg' for number in range(1, 11)]
+PARTS = [0, 0, 0, 0, 0, 0, 1, 1, 2, 2]
+ATTRIBUTES = [[1, -1], [-1, 1]] * 5
+
+
+def jpeg(number, size=(178, 218)):
+  data = io.BytesIO()
+  Image.new('RGB', size, (number * 20, 128, 128)).save(data, 'JPEG')
+  return data.getvalue()
+
+
+def write_lists(folder, kind='txt'):
+  rows = [(n, str(p)) for n, p in zip(NAMES, PARTS, strict=True)]
+  marks = [(n, *map(str, a)) for n, a in zip(NAMES, ATTRIBUTES, strict=True)]
+  if kind == 'csv':
+    rows = [('image_id', 'partition'), *rows]
+    marks = [('image_id', 'Bald', 'Male'), *marks]
+  else:
+    marks = [(str(len(NAMES)),), ('Bald', 'Male'), *marks]
+  for stem, table in (
+    ('list_eval_partition', rows),
+    ('list_attr_celeba', marks),
+  ):
+    text = '\n'.join((',' if kind == 'csv' else '  ').join(r) for r in table)
+    (folder / f'{stem}.{kind}').write_text(text + '\n')
+
+
+def write_images(folder, nested=1):
+  for _ in range(nested):
+    folder = folder / 'img_align_celeba'
+  folder.mkdir(parents=True)
+  for number, name in enumerate(NAMES):
+    (folder / name).write_bytes(jpeg(number))
+
+
+def write_zip(folder):
+  with zipfile.ZipFile(folder / 'img_align_celeba.zip', 'w') as archive:
+    for number, name in enumerate(NAMES):
+      archive.writestr(f'img_align_celeba/{name}', jpeg(number))
+      archive.writestr(f'__MACOSX/img_align_celeba/._{name}', b'no image')
+
+
+def levels(source, split):
+  """Which files a split holds, told by their colour."""
+  pixels = source.read(split, 0, source.length(split))
+  return [round(level / 20) for level in pixels[..., 0].mean((1, 2))]
+
+
+@pytest.fixture(params=['folder', 'nested', 'zip', 'zip itself'])
+def path(request, tmp_path):
+  write_lists(tmp_path, 'csv' if request.param == 'nested' else 'txt')
+  if request.param.startswith('zip'):
+    write_zip(tmp_path)
+  else:
+    write_images(tmp_path, nested=2 if request.param == 'nested' else 1)
+  if request.param == 'zip itself':
+    return tmp_path / 'img_align_celeba.zip'
+  return tmp_path
+
+
+def test_every_layout_that_people_have_gives_the_same(path):
+  source = celeba.CelebA(path)
+  assert levels(source, 'train') == list(range(8))
+  assert levels(source, 'test') == [8, 9]
+  assert source.attribute_names == ('Bald', 'Male')
+  np.testing.assert_array_equal(source.attributes('test'), [[1, 0], [0, 1]])
+
+
+def test_a_zip_and_its_folder_share_a_fingerprint(tmp_path):
+  prints = []
+  for write in (write_zip, write_images):
+    folder = tmp_path / write.__name__
+    folder.mkdir()
+    write_lists(folder)
+    write(folder)
+    prints.append(celeba.CelebA(folder).fingerprint())
+  assert prints[0] == prints[1]
+
+
+@pytest.fixture
+def whole(tmp_path):
+  write_lists(tmp_path)
+  write_images(tmp_path)
+  return tmp_path
+
+
+def test_the_splits_are_disjoint_and_test_images_are_never_trained_on(whole):
+  source = celeba.CelebA(whole, train_on_validation=False)
+  splits = [levels(source, split) for split in cache.SPLITS]
+  assert splits == [[0, 1, 2, 3, 4, 5], [6, 7], [8, 9]]
+  for flag in (True, False):
+    trained = levels(celeba.CelebA(whole, train_on_validation=flag), 'train')
+    assert not set(trained) & {8, 9}
+
+
+def test_validation_images_are_in_train_or_apart_never_both(whole):
+  with pytest.raises(ValueError, match='set train_on_validation to False'):
+    celeba.CelebA(whole).length('validation')
+
+
+def test_the_crop_is_rows_40_to_188_and_columns_15_to_163(whole):
+  pixels = np.zeros((218, 178, 3), np.uint8)
+  pixels[40:188, 15:163] = 255
+  path = whole / 'img_align_celeba' / NAMES[0]
+  Image.fromarray(pixels).save(path, 'PNG')  # exact; the name does not matter
+  assert celeba.CelebA(whole).read('train', 0, 1).min() == 255
+  pixels[40:188, 15:163] = 0
+  Image.fromarray(255 - pixels).save(path, 'PNG')
+  assert celeba.CelebA(whole).read('train', 0, 1).min() == 255
+
+
+def test_another_size_is_another_size(whole):
+  source = celeba.CelebA(whole, (32, 48))
+  assert source.read('test', 0, 2).shape == (2, 32, 48, 3)
+
+
+def test_without_the_list_of_attributes_there_are_none(whole):
+  (whole / 'list_attr_celeba.txt').unlink()
+  source = celeba.CelebA(whole)
+  assert source.attribute_names == ()
+  assert source.attributes('train') is None
+
+
+@pytest.mark.parametrize(
+  'name', ['list_eval_partition.txt', 'img_align_celeba']
+)
+def test_what_is_missing_is_named_with_its_place(whole, name):
+  (whole / name).rename(whole / 'elsewhere')
+  with pytest.raises(FileNotFoundError, match=name) as error:
+    celeba.CelebA(whole).fingerprint()
+  assert str(whole) in str(error.value)
+
+
+def test_a_partial_set_of_images_is_counted_and_named(whole):
+  for name in NAMES[3:]:
+    (whole / 'img_align_celeba' / name).unlink()
+  with pytest.raises(ValueError, match=r'5 of 8 images \(000004') as error:
+    celeba.CelebA(whole).length('train')
+  for words in ('lists it', 'fetch the images again', '--config.data.skip_br'):
+    assert words in str(error.value)
+
+
+def test_a_partial_list_of_attributes_is_counted_and_named(whole):
+  path = whole / 'list_attr_celeba.txt'
+  path.write_text('\n'.join(path.read_text().splitlines()[:5]))
+  with pytest.raises(ValueError, match=r'5 of 8 images \(000004') as error:
+    celeba.CelebA(whole).length('train')
+  assert 'list_attr_celeba.txt has no row of it' in str(error.value)
+
+
+def test_images_known_to_be_unusable_are_refused_one_by_one(whole):
+  (whole / 'img_align_celeba' / NAMES[1]).unlink()
+  path = whole / 'list_attr_celeba.txt'
+  rows = path.read_text().splitlines()
+  path.write_text('\n'.join(row for row in rows if NAMES[2] not in row))
+  source = celeba.CelebA(whole, skip_broken=True)
+  assert source.length('train') == 8
+  assert source.read('train', 0, 1).shape == (1, 64, 64, 3)
+  for place, why in ((1, 'lacks it'), (2, 'no row of it')):
+    with pytest.raises(skipping.Broken, match=f'{NAMES[place]}: .*{why}'):
+      source.read('train', place, 4)
+
+
+def test_a_list_of_attributes_without_names_is_refused(whole):
+  (whole / 'list_attr_celeba.txt').write_text('202599\n')
+  with pytest.raises(ValueError, match='names no attributes'):
+    _ = celeba.CelebA(whole).attribute_names
+
+
+def test_a_partial_partition_takes_the_images_that_it_lists(whole):
+  path = whole / 'list_eval_partition.txt'
+  path.write_text('\n'.join(path.read_text().splitlines()[2:]))
+  assert levels(celeba.CelebA(whole), 'train') == [2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+  'text', ['a.jpg 3\n', 'a.jpg .5\n', 'a.jpg nan\n', 'a.jpg x\n', '', '\n']
+)
+def test_a_partition_that_makes_no_sense_is_refused(whole, text):
+  (whole / 'list_eval_partition.txt').write_text(text)
+  with pytest.raises(ValueError, match='list_eval_partition'):
+    celeba.CelebA(whole).length('train')
+
+
+def test_a_broken_image_is_named(whole):
+  path = whole / 'img_align_celeba' / NAMES[1]
+  path.write_bytes(path.read_bytes()[:400])
+  with pytest.raises(skipping.Broken, match=r'000002.jpg: .*no whole image'):
+    celeba.CelebA(whole).read('train', 0, 3)
+
+
+def test_images_that_are_not_the_aligned_ones_are_refused(whole):
+  path = whole / 'img_align_celeba' / NAMES[0]
+  path.write_bytes(jpeg(1, size=(409, 687)))
+  with pytest.raises(ValueError, match='aligned and cropped'):
+    celeba.CelebA(whole).read('train', 0, 1)
+
+
+def test_a_web_page_saved_as_the_zip_is_refused(whole):
+  path = whole / 'img_align_celeba.zip'
+  path.write_text('<html>Too many users have viewed this file</html>')
+  with pytest.raises(ValueError, match='no whole zip'):
+    celeba.CelebA(path).fingerprint()
+
+
+def test_threads_read_what_one_reader_reads(tmp_path):
+  write_lists(tmp_path)
+  write_zip(tmp_path)
+  source = celeba.CelebA(tmp_path)
+  data = cache.load(
+    source, split='train', directory=tmp_path / 'cache', progress=False
+  )
+  np.testing.assert_array_equal(data.images, source.read('train', 0, 8))
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not IMAGES.is_dir(), reason='no development data')
+def test_the_real_files_have_their_known_counts():
+  source = celeba.CelebA(IMAGES, train_on_validation=False)
+  assert [source.length(split) for split in cache.SPLITS] == [8000, 1000, 1000]
+  assert len(source.attribute_names) == 40
+  male = source.attributes('train')[:, source.attribute_names.index('Male')]
+  assert 0.35 < male.mean() < 0.5
+  pixels = source.read('test', 0, 32)
+  assert 80 < pixels.mean() < 160

@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from vaegan_jax.data import cache
+from vaegan_jax.data.sources import folder
+
+KINDS = ('jpg', 'jpeg', 'png', 'webp', 'bmp', 'PNG', 'JPG')
+
+
+def save(path, level=128, size=(20, 30), mode='RGB'):
+  path.parent.mkdir(parents=True, exist_ok=True)
+  Image.new('L', size, level).convert(mode).save(path)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+  root = tmp_path / 'pictures'
+  for number in range(40):
+    kind = KINDS[number % len(KINDS)]
+    save(root / f'{number % 3}' / f'{number}.{kind}', level=number * 6)
+  return root
+
+
+def names(source, split):
+  return source._names[split]
+
+
+def everything(source):
+  return [name for split in cache.SPLITS for name in names(source, split)]
+
+
+def test_nested_images_of_every_kind_are_found_once(pictures):
+  (pictures / 'notes.txt').write_text('no image')
+  (pictures / '.hidden.png').write_bytes(b'no image')
+  (pictures / '.thumbnails').mkdir()
+  save(pictures / '.thumbnails' / '1.png')
+  found = everything(folder.Folder(pictures, (16, 16)))
+  assert len(found) == len(set(found)) == 40
+
+
+def test_links_are_followed_but_never_in_circles(pictures):
+  (pictures / 'again').symlink_to(pictures, target_is_directory=True)
+  (pictures.parent / 'linked').symlink_to(pictures, target_is_directory=True)
+  root = pictures.parent / 'linked'
+  assert len(everything(folder.Folder(root, (16, 16)))) == 40
+
+
+def test_a_hash_of_the_path_puts_most_images_in_train(tmp_path):
+  paths = [f'{number}.png' for number in range(2000)]
+  splits = [folder._split_by_hash(path) for path in paths]
+  counts = [splits.count(split) for split in cache.SPLITS]
+  assert counts == pytest.approx([1800, 100, 100], abs=50)
+
+
+def test_adding_an_image_moves_no_other(pictures):
+  before = folder.Folder(pictures, (16, 16))
+  kept = {split: set(names(before, split)) for split in cache.SPLITS}
+  save(pictures / 'new.png')
+  after = folder.Folder(pictures, (16, 16))
+  assert all(kept[s] <= set(names(after, s)) for s in cache.SPLITS)
+
+
+@pytest.mark.parametrize('validation', ['validation', 'val'])
+def test_folders_named_as_splits_are_the_splits(tmp_path, validation):
+  for top, count in (('train', 5), (validation, 3), ('test', 2), ('other', 1)):
+    for number in range(count):
+      save(tmp_path / top / 'deep' / f'{number}.png')
+  source = folder.Folder(tmp_path, (16, 16))
+  assert [source.length(split) for split in cache.SPLITS] == [5, 3, 2]
+
+
+def test_images_come_in_order_cropped_about_their_centre(tmp_path):
+  for number in range(3):
+    save(tmp_path / 'train' / f'{number}.png', number * 50, (40 + number, 25))
+  source = folder.Folder(tmp_path, (16, 24))
+  pixels = source.read('train', 1, 3)
+  assert pixels.shape == (2, 16, 24, 3)
+  assert (pixels == [[[[50]]], [[[100]]]]).all()
+
+
+@pytest.mark.parametrize('mode', ['1', 'L', 'P', 'RGBA', 'CMYK'])
+def test_grey_is_asked_for_by_channels(tmp_path, mode):
+  path = tmp_path / 'train' / f'x.{"jpg" if mode == "CMYK" else "png"}'
+  save(path, 255, mode=mode)
+  pixels = folder.Folder(tmp_path, (16, 16), channels=1).read('train', 0, 1)
+  assert pixels.shape == (1, 16, 16, 1)
+  assert pixels.min() > 250
+
+
+def test_an_empty_folder_and_none_are_refused(tmp_path):
+  with pytest.raises(FileNotFoundError, match='hold no image'):
+    folder.Folder(tmp_path, (16, 16)).fingerprint()
+  with pytest.raises(FileNotFoundError, match='is no folder'):
+    folder.Folder(tmp_path / 'nowhere', (16, 16)).fingerprint()
+
+
+@pytest.fixture
+def labelled(tmp_path):
+  for number in range(3):
+    save(tmp_path / 'train' / f'{number}.png')
+  (tmp_path / 'attributes.csv').write_text(
+    'path,age,hat\ntrain/2.png,30,1\ntrain/0.png,10,0\ntrain/1.png,20,.5\n'
+    'gone.png,1,1\n'
+  )
+  return tmp_path
+
+
+def test_attributes_follow_the_images_not_the_lines(labelled):
+  source = folder.Folder(labelled, (16, 16))
+  assert source.attribute_names == ('age', 'hat')
+  expected = [[10, 0], [20, 0.5], [30, 1]]
+  np.testing.assert_array_equal(source.attributes('train'), expected)
+  assert source.length('train') == 3
+
+
+def test_images_without_attributes_are_counted_and_named(labelled):
+  save(labelled / 'train' / '3.png')
+  with pytest.raises(ValueError, match=r'1 of 4 images \(train/3.png'):
+    folder.Folder(labelled, (16, 16)).length('train')
+
+
+def test_the_fingerprint_tells_files_and_settings_apart(labelled):
+  source = folder.Folder(labelled, (16, 16))
+  prints = [source.fingerprint()]
+  (labelled / 'attributes.csv').write_text('path,age\n')
+  prints.append(folder.Folder(labelled, (16, 16)).fingerprint())
+  save(labelled / 'train' / '0.png', size=(90, 91))
+  prints.append(folder.Folder(labelled, (16, 16)).fingerprint())
+  assert all(a != b for i, a in enumerate(prints) for b in prints[:i])
+
+
+def test_the_cache_takes_a_folder(labelled, tmp_path):
+  data = cache.load(
+    folder.Folder(labelled, (16, 16)),
+    split='train',
+    directory=tmp_path / 'cache',
+    progress=False,
+  )
+  assert data.images.shape == (3, 16, 16, 3)

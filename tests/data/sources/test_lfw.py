@@ -1,0 +1,279 @@
+import io
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import SHARED
+from vaegan_jax.data import cache
+from vaegan_jax.data.images import skipping
+from vaegan_jax.data.sources import lfw
+
+IMAGES = SHARED / 'lfw'
+PEOPLE = {'train': {'Ann_Lee': 2, 'Bo_O-Hara': 1}, 'test': {'Cy_Young': 2}}
+# Each image is told by its level of red.
+LEVELS = {
+  'Ann_Lee_0001.jpg': 20,
+  'Ann_Lee_0002.jpg': 40,
+  'Bo_O-Hara_0001.jpg': 60,
+  'Cy_Young_0001.jpg': 80,
+  'Cy_Young_0002.jpg': 100,
+}
+# Not in the order of the images, and of one person more.
+SCORES = {
+  ('Cy Young', 1): (0.5, -2.5),
+  ('Zed', 1): (9.0, 9.0),
+  ('Bo O-Hara', 1): (-0.25, 1e-2),
+  ('Ann Lee', 2): (3.0, 4.0),
+  ('Ann Lee', 1): (1.0, 2.0),
+  ('Cy Young', 2): (5.0, 6.0),
+}
+
+
+def jpeg(level, side=250):
+  data = io.BytesIO()
+  Image.new('RGB', (side, side), (level, 128, 128)).save(data, 'JPEG')
+  return data.getvalue()
+
+
+def write_lists(folder, people=PEOPLE, scores=SCORES):
+  for split, counts in people.items():
+    lines = [str(len(counts)), *(f'{n}\t{c}' for n, c in counts.items())]
+    path = folder / f'peopleDev{split.capitalize()}.txt'
+    path.write_text('\n'.join(lines) + '\n')
+  rows = [['# scores'], ['#', 'person', 'imagenum', 'Male', 'Big Nose']]
+  rows += [[*map(str, key), *map(str, s)] for key, s in scores.items()]
+  text = ''.join('\t'.join(row) + '\n' for row in rows)
+  (folder / 'lfw_attributes.txt').write_text(text)
+
+
+def write_folder(folder, name='lfw'):
+  for image, level in LEVELS.items():
+    path = folder / name / image.rpartition('_')[0] / image
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(jpeg(level))
+
+
+def write_tgz(folder):
+  with tarfile.open(folder / 'lfw-deepfunneled.tgz', 'w:gz') as tar:
+    for image, level in LEVELS.items():
+      data = jpeg(level)
+      person = image.rpartition('_')[0]
+      info = tarfile.TarInfo(f'lfw-deepfunneled/{person}/{image}')
+      info.size = len(data)
+      tar.addfile(info, io.BytesIO(data))
+
+
+def levels(source, split):
+  """Which images a split holds, told by their colour."""
+  pixels = source.read(split, 0, source.length(split))
+  return [20 * round(level / 20) for level in pixels[..., 0].mean((1, 2))]
+
+
+@pytest.fixture
+def whole(tmp_path):
+  write_lists(tmp_path)
+  write_folder(tmp_path)
+  return tmp_path
+
+
+@pytest.mark.parametrize('layout', ['tgz', 'lfw', 'lfw-deepfunneled'])
+def test_every_layout_gives_the_same_without_a_warning(
+  tmp_path, layout, caplog
+):
+  write_lists(tmp_path)
+  if layout == 'tgz':
+    write_tgz(tmp_path)
+  else:
+    write_folder(tmp_path, layout)
+  source = lfw.LFW(tmp_path)
+  assert levels(source, 'train') == [20, 40, 60]
+  assert levels(source, 'test') == [80, 100]
+  assert not caplog.text
+  assert isinstance(source, cache.Source)
+  whole = tmp_path / 'again'
+  whole.mkdir()
+  write_lists(whole)
+  write_folder(whole)
+  assert source.fingerprint() == lfw.LFW(whole).fingerprint()
+
+
+def test_scores_follow_the_images_not_the_lines(whole):
+  source = lfw.LFW(whole)
+  assert source.attribute_names == ('Male', 'Big Nose')
+  scores = source.attributes('train')
+  assert scores.dtype == np.float32
+  np.testing.assert_allclose(scores, [[1, 2], [3, 4], [-0.25, 0.01]])
+  np.testing.assert_allclose(source.attributes('test'), [[0.5, -2.5], [5, 6]])
+
+
+def test_the_crop_is_the_centre_of_150(whole):
+  pixels = np.zeros((250, 250, 3), np.uint8)
+  pixels[50:200, 50:200] = 255
+  path = whole / 'lfw' / 'Ann_Lee' / 'Ann_Lee_0001.jpg'
+  for image in (pixels, 255 - pixels):
+    Image.fromarray(image).save(path, 'PNG')  # exact; its name does not matter
+    read = lfw.LFW(whole, (50, 50)).read('train', 0, 1)
+    assert (read == image[100, 100, 0]).all()
+
+
+def test_images_without_scores_are_left_out_and_counted(whole, caplog):
+  scores = {k: s for k, s in SCORES.items() if k != ('Ann Lee', 1)}
+  write_lists(whole, scores=scores)
+  source = lfw.LFW(whole, skip_broken=True)
+  assert levels(source, 'train') == [40, 60]
+  assert '1 of 3 images (Ann_Lee_0001.jpg)' in caplog.text
+  np.testing.assert_allclose(source.attributes('train')[0], [3, 4])
+
+
+def test_more_images_without_scores_than_the_whole_set_has_are_refused(whole):
+  scores = {k: s for k, s in SCORES.items() if k != ('Ann Lee', 1)}
+  write_lists(whole, scores=scores)
+  with pytest.raises(ValueError, match=r'1 of 3 .*--config.data.skip_broken'):
+    lfw.LFW(whole).length('train')
+
+
+def test_without_the_attribute_file_all_images_are_used(whole):
+  (whole / 'lfw_attributes.txt').unlink()
+  source = lfw.LFW(whole)
+  assert levels(source, 'train') == [20, 40, 60]
+  assert source.attribute_names == ()
+  assert source.attributes('train') is None
+
+
+def test_images_that_are_not_there_are_counted_and_refused(whole):
+  (whole / 'lfw' / 'Ann_Lee' / 'Ann_Lee_0002.jpg').unlink()
+  with pytest.raises(ValueError, match=r'1 of 3 .*\(Ann_Lee_0002.jpg\)'):
+    lfw.LFW(whole).length('train')
+  source = lfw.LFW(whole, skip_broken=True)
+  assert source.length('train') == 3
+  with pytest.raises(skipping.Broken, match=r'0002\.jpg: .* lacks it'):
+    source.read('train', 0, 3)
+
+
+def test_images_that_no_list_names_are_not_used(whole):
+  write_lists(whole, {'train': {'Ann_Lee': 1}, 'test': {'Cy_Young': 1}})
+  source = lfw.LFW(whole)
+  assert [levels(source, s) for s in ('train', 'test')] == [[20], [80]]
+
+
+@pytest.mark.parametrize('name', ['peopleDevTest.txt', 'lfw'])
+def test_what_is_missing_is_named_with_its_place(whole, name):
+  (whole / name).rename(whole / 'elsewhere')
+  with pytest.raises(FileNotFoundError, match=name) as error:
+    lfw.LFW(whole).fingerprint()
+  assert str(whole) in str(error.value)
+
+
+def test_a_validation_split_is_refused(whole):
+  with pytest.raises(ValueError, match="'validation' is empty"):
+    lfw.LFW(whole).length('validation')
+
+
+def test_a_person_in_both_splits_is_refused(whole):
+  write_lists(whole, {'train': {'Ann_Lee': 2}, 'test': {'Ann_Lee': 1}})
+  with pytest.raises(ValueError, match='tested on what it was trained on'):
+    lfw.LFW(whole).length('test')
+
+
+def test_names_that_match_no_image_are_refused(whole):
+  write_lists(whole, {'train': {'Eve': 2}, 'test': {'Cy_Young': 1}})
+  (whole / 'lfw_attributes.txt').unlink()
+  with pytest.raises(ValueError, match=r'2 of 2 images .Eve_0001'):
+    lfw.LFW(whole, skip_broken=True).length('train')
+
+
+def test_scores_that_match_no_image_are_refused(whole):
+  write_lists(whole, scores={('Zed', 1): (1, 1)})
+  with pytest.raises(ValueError, match='go without attributes'):
+    lfw.LFW(whole).length('train')
+
+
+@pytest.mark.parametrize(
+  ('text', 'complaint'),
+  [
+    ('', 'no list of people'),
+    ('2\nAnn_Lee x\n', 'no list of people'),
+    ('2\nAnn_Lee\t2\n', 'announces 2 people and lists 1'),
+    ('<html>moved</html>\n', 'no list of people'),
+    (f'{10**15}\nAnn_Lee 2\n', 'lists 1'),
+    (f'1\nAnn_Lee {10**15}\n', 'at most 9999'),
+  ],
+)
+def test_a_broken_list_of_people_is_refused(whole, text, complaint):
+  (whole / 'peopleDevTrain.txt').write_text(text)
+  with pytest.raises(ValueError, match=f'peopleDevTrain.*{complaint}'):
+    lfw.LFW(whole).length('train')
+
+
+@pytest.mark.parametrize(
+  'line', ['Ann Lee\t1\t0.5', 'Ann Lee\t1\t0.5\tx', 'Ann Lee\tone\t1\t2', '<p>']
+)
+def test_a_broken_attribute_file_is_refused(whole, line):
+  with (whole / 'lfw_attributes.txt').open('a') as file:
+    file.write(f'{line}\n')
+  with pytest.raises(ValueError, match=r'lfw_attributes\.txt'):
+    lfw.LFW(whole).attributes('train')
+
+
+def test_an_attribute_file_without_a_header_is_refused(whole):
+  (whole / 'lfw_attributes.txt').write_text('Ann Lee\t1\t0.5\t2\n')
+  with pytest.raises(ValueError, match='has no header'):
+    _ = lfw.LFW(whole).attribute_names
+
+
+def test_images_that_are_not_250_wide_are_refused(whole):
+  path = whole / 'lfw' / 'Ann_Lee' / 'Ann_Lee_0002.jpg'
+  path.write_bytes(jpeg(10, side=64))
+  with pytest.raises(ValueError, match=r'Ann_Lee_0002.*deep-funneled'):
+    lfw.LFW(whole).read('train', 0, 3)
+
+
+def test_a_broken_image_is_named(whole):
+  path = whole / 'lfw' / 'Ann_Lee' / 'Ann_Lee_0002.jpg'
+  path.write_bytes(path.read_bytes()[:300])
+  with pytest.raises(skipping.Broken, match=r'_0002.jpg: .*no whole image'):
+    lfw.LFW(whole).read('train', 0, 3)
+
+
+def test_the_fingerprint_tells_lists_and_images_apart(whole):
+  prints = [lfw.LFW(whole).fingerprint()]
+  write_lists(whole, scores={**SCORES, ('Ann Lee', 1): (1.5, 2.0)})
+  prints.append(lfw.LFW(whole).fingerprint())
+  write_lists(whole, {**PEOPLE, 'train': {'Ann_Lee': 2}})
+  prints.append(lfw.LFW(whole).fingerprint())
+  path = whole / 'lfw' / 'Ann_Lee' / 'Ann_Lee_0001.jpg'
+  path.write_bytes(path.read_bytes() + b'\0')
+  prints.append(lfw.LFW(whole).fingerprint())
+  assert all(a != b for i, a in enumerate(prints) for b in prints[:i])
+
+
+def test_the_cache_keeps_scores_as_they_are(whole, tmp_path):
+  data = cache.load(
+    lfw.LFW(whole, (16, 16)),
+    split='test',
+    directory=tmp_path / 'cache',
+    progress=False,
+  )
+  assert data.images.shape == (2, 16, 16, 3)
+  np.testing.assert_array_equal(data.attributes, [[0.5, -2.5], [5, 6]])
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not IMAGES.is_dir(), reason='no development data')
+def test_the_real_files_hold_73_scores_and_aligned_faces(tmp_path):
+  # A part of the images and of the scores is there.
+  source = lfw.LFW(IMAGES, skip_broken=True)
+  assert len(source.attribute_names) == 73
+  whole = {
+    split: cache.load(source, split=split, directory=tmp_path, progress=False)
+    for split in ('train', 'test')
+  }
+  train, test = (data.attributes for data in whole.values())
+  assert min(len(train), len(test)) > 500
+  assert train.shape[1] == test.shape[1] == 73
+  assert (train < 0).any(0).all()
+  pixels = whole['test'].images[:64].astype(np.float32)
+  # Faces are lit and centred: the middle is brighter than the corners.
+  assert pixels[:, 24:40, 24:40].mean() > pixels[:, :8, :8].mean() + 10

@@ -1,0 +1,198 @@
+import importlib
+import io
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import ROOT
+from vaegan_jax.data import cache
+from vaegan_jax.data.sources import tfds
+
+
+def png(number):
+  data = io.BytesIO()
+  colour = (number, 100, 200)
+  Image.new('RGB', (12, 10 + number), colour).save(data, 'PNG')
+  data.seek(0)
+  return data
+
+
+def prepare(dataset, directory, **sizes):
+  """Makes a small data set with TFDS itself, without TensorFlow."""
+  library = importlib.import_module('tensorflow_datasets')
+  features = {
+    'image': library.features.Image(shape=(None, None, 3)),
+    'label': library.features.ClassLabel(names=['cat', 'dog', 'owl']),
+    'attributes': {'Bald': np.bool_, 'Male': np.bool_},
+    'landmarks': {'x': np.int64},
+  }
+
+  def examples(count):
+    for i in range(count):
+      yield (
+        i,
+        {
+          'image': png(i),
+          'label': i % 3,
+          'attributes': {'Bald': i % 2 == 0, 'Male': i < 4},
+          'landmarks': {'x': i},
+        },
+      )
+
+  class Pictures(library.core.GeneratorBasedBuilder, skip_registration=True):
+    name = dataset
+    VERSION = library.core.Version('1.0.0')
+
+    def _info(self):
+      return library.core.DatasetInfo(
+        builder=self, features=library.features.FeaturesDict(features)
+      )
+
+    def _split_generators(self, manager):
+      return {split: examples(count) for split, count in sizes.items()}
+
+    def _generate_examples(self):
+      raise NotImplementedError
+
+  Pictures(
+    data_dir=directory, file_format='array_record'
+  ).download_and_prepare()
+
+
+@pytest.fixture(scope='module')
+def prepared(tmp_path_factory):
+  directory = tmp_path_factory.mktemp('tfds')
+  prepare('complete', directory, train=30, validation=8, test=7)
+  prepare('lacking', directory, train=40, test=7)
+  prepare('lonely', directory, train=40)
+  return directory
+
+
+def source(prepared, name='complete'):
+  return tfds.Tfds(name, (8, 8), data_dir=prepared)
+
+
+def numbers(data, split):
+  """Which examples a split holds, told by their red."""
+  return data.read(split, 0, data.length(split))[:, 4, 4, 0].tolist()
+
+
+def test_images_and_attributes_belong_together(prepared):
+  data = source(prepared)
+  assert data.attribute_names == (
+    *('Bald', 'Male'),
+    *('label:cat', 'label:dog', 'label:owl'),
+  )
+  for number, row in zip(
+    numbers(data, 'train'), data.attributes('train'), strict=True
+  ):
+    classes = [number % 3 == c for c in range(3)]
+    assert row.tolist() == [number % 2 == 0, number < 4, *classes]
+
+
+def test_pictures_are_cropped_resized_and_of_the_channels_asked(prepared):
+  data = source(prepared).read('test', 0, 3)
+  assert data.shape == (3, 8, 8, 3)
+  assert (data[..., 1:] == [100, 200]).all()
+  grey = tfds.Tfds('complete', (16, 8), channels=1, data_dir=prepared)
+  assert grey.read('test', 0, 3).shape == (3, 16, 8, 1)
+
+
+def test_own_splits_are_taken_as_they_are(prepared):
+  data = source(prepared)
+  assert [data.length(split) for split in cache.SPLITS] == [30, 8, 7]
+  assert sorted(numbers(data, 'train')) == list(range(30))
+
+
+@pytest.mark.parametrize(
+  ('name', 'sizes'), [('lacking', [38, 2, 7]), ('lonely', [36, 2, 2])]
+)
+def test_missing_splits_are_carved_from_train_and_left_out_of_it(
+  prepared, name, sizes
+):
+  data = source(prepared, name)
+  assert [data.length(split) for split in cache.SPLITS] == sizes
+  carved = [s for s, n in zip(cache.SPLITS, sizes, strict=True) if n != 7]
+  examples = [number for split in carved for number in numbers(data, split)]
+  assert sorted(examples) == list(range(40))
+
+
+def test_the_cache_takes_it_and_threads_read_right(prepared, tmp_path):
+  data = source(prepared)
+  loaded = cache.load(data, split='train', directory=tmp_path, progress=False)
+  np.testing.assert_array_equal(loaded.images, data.read('train', 0, 30))
+  np.testing.assert_array_equal(loaded.attributes, data.attributes('train'))
+
+
+def test_names_may_carry_a_version(prepared):
+  assert source(prepared, 'complete:1.0.0').length('test') == 7
+  with pytest.raises(FileNotFoundError, match=r'complete:2\.0\.0'):
+    source(prepared, 'complete:2.0.0').length('test')
+
+
+def info(directory, kind):
+  directory.mkdir(parents=True)
+  (directory / 'dataset_info.json').write_text(json.dumps({'fileFormat': kind}))
+
+
+def test_the_newest_version_is_taken(tmp_path):
+  for version in ('2.0.0', '10.0.0', '9.9.9'):
+    info(tmp_path / 'x' / version, 'array_record')
+  assert source(tmp_path, 'x')._folder.name == '10.0.0'
+
+
+def test_several_configs_must_be_told_apart(tmp_path):
+  for config in ('small', 'large'):
+    info(tmp_path / 'x' / config / '1.0.0', 'array_record')
+  with pytest.raises(ValueError, match='tfds:x/large, tfds:x/small'):
+    source(tmp_path, 'x').fingerprint()
+  found = source(tmp_path, 'x/small')._folder
+  assert found.relative_to(tmp_path) == pathlib.Path('x/small/1.0.0')
+
+
+def test_what_is_not_prepared_says_the_command_that_prepares_it(tmp_path):
+  with pytest.raises(FileNotFoundError) as error:
+    source(tmp_path, 'celeb_a').fingerprint()
+  command = (
+    f'tfds build celeb_a --file_format=array_record --data_dir={tmp_path}'
+  )
+  assert command in str(error.value)
+
+
+def test_another_format_says_the_command_that_converts_it(tmp_path):
+  info(tmp_path / 'x' / '1.0.0', 'tfrecord')
+  with pytest.raises(ValueError, match='tfds convert_format'):
+    source(tmp_path, 'x').fingerprint()
+
+
+def test_the_directory_comes_from_the_environment(prepared, monkeypatch):
+  monkeypatch.setenv('TFDS_DATA_DIR', str(prepared))
+  assert tfds.Tfds('complete', (8, 8)).length('test') == 7
+
+
+WITHOUT_TENSORFLOW = """
+import pathlib, sys
+from vaegan_jax.data import tfds
+assert 'tensorflow_datasets' not in sys.modules
+source = tfds.Tfds('complete', (8, 8), data_dir=pathlib.Path(sys.argv[1]))
+source.fingerprint(), source.attributes('train'), source.read('train', 0, 3)
+assert 'tensorflow_datasets' in sys.modules
+assert 'tensorflow' not in sys.modules
+"""
+
+
+def test_tensorflow_is_never_imported(prepared):
+  done = subprocess.run(
+    [sys.executable, '-c', WITHOUT_TENSORFLOW, str(prepared)],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    timeout=120,
+    check=False,
+  )
+  assert done.returncode == 0, done.stderr

@@ -1,0 +1,308 @@
+import functools
+import json
+import os
+import subprocess
+import sys
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests import ROOT
+from vaegan_jax.data import cache
+from vaegan_jax.evaluation.features import oracle, predictor
+from vaegan_jax.evaluation.metrics import accuracy
+
+NAMES = ('left', 'red', 'rare')
+
+
+def _draw(length, seed):
+  """Images of 8x8 whose attributes can be seen, and the attributes."""
+  generator = np.random.default_rng(seed)
+  images = generator.integers(90, 160, (length, 8, 8, 3))
+  flags = generator.random((length, 3)) < (0.5, 0.5, 0.06)
+  images[flags[:, 0], :, :4] -= 80
+  images[flags[:, 1], :, :, 0] += 80
+  images[flags[:, 2], 4:] += 60
+  return images.astype(np.uint8), flags
+
+
+def dataset(length=300, *, seed=0, kind=bool, split='train'):
+  images, flags = _draw(length, seed)
+  values = flags.astype(kind)
+  if kind is np.float32:
+    # Scores of very different units.
+    values = flags @ np.diag([200.0, 0.02, 3.0]) + (5, -7, 0)
+    values = values.astype(np.float32)
+  return cache.Dataset(
+    images=images,
+    attributes=values,
+    attribute_names=NAMES,
+    source='synthetic',
+    split=split,
+    digest=f'{length} of {seed}',
+  )
+
+
+# Every attribute is symmetric but 'left', so nothing is mirrored.
+load = functools.partial(
+  oracle.load,
+  steps=100,
+  learning_rate=0.02,
+  batch_size=32,
+  width=0.1,
+  hidden=16,
+  flips=False,
+  progress=False,
+)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  return tmp_path_factory.mktemp('cache')
+
+
+@pytest.fixture(scope='module')
+def trained(folder):
+  return load(dataset(), dataset(seed=1), directory=folder)
+
+
+@pytest.fixture(scope='module')
+def scored(folder):
+  sets = (dataset(seed=s, kind=np.float32) for s in (0, 1))
+  return load(*sets, directory=folder)
+
+
+def test_what_can_be_seen_is_learned_however_rare(trained):
+  assert trained.binary
+  assert trained.held_out.images == 300
+  assert trained.held_out.measures['balanced_accuracy'].min() > 0.95
+  assert trained.held_out.means()['balanced_accuracy'] > 0.95
+
+
+def test_predictions_are_probabilities_of_the_named_attributes(trained):
+  images, flags = _draw(270, 2)  # more than one call, and a partial one
+  chances = trained.predict(images)
+  assert chances.dtype == np.float32
+  assert 0 <= chances.min() <= chances.max() <= 1
+  assert ((chances > 0.5) == flags).mean() > 0.95
+  np.testing.assert_array_equal(trained.holds(images), chances > 0.5)
+
+
+def test_scores_come_in_their_own_units(scored):
+  assert not scored.binary
+  means = scored.held_out.means()
+  assert means['correlation'] > 0.9
+  assert means['explained_variance'] > 0.8
+  images, flags = _draw(100, 2)
+  np.testing.assert_allclose(
+    scored.predict(images)[:, 0], 5 + 200 * flags[:, 0], atol=90
+  )
+  with pytest.raises(ValueError, match='scores'):
+    scored.holds(images)
+
+
+def test_features_vary_alike_and_do_not_depend_on_their_company(trained):
+  images = dataset().images
+  features = trained.features(images)
+  assert features.shape == (300, 16)
+  assert features.dtype == np.float32
+  np.testing.assert_allclose(features.std(0), 1, atol=0.4)
+  alone = trained.features(images[7:8])
+  np.testing.assert_allclose(alone, features[7:8], atol=1e-5)
+
+
+def test_a_second_load_reads_what_the_first_wrote(trained, folder, monkeypatch):
+  monkeypatch.setattr(oracle.predictor, 'fit', None)
+  again = load(dataset(), dataset(seed=1), directory=folder)
+  images, _ = _draw(20, 2)
+  np.testing.assert_array_equal(again.predict(images), trained.predict(images))
+  assert again.digest == trained.digest
+
+
+def test_training_is_deterministic_and_depends_on_the_seed(trained, tmp_path):
+  images, _ = _draw(20, 2)
+  sets = dataset(), dataset(seed=1)
+  again = load(*sets, directory=tmp_path)
+  np.testing.assert_array_equal(again.predict(images), trained.predict(images))
+  other = load(*sets, directory=tmp_path, seed=1)
+  assert not np.array_equal(other.predict(images), trained.predict(images))
+  assert other.digest != trained.digest
+
+
+def test_other_labels_of_the_same_images_are_learned_anew(
+  trained, folder, monkeypatch
+):
+  class Trains(Exception):
+    pass
+
+  def fit(*args, **kwargs):
+    raise Trains
+
+  monkeypatch.setattr(oracle.predictor, 'fit', fit)
+  flipped = dataset()
+  flipped.attributes[:, 1] ^= True
+  with pytest.raises(Trains):
+    load(flipped, dataset(seed=1), directory=folder)
+
+
+def test_only_visible_attributes_count(folder):
+  held_out = dataset(seed=1)
+  visible = np.ones_like(held_out.attributes)
+  held_out.attributes[:150, 0] ^= True  # now wrong, so let them not be seen
+  wrong = load(dataset(), held_out, directory=folder)
+  visible[:150, 0] = False
+  right = load(dataset(), held_out, directory=folder, visible=visible)
+  assert wrong.held_out.measures['balanced_accuracy'][0] < 0.6
+  assert right.held_out.measures['balanced_accuracy'][0] > 0.95
+
+
+@pytest.mark.parametrize('name', ['weights.npz', 'about.json'])
+@pytest.mark.parametrize('how', ['changed', 'cut', 'missing'])
+def test_a_damaged_oracle_is_refused(trained, folder, name, how):
+  path = next(folder.glob(f'oracles/*-{trained.digest[:16]}')) / name
+  whole = path.read_bytes()
+  middle = len(whole) // 2
+  damaged = {
+    'changed': whole[:middle] + b'#' + whole[middle + 1 :],
+    'cut': whole[:middle],
+    'missing': None,
+  }
+  if damaged[how] is None:
+    path.unlink()
+  else:
+    path.write_bytes(damaged[how])
+  try:
+    with pytest.raises(ValueError, match='damaged'):
+      load(dataset(), dataset(seed=1), directory=folder)
+  finally:
+    path.write_bytes(whole)
+
+
+def test_nothing_is_left_behind_by_a_failed_training(tmp_path, monkeypatch):
+  def fail(*args, **kwargs):
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(oracle.weights.np, 'savez', fail)
+  monkeypatch.setattr(
+    oracle.predictor, 'fit', lambda *_, **__: {'params': {'a': np.zeros(2)}}
+  )
+  with pytest.raises(KeyboardInterrupt):
+    load(dataset(), dataset(seed=1), directory=tmp_path)
+  assert list((tmp_path / 'oracles').iterdir()) == []
+
+
+def test_errors_say_what_is_wrong(trained):
+  bare = cache.Dataset(dataset().images, None, (), 'synthetic', 'train', '')
+  with pytest.raises(ValueError, match='has no attributes'):
+    load(bare, bare)
+  with pytest.raises(ValueError, match='differ'):
+    load(dataset(), dataset(kind=np.int8))
+  wrong = dataset(kind=np.int8)
+  wrong.attributes[3, 1] = -1
+  with pytest.raises(ValueError, match='other than 0 and 1'):
+    load(wrong, wrong)
+  scores = dataset(kind=np.float32)
+  scores.attributes[0, 0] = np.nan
+  with pytest.raises(ValueError, match='finite'):
+    load(scores, scores)
+  with pytest.raises(ValueError, match='takes at least one image'):
+    trained.predict(np.zeros((2, 16, 8, 3), np.uint8))
+
+
+def test_a_manifest_says_what_the_weights_are(trained, folder):
+  path = next(folder.glob(f'oracles/*-{trained.digest[:16]}/about.json'))
+  about = json.loads(path.read_text())
+  assert about['attribute_names'] == list(NAMES)
+  assert about['steps'] == 100
+
+
+def test_a_rare_attribute_weighs_as_much_as_its_absence():
+  has = jnp.array([[1.0], [0.0], [0.0], [0.0]])
+  scale = predictor.scale_of(np.asarray(has, bool))
+
+  def cost(output):
+    outputs = jnp.full((4, 1), output)
+    return predictor.loss(outputs, has, scale=scale)
+
+  # One answer for all images is best at even odds, not at 1 in 4.
+  np.testing.assert_allclose(cost(0.0), np.log(2), rtol=1e-6)
+  np.testing.assert_allclose(cost(-1.1), cost(1.1), rtol=1e-6)
+  assert cost(-1.1) > cost(0.0)
+
+
+def test_scores_are_learned_in_standard_deviations():
+  scores = jnp.array([[10.0, 3.0], [30.0, 3.0]])
+  scale = predictor.scale_of(np.asarray(scores))
+  outputs = jnp.array([[0.0, 0.0], [1.0, 2.0]])
+  # Off by one deviation in the first image, by two in the second.
+  np.testing.assert_allclose(
+    predictor.loss(outputs, scores, scale=scale), (1 + 4) / 2 / 2
+  )
+
+
+def test_balanced_accuracy_by_hand():
+  truth = np.array([[1, 1], [1, 1], [0, 1], [0, 1], [0, 1]], bool)
+  said = np.array([[1, 1], [0, 1], [0, 1], [0, 1], [1, 1]], bool)
+  each = accuracy.balanced(said, truth)
+  np.testing.assert_allclose(each[0], (1 / 2 + 2 / 3) / 2)
+  assert np.isnan(each[1])
+  assert accuracy.mean(each) == each[0]
+  visible = np.array([[1, 1], [0, 1], [1, 1], [1, 1], [1, 1]], bool)
+  seen = accuracy.balanced(said, truth, visible=visible)
+  np.testing.assert_allclose(seen[0], (1 + 2 / 3) / 2)
+
+
+def test_correlation_and_explained_variance_as_numpy_has_them():
+  generator = np.random.default_rng(0)
+  truth = generator.normal(size=(50, 3))
+  said = truth * (1, 2, 0) + generator.normal(size=(50, 3)) * (0.1, 1, 0)
+  each = accuracy.correlation(said, truth)
+  for i in range(2):
+    expected = np.corrcoef(said[:, i], truth[:, i])[0, 1]
+    np.testing.assert_allclose(each[i], expected)
+  assert each[2] == 0
+  assert np.isnan(accuracy.correlation(said, np.ones_like(truth))).all()
+  share = accuracy.explained(np.broadcast_to(truth.mean(0), (50, 3)), truth)
+  np.testing.assert_allclose(share, 0, atol=1e-12)
+  np.testing.assert_allclose(accuracy.explained(truth, truth), 1)
+
+
+# In a process of its own, without the flags that make small tests compile fast.
+PROGRAM = """
+import json, pathlib, sys
+from vaegan_jax.data import cache, faces
+from vaegan_jax.evaluation import oracle
+
+folder = pathlib.Path(sys.argv[1])
+learn = faces.Faces(size=(32, 32), correlated=False, train=30_000, seed=1)
+source = faces.Faces(size=(32, 32))
+held_out = cache.load(source, split='test', directory=folder)
+read = oracle.load(
+  cache.load(learn, split='train', directory=folder),
+  held_out,
+  directory=folder,
+  batch_size=64,
+  visible=source.visible('test', 0, len(held_out.images)),
+)
+each = read.held_out.measures['balanced_accuracy'].tolist()
+print(json.dumps(dict(zip(read.attribute_names, each, strict=True))))
+"""
+
+
+@pytest.mark.slow
+def test_cartoon_faces_are_read_at_the_scale_of_the_demo(tmp_path):
+  """Takes minutes: trained on uncorrelated faces, tested on others."""
+  environment = {k: v for k, v in os.environ.items() if k != 'XLA_FLAGS'}
+  result = subprocess.run(
+    [sys.executable, '-c', PROGRAM, str(tmp_path)],
+    env=environment,
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert result.returncode == 0, result.stderr[-3000:]
+  each = json.loads(result.stdout)
+  assert np.mean(list(each.values())) > 0.95, each
+  assert min(each.values()) > 0.85, each

@@ -1,0 +1,328 @@
+"""Distances of sets: by hand, against other computations, on cartoon faces.
+
+The last part feeds faces with what goes wrong in generative models, and looks
+whether the measures that ought to notice do.
+"""
+
+import numpy as np
+import pytest
+from scipy import linalg, ndimage, stats
+
+from vaegan_jax.data.sources import faces
+from vaegan_jax.evaluation.features import random_network
+from vaegan_jax.evaluation.metrics import distances, pyramids
+
+N = 300
+
+
+def normal(*shape, seed=0):
+  return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def points(*values):
+  return np.array(values, np.float32).reshape(len(values), -1)
+
+
+def exact(mean, covariance, n, seed):
+  """Draws points whose sample mean and covariance are those given."""
+  x = normal(n, len(mean), seed=seed).astype(float)
+  x -= x.mean(0)
+  x = x @ np.linalg.inv(np.linalg.cholesky(np.cov(x.T))).T
+  return (x @ np.linalg.cholesky(covariance).T + mean).astype(np.float32)
+
+
+def test_frechet_of_two_gaussians_by_hand():
+  a = exact([0, 0], np.diag([1.0, 4.0]), 100, 1)
+  b = exact([3, 4], np.diag([9.0, 1.0]), 150, 2)
+  # |mean|^2 = 25; per axis (sd - sd')^2 = (1 - 3)^2 and (2 - 1)^2.
+  assert distances.frechet(a, b) == pytest.approx(25 + 4 + 1, rel=1e-5)
+
+
+@pytest.mark.parametrize(('n', 'm', 'dims'), [(90, 70, 12), (20, 15, 30)])
+def test_frechet_agrees_with_the_matrix_square_root(n, m, dims):
+  """For singular covariances too, where the root needs scipy's complex one."""
+  mix = normal(dims, dims, seed=5)
+  a, b = normal(n, dims, seed=1), normal(m, dims, seed=2) @ mix + 0.5
+  c, d = np.cov(a.astype(float).T), np.cov(b.astype(float).T)
+  # A ridge on both keeps the root exact; its effect is below the tolerance.
+  ridge = 1e-9 * np.eye(dims)
+  root = linalg.sqrtm((c + ridge) @ (d + ridge))
+  expected = np.square(a.mean(0) - b.mean(0)).sum()
+  expected += np.trace(c) + np.trace(d) - 2 * np.trace(root).real
+  assert distances.frechet(a, b) == pytest.approx(expected, rel=1e-4)
+
+
+def test_frechet_of_a_set_and_itself_is_zero_and_it_is_symmetric():
+  a, b = normal(30, 50), 2 * normal(25, 50, seed=1)
+  assert 0 <= distances.frechet(a, a) < 1e-9
+  assert distances.frechet(a, b) == pytest.approx(distances.frechet(b, a))
+
+
+def test_kernel_agrees_with_a_loop_over_pairs():
+  a, b = normal(7, 3), normal(5, 3, seed=1) + 1
+
+  def k(x, y):
+    return (float(x @ y) / 3 + 1) ** 3
+
+  def within(s):
+    pairs = [(i, j) for i in range(len(s)) for j in range(len(s)) if i != j]
+    return np.mean([k(s[i], s[j]) for i, j in pairs])
+
+  across = np.mean([k(x, y) for x in a for y in b])
+  assert distances.kernel(a, b) == pytest.approx(
+    within(a) + within(b) - 2 * across, rel=1e-5
+  )
+
+
+def test_kernel_is_unbiased():
+  """Frechet distances of small sets are far above 0, these on both sides."""
+  values = [
+    distances.kernel(normal(20, 4, seed=i), normal(20, 4, seed=-i % 997))
+    for i in range(1, 200)
+  ]
+  error = np.std(values) / np.sqrt(len(values))
+  assert abs(np.mean(values)) < 3 * error
+  assert min(values) < 0 < max(values)
+
+
+def test_manifold_by_hand_on_a_line():
+  reference = points(0, 1, 2, 10)  # radii of 1 neighbour: 1, 1, 1, 8
+  samples = points(0.5, 2.5, 30)  # radii: 2, 2, 27.5
+  result = distances.manifold(samples, reference, neighbours=1)
+  # 0.5 lies in the balls of 0 and 1; 2.5 in those of 2 and 10.
+  assert result.precision == pytest.approx(2 / 3)
+  assert result.density == pytest.approx(4 / 3)
+  # Every ball holds a sample; 10 lies in the ball of 30 alone.
+  assert result.coverage == 1
+  assert result.recall == 1
+
+
+def test_manifold_by_hand_in_a_plane():
+  reference = points([0, 0], [0, 3], [4, 0])  # to the 2nd: 4, 5, 5
+  samples = points([1, 0], [1, 1], [9, 0])  # to the 2nd: 8, sqrt 65, sqrt 65
+  result = distances.manifold(samples, reference, neighbours=2)
+  # (1, 0) and (1, 1) lie in all balls, (9, 0) in that of (4, 0): on its edge.
+  assert result.precision == 1
+  assert result.density == pytest.approx((3 + 3 + 1) / (2 * 3))
+  assert result.recall == result.coverage == 1
+
+
+def test_manifold_of_a_set_and_itself_is_full():
+  x = normal(60, 4)
+  result = distances.manifold(x, x)
+  assert result[:2] == (1, 1)
+  assert result.coverage == 1
+  # Each point lies in its own ball and, on average, in five others.
+  assert result.density == pytest.approx(6 / 5)
+
+
+def test_manifold_of_sets_far_apart_is_empty():
+  x = normal(40, 4)
+  assert distances.manifold(x + 100, x) == (0, 0, 0, 0)
+
+
+def test_manifold_is_not_deceived_by_one_outlier_of_the_reference():
+  """Precision is, which is why Naeem et al. proposed the other two."""
+  reference = np.concatenate([normal(50, 2), points([1000, 0])])
+  samples = normal(50, 2) + np.float32([500, 0])
+  result = distances.manifold(samples, reference)
+  assert result.precision == 1
+  assert result.coverage < 0.05
+  assert result.density == pytest.approx(1 / 5)
+
+
+def test_parts_change_no_distance(monkeypatch):
+  a, b = normal(50, 6), normal(41, 6, seed=1) + 0.3
+  whole = distances.kernel(a, b), *distances.manifold(a, b)
+  monkeypatch.setattr(distances, '_ROWS', 7)
+  parts = distances.kernel(a, b), *distances.manifold(a, b)
+  np.testing.assert_allclose(parts, whole, rtol=1e-9)
+
+
+def test_a_pyramid_adds_up_to_the_image():
+  pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 48, 3), np.uint8)
+  levels = pyramids.laplacian(pixels)
+  assert [level.shape[1:3] for level in levels] == [(64, 48), (32, 24)]
+  image = pyramids.enlarge(levels[1]) + levels[0]
+  np.testing.assert_allclose(image, pixels, atol=1e-3)
+
+
+def test_a_flat_image_lies_in_the_last_level_alone():
+  first, last = pyramids.laplacian(np.full((1, 32, 32, 3), 90, np.uint8))
+  np.testing.assert_allclose(first, 0, atol=1e-4)
+  np.testing.assert_allclose(last, 90, rtol=1e-6)
+
+
+def test_patches_are_cut_from_each_image_in_turn():
+  maps = np.arange(3, dtype=np.float32).repeat(20 * 16 * 2)
+  cut = pyramids.cut(
+    maps.reshape(3, 20, 16, 2), 7, generator=np.random.default_rng(0)
+  )
+  assert cut.shape == (7, 49, 2)
+  np.testing.assert_array_equal(cut[:, 0, 0], [0, 1, 2, 0, 1, 2, 0])
+
+
+def test_sliced_wasserstein_of_patches_agrees_with_scipy():
+  """Along each direction, and in standard deviations of the reference."""
+  ours, theirs = normal(60, 4, 2), 3 * normal(60, 4, 2, seed=1) + 5
+  slices = pyramids._directions(8, 10, np.random.default_rng(0))
+  np.testing.assert_allclose(np.linalg.norm(slices, axis=1), 1, rtol=1e-6)
+  mean, sd = theirs.mean((0, 1)), theirs.std((0, 1))
+  expected = [
+    stats.wasserstein_distance(
+      *(((p - mean) / sd).reshape(60, 8) @ s for p in (ours, theirs))
+    )
+    for s in slices
+  ]
+  assert pyramids._sliced(ours, theirs, slices) == pytest.approx(
+    np.mean(expected), rel=1e-5
+  )
+
+
+# What a measure ought to see.
+
+
+@pytest.fixture(scope='module')
+def pixels():
+  return faces.Faces((32, 32), train=2 * N).read('train', 0, 2 * N)
+
+
+@pytest.fixture(scope='module')
+def real(pixels):
+  return pixels[:N]
+
+
+@pytest.fixture(scope='module')
+def held_out(pixels):
+  return pixels[N:]
+
+
+@pytest.fixture(scope='module')
+def measure(real):
+  features = random_network.features((32, 32, 3), seed=0)
+  return lambda pixels: distances.samples(pixels, real, features=features)
+
+
+@pytest.fixture(scope='module')
+def floor(measure, held_out):
+  return measure(held_out)
+
+
+def blurred(pixels, sd):
+  return ndimage.gaussian_filter(pixels, (0, sd, sd, 0))
+
+
+def noisy(pixels, sd):
+  noise = np.random.default_rng(0).normal(0, sd, pixels.shape)
+  return np.clip(pixels + noise, 0, 255).round().astype(np.uint8)
+
+
+def test_real_images_held_out_are_nearly_perfect(floor):
+  assert list(floor) == [
+    'sliced_wasserstein',
+    'high_frequency_ratio',
+    'frechet',
+    'kernel',
+    'precision',
+    'recall',
+    'density',
+    'coverage',
+  ]
+  assert floor['sliced_wasserstein'] < 0.1
+  assert floor['high_frequency_ratio'] == pytest.approx(1, abs=0.1)
+  assert abs(floor['kernel']) < 1e-3
+  assert floor['density'] == pytest.approx(1, abs=0.15)
+  assert min(floor['precision'], floor['recall'], floor['coverage']) > 0.85
+
+
+def test_blur_is_seen(measure, held_out, floor):
+  mild, strong = (measure(blurred(held_out, sd)) for sd in (0.6, 1.2))
+  for name in ('sliced_wasserstein', 'frechet', 'kernel'):
+    assert strong[name] > mild[name] > floor[name], name
+  for name in ('high_frequency_ratio', 'recall', 'coverage'):
+    assert strong[name] < mild[name] < floor[name], name
+  assert strong['high_frequency_ratio'] < 0.1
+  assert strong['recall'] < 0.5 * floor['recall']
+  assert strong['sliced_wasserstein'] > 5 * floor['sliced_wasserstein']
+
+
+def test_noise_is_seen(measure, held_out, floor):
+  mild, strong = (measure(noisy(held_out, sd)) for sd in (10, 25))
+  for name in ('sliced_wasserstein', 'frechet', 'high_frequency_ratio'):
+    assert strong[name] > mild[name] > floor[name], name
+  for name in ('precision', 'density', 'coverage'):
+    assert strong[name] < floor[name], name
+  assert strong['high_frequency_ratio'] > 1.5
+
+
+@pytest.mark.parametrize('sd', [0, 3], ids=['copies', 'near copies'])
+def test_collapse_to_few_modes_is_seen(measure, held_out, floor, sd):
+  modes = held_out[np.random.default_rng(0).integers(5, size=N)]
+  collapsed = measure(noisy(modes, sd))
+  assert collapsed['frechet'] > 5 * floor['frechet']
+  assert collapsed['kernel'] > 1e-3
+  assert collapsed['recall'] < 0.05
+  assert collapsed['coverage'] < 0.2
+  # Each sample by itself is as good as real, or four of the five modes.
+  assert collapsed['precision'] > 0.6
+
+
+def test_standardising_by_the_reference_keeps_what_blur_takes(real, held_out):
+  """Each set by itself, as in the authors' code, would hide most of it."""
+  blur = blurred(held_out, 1.2)
+  ours = pyramids.sliced_wasserstein(blur, real, patches=4096)
+  patches = [
+    pyramids.cut(
+      pyramids.laplacian(p)[0], 4096, generator=np.random.default_rng(0)
+    )
+    for p in (blur, real)
+  ]
+  alone = [(p - p.mean((0, 1))) / p.std((0, 1)) for p in patches]
+  slices = pyramids._directions(147, 128, np.random.default_rng(1))
+  assert ours.levels[32] > 3 * pyramids._sliced(*alone, slices)
+
+
+def test_sliced_wasserstein_of_a_set_and_itself_is_zero(real):
+  result = pyramids.sliced_wasserstein(real, real, patches=1000)
+  assert result == ({32: 0.0, 16: 0.0}, 0.0)
+
+
+def test_a_seed_decides_the_sliced_distance(real, held_out):
+  first, again, other = (
+    pyramids.sliced_wasserstein(
+      held_out[:90], real, patches=3000, seed=seed
+    ).mean
+    for seed in (0, 0, 1)
+  )
+  assert first == again
+  assert 0 < abs(other - first) < 0.3 * first
+
+
+def test_random_features_are_a_function_of_the_seed_and_the_image(real):
+  extract, again, other = (
+    random_network.features((32, 32, 3), seed=seed) for seed in (0, 0, 1)
+  )
+  features = extract(real[:300])
+  assert features.shape == (300, 448)
+  assert features.dtype == np.float32
+  assert 0.05 < features.std() < 5
+  np.testing.assert_array_equal(features, again(real[:300]))
+  assert not np.allclose(features, other(real[:300]))
+  # Whatever else is in its batch.
+  np.testing.assert_allclose(features[290:], extract(real[290:300]), rtol=1e-4)
+
+
+def test_errors_say_what_was_given(real):
+  x = normal(5, 3)
+  with pytest.raises(ValueError, match='reference of 1 images'):
+    distances.frechet(x, x[:1])
+  with pytest.raises(ValueError, match='not finite'):
+    distances.kernel(x, np.full_like(x, np.nan))
+  with pytest.raises(ValueError, match='neighbours = 5 of 5'):
+    distances.manifold(x, x)
+  with pytest.raises(ValueError, match='one size'):
+    pyramids.sliced_wasserstein(real[:, :16], real)
+  with pytest.raises(ValueError, match='at least 7x7'):
+    pyramids.sliced_wasserstein(real[:, :6], real[:, :6])
+  with pytest.raises(ValueError, match=r'takes \[N, 32, 32, 3\]'):
+    random_network.features((32, 32, 3))(real[:, :16])

@@ -1,0 +1,178 @@
+import numpy as np
+import pytest
+
+from tests import synthetic
+from vaegan_jax.data import cache
+from vaegan_jax.data.sources import faces
+from vaegan_jax.evaluation import attribute_vectors, editing
+
+MODEL = synthetic.Model()
+SEEN = synthetic.Seen()
+
+
+def vectors(model=MODEL, data=None, **settings):
+  data = data or synthetic.dataset(seed=1, split='train')
+  return attribute_vectors.vectors(
+    model.encode(data.images),
+    data.attributes,
+    attribute_names=data.attribute_names,
+    **{'names': synthetic.NAMES, **settings},
+  )
+
+
+def measure(model=MODEL, **settings):
+  return editing.measure(
+    model,
+    SEEN,
+    **{
+      'vectors': vectors(model),
+      'test': synthetic.dataset(),
+      'minimum': 5,
+      **settings,
+    },
+  )
+
+
+def test_a_vector_is_the_mean_with_less_the_mean_without():
+  codes = np.array([[1, 0], [3, 2], [0, 8]], np.float32)
+  has = np.array([[True], [True], [False]])
+  found = attribute_vectors.vectors(
+    codes, has, attribute_names=('a',), names=('a',), minimum=1
+  )
+  np.testing.assert_allclose(found.by_name['a'], [2, -7])
+  assert found.skipped == ()
+
+
+def test_an_attribute_that_few_images_have_or_lack_is_skipped():
+  data = synthetic.dataset(seed=1)
+  data.attributes[:, 0] = False
+  data.attributes[:19, 0] = True
+  data.attributes[:, 2] = True
+  found = vectors(data=data)
+  assert found.skipped == ('top', 'lower')
+  assert list(found.by_name) == ['upper', 'bottom']
+  # What has no vector is not measured either, and said.
+  edits = measure(vectors=found)
+  assert edits.skipped == found.skipped
+  assert list(edits.by_name) == ['upper', 'bottom']
+
+
+def test_a_model_whose_codes_are_attributes_flips_them_and_nothing_else():
+  means = editing.summary(measure())
+  assert means['attribute_vectors/flipped'] == 1
+  assert means['attribute_vectors/leaked'] == 0
+  assert means['attribute_vectors/attributes'] == 4
+  assert means['attribute_vectors/flipped_random'] < 0.5
+  assert means['attribute_vectors/leaked_random'] > 0.02
+
+
+def test_correlated_attributes_leak():
+  data = synthetic.dataset(seed=1)
+  data.attributes[:, 1] = data.attributes[:, 0]
+  images = synthetic.images(data.attributes)
+  entangled = vectors(
+    data=cache.Dataset(
+      images, data.attributes, synthetic.NAMES, '', 'train', ''
+    )
+  )
+  edit = measure(vectors=entangled).by_name['top']
+  assert edit.flipped == 1
+  # One of the other three changes wherever it was absent: half the images.
+  assert 1 / 9 < edit.leaked < 2 / 9
+
+
+def test_a_model_that_forgets_an_attribute_cannot_flip_it():
+  edits = measure(synthetic.Model(forgets=(2,))).by_name
+  assert edits['lower'].flipped == 0
+  assert edits['top'].flipped == 1
+
+
+def test_only_images_without_the_attribute_are_edited():
+  test = synthetic.dataset()
+  test.images[:20] = synthetic.paint(np.full((20, 4), 200))
+  test.attributes[:20] = False  # lacking in truth, but not as reconstructed
+  visible = np.ones_like(test.attributes)
+  visible[20:60] = False
+  edit = measure(test=test, visible=visible).by_name['top']
+  assert edit.images == (~test.attributes[60:, 0]).sum()
+  assert measure(test=test, images=7).by_name['top'].images == 7
+  few = measure(test=test, minimum=1000)
+  assert few.skipped == synthetic.NAMES
+  with pytest.raises(ValueError, match='take more images'):
+    editing.summary(few)
+
+
+def test_edits_come_near_the_true_counterfactuals():
+  test = synthetic.dataset()
+  asked = []
+
+  def counterfactual(places, name):
+    asked.append(name)
+    has = test.attributes[places].copy()
+    column = synthetic.NAMES.index(name)
+    assert not has[:, column].any()
+    noise = np.random.default_rng(0).normal(size=test.attributes.shape)
+    has[:, column] = True
+    return synthetic.paint(80 + 100 * has + 6 * noise[places])
+
+  edits = measure(test=test, counterfactual=counterfactual)
+  assert asked == list(synthetic.NAMES)
+  means = editing.summary(edits)
+  error = 'attribute_vectors/counterfactual_error'
+  distance = 'attribute_vectors/counterfactual_distance'
+  assert means[error] < 0.2 * means[f'{error}_unchanged']
+  assert means[distance] < 0.2 * means[f'{distance}_unchanged']
+  # A band of four that is 100 levels off: sqrt(100^2 / 4).
+  np.testing.assert_allclose(means[f'{error}_unchanged'], 50, rtol=0.02)
+  np.testing.assert_allclose(means[f'{distance}_unchanged'], 100, rtol=0.02)
+
+
+def test_random_vectors_depend_on_the_seed_alone():
+  once, again = measure(random=3), measure(random=3)
+  assert once == again
+  assert once != measure(random=3, seed=1)
+
+
+def test_the_figure_s_attributes_are_celeba_s():
+  assert len(attribute_vectors.PAPER) == 18
+  assert set(attribute_vectors.PAPER) <= set(faces.ATTRIBUTES)
+
+
+def test_agreement_is_1_for_copies_and_half_for_strangers():
+  test, others = synthetic.dataset(1000), synthetic.dataset(1000, seed=5)
+  assert attribute_vectors.agreement(SEEN, test.images, test.images) == 1
+  chance = attribute_vectors.agreement(SEEN, others.images, test.images)
+  assert abs(chance - 0.5) < 0.05
+  half = MODEL.decode(synthetic.Model(forgets=(0, 1)).encode(test.images))
+  np.testing.assert_allclose(
+    attribute_vectors.agreement(SEEN, half, test.images), 0.75
+  )
+
+
+def test_agreement_of_scores_is_their_correlation():
+  test, others = synthetic.dataset(1000), synthetic.dataset(1000, seed=5)
+  judge = synthetic.Seen(binary=False)
+  np.testing.assert_allclose(
+    attribute_vectors.agreement(judge, test.images, test.images), 1
+  )
+  chance = attribute_vectors.agreement(judge, others.images, test.images)
+  assert abs(chance) < 0.1
+
+
+def test_errors_say_what_is_wrong():
+  test = synthetic.dataset()
+  with pytest.raises(ValueError, match='no attribute Halo'):
+    vectors(names=('Halo',))
+  with pytest.raises(ValueError, match='a row for each code'):
+    attribute_vectors.vectors(
+      np.zeros((3, 2), np.float32),
+      test.attributes,
+      attribute_names=('a',) * 4,
+      names=('a',),
+    )
+  stranger = synthetic.Seen()
+  stranger.attribute_names = ('a', 'b', 'c', 'd')
+  with pytest.raises(ValueError, match='oracle of this data set'):
+    editing.measure(MODEL, stranger, vectors=vectors(), test=test)
+  with pytest.raises(ValueError, match='same shape'):
+    attribute_vectors.agreement(SEEN, test.images[1:], test.images)

@@ -1,0 +1,163 @@
+"""What is measured of which model, and that a dropped attribute is noticed."""
+
+import numpy as np
+import pytest
+
+from vaegan_jax.data import cache
+from vaegan_jax.data.sources import faces
+from vaegan_jax.evaluation import similarity, suite
+
+# The stand-ins below are no instances of what they stand for.
+pytestmark = pytest.mark.usefixtures('unchecked')
+
+NAMES = ('Blond_Hair', 'Eyeglasses', 'Smiling')
+SIZE = (16, 16)
+
+
+class Judge:
+  """Reads attributes off the brightness of three stripes of an image."""
+
+  binary = True
+  attribute_names = NAMES
+
+  def predict(self, pixels):
+    stripes = np.array_split(pixels.astype(np.float32), 3, axis=1)
+    return np.stack([s.mean((1, 2, 3)) / 255 for s in stripes], 1)
+
+  def holds(self, pixels):
+    return self.predict(pixels) > 0.5
+
+  def features(self, pixels):
+    return self.predict(pixels)
+
+
+def paint(attributes):
+  """Makes images that Judge reads as these attributes."""
+  rows = np.repeat(np.asarray(attributes), (6, 5, 5), axis=1)
+  images = np.empty((len(rows), *SIZE, 3), np.uint8)
+  images[:] = np.where(rows > 0.5, 235, 20)[:, :, None, None]
+  return images
+
+
+class Painter:
+  """Stands for a trained model: a code is a vector of attributes."""
+
+  image_shape = (*SIZE, 3)
+  latent_size = 3
+
+  def __init__(self, *, encodes=True, attribute_names=(), drops=None):
+    self.encodes, self.drops = encodes, drops
+    self.attribute_names = attribute_names
+
+  def decode(self, codes, attributes=None):
+    asked = np.array(codes if attributes is None else attributes, np.float32)
+    if self.drops is not None:
+      asked[:, self.drops] = 0
+    return paint(asked)
+
+  def encode(self, images, attributes=None):
+    return Judge().predict(images)
+
+  def reconstruct(self, images, attributes=None):
+    return self.decode(self.encode(images), attributes)
+
+  def sample(self, n, attributes=None, *, seed=0):
+    codes = np.random.default_rng(seed).integers(0, 2, (n, 3))
+    return self.decode(codes, attributes)
+
+
+@pytest.fixture(scope='module')
+def study():
+  draw = np.random.default_rng(0)
+
+  def dataset(split, count):
+    attributes = draw.integers(0, 2, (count, 3)).astype(np.int8)
+    return cache.Dataset(
+      paint(attributes), attributes, NAMES, 'stripes', split, 'digest'
+    )
+
+  judge = Judge()
+  return suite.Study(
+    dataset('train', 200), dataset('test', 120), judge, judge.features
+  )
+
+
+def rooms(found):
+  return {name.split('/')[0] for name in found}
+
+
+def test_a_gan_is_measured_by_its_samples_alone(study):
+  assert rooms(suite.measure(Painter(encodes=False), study)) == {'samples'}
+
+
+def test_a_conditional_model_is_asked_for_attributes(study):
+  model = Painter(attribute_names=NAMES)
+  found = suite.measure(model, study, runs=2)
+  assert rooms(found) == {'samples', 'reconstructions', 'similarity'}
+  assert found['similarity/cosine'] > 0.99
+
+
+def test_a_dropped_attribute_lowers_what_ought_to_notice(study):
+  whole = suite.measure(Painter(attribute_names=NAMES), study, runs=2)
+  without = suite.measure(
+    Painter(attribute_names=NAMES, drops=1), study, runs=2
+  )
+  assert without['similarity/cosine'] < whole['similarity/cosine'] - 0.2
+  assert without['similarity/squared_error'] > whole['similarity/squared_error']
+  assert (
+    without['reconstructions/agreement'] < whole['reconstructions/agreement']
+  )
+  assert without['samples/frechet'] > whole['samples/frechet'] + 0.1
+
+
+def test_a_model_of_some_attributes_is_asked_for_these_alone(study):
+  names = (NAMES[2], NAMES[0])
+
+  class Some(Painter):
+    def decode(self, codes, attributes=None):
+      smiling, blond = np.transpose(attributes)
+      return paint(np.stack([blond, 0 * blond, smiling], 1))
+
+  found = suite.measure(Some(attribute_names=names), study, runs=2)
+  assert found['similarity/cosine'] > 0.99
+
+
+def test_both_blur_and_grain_are_less_sharp_than_real_images(study):
+  class Grainy(Painter):
+    def decode(self, codes, attributes=None):
+      noise = np.random.default_rng(1).integers(
+        -60, 60, (len(codes), 16, 16, 3)
+      )
+      made = super().decode(codes).astype(int) + noise
+      return np.clip(made, 0, 255).astype(np.uint8)
+
+  whole, grainy = (
+    suite.measure(model(encodes=False), study)['samples/sharpness']
+    for model in (Painter, Grainy)
+  )
+  assert grainy < whole - 0.1
+
+
+def test_the_floor_is_that_of_real_images(study):
+  references = suite.references(study, runs=2)
+  floor = references['real']
+  assert floor['samples/high_frequency_ratio'] == pytest.approx(1, abs=0.2)
+  row = similarity.test_row(
+    study.judge, study.test.images, study.test.attributes
+  )
+  assert floor['similarity/cosine'] == pytest.approx(row.cosine)
+  ignoring = references['ignoring']
+  assert ignoring['similarity/squared_error'] > 2 * row.squared_error
+
+
+def test_vectors_are_those_of_the_paper_that_the_data_have(study):
+  vectors = suite.vectors(Painter(), study)
+  assert set(vectors.by_name) == {'Blond_Hair', 'Eyeglasses', 'Smiling'}
+
+
+def test_faces_are_redrawn_with_an_attribute_flipped():
+  source = faces.Faces(SIZE, train=3, test=3)
+  places = np.array([1, 0, 2])
+  redrawn = suite._redraw(source, places, np.array([1, 2]), 'Eyeglasses')
+  truth = source.counterfactual('test', [0, 2], 'Eyeglasses').pixels
+  np.testing.assert_array_equal(redrawn, truth)

@@ -1,0 +1,228 @@
+"""Several runs as one table."""
+
+import csv
+import json
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+from experiments import overrides
+from experiments.configs import demo
+from tests import ROOT
+from vaegan_jax.report import run_table
+from vaegan_jax.runs import records
+
+
+def begin(folder, *, rows=0, prior=20.0, measures=None, at=None, **changes):
+  """Writes what a run has written when it has logged some rows."""
+  config = demo.get_config().unlock()
+  config.update_from_flattened_dict(
+    {name.replace('__', '.'): value for name, value in changes.items()}
+  )
+  records.write_config(folder, config)
+  steps = range(10, 10 * rows + 1, 10)
+  metrics = [
+    {'step': s, 'prior': prior, 'llike': float(s), 'real': 0.5} for s in steps
+  ]
+  timing = [
+    {'step': s, 'seconds': s / 10, 'images_per_second': 320.0, 'device': 'cpu'}
+    for s in steps
+  ]
+  for name, lines in (('metrics', metrics), ('timing', timing)):
+    text = ''.join(json.dumps(line) + '\n' for line in lines)
+    (folder / f'{name}.jsonl').write_text(text)
+  if measures is not None:
+    found = {'about': {'step': at}, 'model': measures, 'real': {}}
+    (folder / 'evaluation.json').write_text(json.dumps(found))
+  return folder
+
+
+def table(*folders, **options):
+  found = run_table.find(list(folders))
+  made = run_table.table(
+    [run_table.read(f, name=n) for n, f in found.items()], **options
+  )
+  return [dict(zip(made.header, row, strict=True)) for row in made.rows]
+
+
+def launch(*words):
+  return subprocess.run(
+    [
+      sys.executable,
+      '-X',
+      'importtime',
+      '-m',
+      'experiments.compare',
+      *map(str, words),
+    ],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+  )
+
+
+@pytest.fixture
+def sweep(tmp_path):
+  """Two gammas with three seeds each, of which one has not begun."""
+  for gamma in (1e-5, 1e-6):
+    for seed in range(3):
+      begin(
+        tmp_path / f'gamma_{gamma}-seed_{seed}',
+        rows=0 if (gamma, seed) == (1e-5, 2) else 3,
+        prior=20.0 + seed**2,
+        gamma=gamma,
+        seed=seed,
+      )
+  return tmp_path
+
+
+def test_only_settings_that_differ_are_columns(sweep):
+  begin(sweep / 'wide', rows=1, encoder__channels=(8, 8))
+  begin(sweep / 'elsewhere', rows=1, compile='pmap', data__path='there')
+  header = list(table(sweep)[0])
+  assert header[:5] == ['run', 'encoder.channels', 'gamma', 'seed', 'step']
+  assert not {'compile', 'data.path'} & set(header)
+
+
+def test_runs_stand_in_the_order_of_their_settings(sweep):
+  begin(sweep / 'a', rows=1, gamma=0.5)
+  gammas = [row['gamma'] for row in table(sweep) if row['seed']]
+  assert gammas == ['1e-06'] * 3 + ['1e-05'] * 3 + ['0.5']
+
+
+def test_runs_that_differ_in_their_seed_have_a_mean_and_a_spread(sweep):
+  rows = table(sweep)
+  assert [row['run'] for row in rows if 'mean' in row['run']] == [
+    'mean of 3',
+    'mean of 2',
+  ]
+  mean, spread = rows[3]['prior'].split(' ± ')
+  values = [20.0, 21.0, 24.0]
+  assert float(mean) == pytest.approx(statistics.mean(values), abs=0.01)
+  assert float(spread) == pytest.approx(statistics.stdev(values), abs=0.01)
+  assert (rows[3]['gamma'], rows[3]['seed']) == ('1e-06', '')
+  assert rows[3]['step'] == '30'
+
+
+def test_a_run_without_rows_has_not_begun_and_counts_in_no_mean(sweep):
+  row = next(row for row in table(sweep) if row['run'].endswith('1e-05-seed_2'))
+  assert (row['step'], row['prior']) == ('not begun', '')
+  (row,) = table(begin(sweep / 'new' / 'alone'))
+  assert row == {'run': 'alone', 'step': 'not begun'}
+
+
+def test_metrics_are_means_of_the_last_rows_and_speed_a_median(tmp_path):
+  (row,) = table(begin(tmp_path / 'a', rows=30, batch_size=32))
+  # Steps 110 to 300, of which each logs its number; 10 steps a second.
+  assert row['llike'] == '205.0'
+  assert row['images/s'] == '320.0'
+  assert row['step'] == '300 of 800'
+  assert not {'generated', 'goodput'} & set(row)
+
+
+def test_goodput_is_that_of_the_last_row(tmp_path):
+  folder = begin(tmp_path / 'a', rows=2)
+  rows = records.read_rows(folder / records.TIMING)
+  text = ''.join(json.dumps({**r, 'goodput': r['step'] / 100}) for r in rows)
+  (folder / records.TIMING).write_text(text.replace('}{', '}\n{'))
+  assert table(folder)[0]['goodput'] == '0.2000'
+
+
+def test_measures_stand_beside_with_their_step_if_the_run_went_on(tmp_path):
+  found = {'samples/frechet': 70.25, 'samples/kernel': 0.5}
+  begin(tmp_path / 'a', rows=3, measures=found, at=30)
+  begin(tmp_path / 'b', rows=3, gamma=0.5)
+  rows = table(tmp_path)
+  assert sorted(row['samples/frechet'] for row in rows) == ['', '70.25']
+  assert not {'samples/kernel', 'measured at step'} & set(rows[0])
+  begin(tmp_path / 'b', rows=3, gamma=0.5, measures=found, at=20)
+  rows = table(tmp_path, measures=['samples/kernel'])
+  assert [row['samples/kernel'] for row in rows] == ['0.5000', '0.5000']
+  assert {row['measured at step'] for row in rows} == {'30.00', '20.00'}
+  with pytest.raises(ValueError, match=r'measure x: there are samples/frechet'):
+    table(tmp_path, measures=['x'])
+
+
+def test_measures_of_a_reproduction_are_found_too(tmp_path):
+  folder = begin(tmp_path / 'a', rows=3)
+  found = {'about': {}, 'values': {'samples/recall': 0.5}}
+  (folder / 'measures.json').write_text(json.dumps(found))
+  assert table(folder)[0]['samples/recall'] == '0.5000'
+
+
+def test_damaged_measures_are_named(tmp_path):
+  folder = begin(tmp_path / 'a', rows=3)
+  for text in ('{', '[]', '{"model": 1}', '{"model": {"a": "b"}}'):
+    (folder / 'evaluation.json').write_text(text)
+    with pytest.raises(ValueError, match=r'evaluation\.json is damaged'):
+      run_table.read(folder, name='a')
+
+
+def test_a_run_given_twice_stands_once_and_has_the_shortest_name(
+  sweep, monkeypatch
+):
+  monkeypatch.chdir(sweep)
+  found = run_table.find([sweep, pathlib.Path('gamma_1e-05-seed_0')])
+  assert len(found) == 6
+  assert 'gamma_1e-05-seed_0' in found
+  (sweep / 'deeper').mkdir()
+  begin(sweep / 'deeper' / 'a', rows=1)
+  assert 'deeper/a' in run_table.find([sweep, sweep / 'deeper'])
+
+
+@pytest.mark.parametrize(
+  ('place', 'message'),
+  [('nowhere', 'is not a folder'), ('.', 'holds no run')],
+)
+def test_what_is_no_run_is_refused(tmp_path, place, message):
+  with pytest.raises(ValueError, match=f'{message}: expected the --workdir'):
+    run_table.find([tmp_path / place])
+
+
+def test_long_settings_are_cut_but_not_for_programs(tmp_path):
+  long = ','.join(f'attribute_{i}' for i in range(9))
+  begin(tmp_path / 'a', rows=1, conditional=long)
+  begin(tmp_path / 'b', rows=1)
+  cut = [row['conditional'] for row in table(tmp_path)]
+  assert max(map(len, cut)) == 24
+  assert long in [row['conditional'] for row in table(tmp_path, exact=True)]
+
+
+def test_the_launcher_prints_a_table_and_writes_one_without_jax(sweep):
+  result = launch(sweep, f'--output={sweep}/table.csv')
+  assert result.returncode == 0, result.stderr
+  imported = re.findall(r'\| +([\w.]+)$', result.stderr, re.MULTILINE)
+  assert 'vaegan_jax.report.run_table' in imported
+  assert 'jax' not in imported
+  header, *lines = result.stdout.splitlines()
+  assert header.split()[:4] == ['run', 'gamma', 'seed', 'step']
+  # Six runs, two means, and the words below; the columns are aligned.
+  assert len(lines) == 6 + 2 + 2
+  column = header.index('prior') + len('prior')
+  assert all(line[column : column + 2].strip() == '' for line in lines[:8])
+  with (sweep / 'table.csv').open() as file:
+    rows = list(csv.DictReader(file))
+  assert [float(row['llike']) for row in rows if row['llike']] == [20.0] * 5
+  assert len(rows) == 6
+
+
+@pytest.mark.parametrize(
+  ('words', 'message'),
+  [
+    ([], 'expected the folder of a run'),
+    (['.', '--output=/nowhere/a.md'], '/nowhere does not exist'),
+  ],
+)
+def test_the_launcher_refuses_in_a_line(words, message):
+  result = launch(*words)
+  assert result.returncode == 1
+  assert message in result.stdout + result.stderr
+  assert 'Traceback' not in result.stderr
+
+
+def test_no_words_at_all_are_left_to_the_flags():
+  overrides.check([])

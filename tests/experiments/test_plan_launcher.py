@@ -1,0 +1,49 @@
+"""The launcher says what it lacks, before it begins."""
+
+import subprocess
+import sys
+
+from tests import ROOT
+
+
+def test_a_folder_that_is_missing_is_named_before_minutes_of_compiling(
+  tmp_path,
+):
+  result = subprocess.run(
+    [
+      *(sys.executable, '-m', 'experiments.plan'),
+      '--config=experiments/configs/celeba.py',
+      '--topology=v5e:2x2',
+      f'--output={tmp_path / "none" / "plan.json"}',
+    ],
+    capture_output=True,
+    text=True,
+    check=False,
+    cwd=ROOT,
+  )
+  assert result.returncode == 1
+  assert f'make the folder {tmp_path / "none"}' in result.stderr
+
+
+def test_a_missing_compiler_is_named_with_the_way_to_get_it(tmp_path):
+  # Where it is installed, it is hidden.
+  program = (
+    'import sys; sys.modules["libtpu"] = None;'
+    'from experiments import launch, plan; launch.run(plan.main)'
+  )
+  words = [
+    '--config=experiments/configs/celeba.py',
+    '--topology=v5e:2x2',
+    f'--output={tmp_path / "plan.json"}',
+  ]
+  result = subprocess.run(
+    [sys.executable, '-c', program, *words],
+    capture_output=True,
+    text=True,
+    check=False,
+    cwd=ROOT,
+  )
+  assert result.returncode == 1
+  assert "pip install 'vaegan_jax[tpu-plan]'" in result.stderr
+  assert 'Traceback' not in result.stderr
+  assert not any(tmp_path.iterdir())

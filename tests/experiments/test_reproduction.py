@@ -1,0 +1,160 @@
+"""The whole comparison at a tiny scale, and what it refuses."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from experiments import comparison, paper, reproduction
+from experiments.configs import reproduce_faces
+from tests import small, synthetic
+from vaegan_jax.data.sources import faces
+from vaegan_jax.evaluation import suite
+from vaegan_jax.evaluation.features import oracle
+
+
+def config(cache='', **changes):
+  made = reproduce_faces.get_config()
+  with made.unlocked():
+    made.training = small.config(
+      cache,
+      steps=2,
+      data__faces=120,
+      encoder__channels=(2, 2, 2),
+    )
+    made.seeds, made.images, made.runs, made.oracle_steps = 1, 60, 2, 3
+    made.update(changes)
+  return made
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'seeds': 0}, r'config\.seeds = 0: expected at least 1'),
+    ({'images': 5}, r'config\.images = 5: expected at least 20'),
+  ],
+)
+def test_wrong_settings_are_refused_by_name(changes, message, tmp_path):
+  with pytest.raises(ValueError, match=message):
+    reproduction.run(config(**changes), tmp_path / 'never')
+  assert not (tmp_path / 'never').exists()
+
+
+def test_a_reproduction_of_one_model_is_refused(tmp_path):
+  changed = config()
+  with changed.unlocked():
+    changed.training.model = 'gan'
+  with pytest.raises(ValueError, match=r'config\.training\.model'):
+    reproduction.run(changed, tmp_path / 'never')
+
+
+def test_vae_dis_builds_on_the_gan_of_its_own_seed(tmp_path):
+  for seed in (0, 1):
+    listed = reproduction.trials(config(), tmp_path, seed=seed)
+    names = [trial.name for trial in listed]
+    assert names.index('gan') < names.index('vae_dis')
+    (trial,) = (t for t in listed if t.name == 'vae_dis')
+    assert trial.config.similarity == str(tmp_path / f'seed_{seed}' / 'gan')
+    assert trial.config.seed == seed
+
+
+def test_all_models_but_one_are_trained_conditionally_too(tmp_path):
+  listed = reproduction.trials(config(), tmp_path, seed=0)
+  conditional = {t.config.model for t in listed if t.config.conditional}
+  assert conditional == {'vae', 'gan', 'vaegan'}
+
+
+def seen():
+  judge = synthetic.Seen()
+  judge.held_out = oracle.Record(9, {'balanced_accuracy': np.full(4, 0.9)})
+  return judge
+
+
+def kept(path, *, made):
+  """Keeps values of {'images': 3} in a file, or reads them there."""
+  return reproduction._kept(path, {'images': 3}, lambda: made)
+
+
+def test_values_are_made_once_for_the_same_conditions(tmp_path):
+  path = tmp_path / 'run' / 'measures.json'
+  assert kept(path, made={'a': 1.0}) == {'a': 1.0}
+  assert kept(path, made={'a': 2.0}) == {'a': 1.0}
+  other = reproduction._kept(path, {'images': 4}, lambda: {'a': 3.0})
+  assert other == {'a': 3.0}
+
+
+@pytest.mark.parametrize(
+  'damaged', [b'', b'{"about": {"ima', b'\xff\xfe', b'[1]', b'{}', b'3']
+)
+def test_damaged_values_are_made_again_with_a_warning(
+  tmp_path, caplog, damaged
+):
+  path = tmp_path / 'measures.json'
+  path.write_bytes(damaged)
+  assert kept(path, made={'a': 1.0}) == {'a': 1.0}
+  assert [record.levelname for record in caplog.records] == ['WARNING']
+  assert str(path) in caplog.text
+  assert kept(path, made={'a': 2.0}) == {'a': 1.0}
+
+
+def test_the_report_says_what_the_predictor_of_faces_learned_from(
+  tmp_path, monkeypatch
+):
+  taught = []
+
+  def load(learned, held_out, **settings):
+    taught.append(learned)
+    return seen()
+
+  monkeypatch.setattr(suite, '_INDEPENDENT', 24)
+  monkeypatch.setattr(suite.oracle, 'load', load)
+  source = faces.Faces((16, 16), train=20, test=20)
+  study = suite.prepare(source, directory=tmp_path)
+  (learned,) = taught
+  assert len(learned.images) == 24
+  said = comparison._notes(config(), study)[-1]
+  assert 'trained on 24 other images' in said
+
+
+def test_the_report_says_that_the_predictor_learned_from_training_images():
+  study = suite.Study(
+    synthetic.dataset(split='train'),
+    synthetic.dataset(),
+    seen(),
+    synthetic.bands,
+  )
+  said = comparison._notes(config(), study)[-1]
+  assert 'trained on the training images;' in said
+
+
+@pytest.mark.slow
+def test_every_file_is_written_and_nothing_is_done_twice(tmp_path, monkeypatch):
+  monkeypatch.setattr(suite, '_INDEPENDENT', 500)
+  monkeypatch.setattr(oracle, '_BATCH', 20)  # few are asked about at a time
+  report = reproduction.run(config(tmp_path / 'cache'), tmp_path / 'all')
+  folder = tmp_path / 'all'
+  for name in (
+    'figure3.png',
+    'figure4.png',
+    'figure5.png',
+    'figure6.png',
+    'random_walk.gif',
+    'tour.gif',
+    'table.md',
+    'report.html',
+  ):
+    assert (folder / name).stat().st_size, name
+  findings = json.loads((folder / 'claims.json').read_text())
+  assert len(findings) == len(paper.CLAIMS)
+  assert all(len(finding['values']) == 1 for finding in findings)
+  page = report.read_text()
+  for finding in findings:
+    assert finding['place'] in page
+  assert len(re.findall('0.9193', page)) == 1
+
+  stamps = {
+    path: path.stat().st_mtime_ns for path in folder.glob('seed_*/**/*')
+  }
+  reproduction.run(config(tmp_path / 'cache'), folder)
+  assert stamps == {p: p.stat().st_mtime_ns for p in folder.glob('seed_*/**/*')}

@@ -1,0 +1,85 @@
+"""What is written is whole or not there, whoever is killed meanwhile."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from vaegan_jax.files import atomic
+
+
+def test_a_folder_has_its_name_only_when_it_is_whole(tmp_path):
+  with atomic.new_folder(tmp_path / 'new') as temporary:
+    (temporary / 'file').write_text('whole')
+    assert not (tmp_path / 'new').exists()
+  assert (tmp_path / 'new' / 'file').read_text() == 'whole'
+  assert os.listdir(tmp_path) == ['new']
+  assert (tmp_path / 'new').stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize('error', [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_error_leaves_no_folder(tmp_path, error):
+  def write_half():
+    with atomic.new_folder(tmp_path / 'new') as temporary:
+      (temporary / 'file').write_text('half')
+      raise error
+
+  with pytest.raises(error):
+    write_half()
+  assert not os.listdir(tmp_path)
+
+
+def test_the_first_folder_is_kept(tmp_path):
+  with atomic.new_folder(tmp_path / 'new'):
+    (tmp_path / 'new').mkdir()
+    (tmp_path / 'new' / 'first').touch()
+  assert os.listdir(tmp_path) == ['new']
+  assert os.listdir(tmp_path / 'new') == ['first']
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+  killed = subprocess.Popen([sys.executable, '-c', ''])
+  killed.wait()
+  host = socket.gethostname()
+  left = tmp_path / f'.writing-{host}-{killed.pid}-abc'
+  others = [
+    tmp_path / f'.writing-{host}-{os.getpid()}-abc',
+    tmp_path / f'.writing-elsewhere-{killed.pid}-abc',
+    tmp_path / 'another',
+  ]
+  for folder in (left, *others):
+    (folder / 'deep').mkdir(parents=True)
+  with atomic.new_folder(tmp_path / 'new'):
+    assert not left.exists()
+  assert all(folder.exists() for folder in others)
+
+
+def test_the_only_writer_removes_all_that_is_half_written(tmp_path):
+  for name in ('.writing-elsewhere-1-abc', 'whole'):
+    (tmp_path / name).mkdir()
+  atomic.remove_hidden(tmp_path)
+  assert os.listdir(tmp_path) == ['whole']
+
+
+def test_a_folder_loses_its_name_before_its_files(tmp_path, monkeypatch):
+  folder = tmp_path / 'old'
+  folder.mkdir()
+  seen = []
+
+  def rmtree(path, **_):
+    seen.append((folder.exists(), os.listdir(path)))
+
+  monkeypatch.setattr(atomic.shutil, 'rmtree', rmtree)
+  atomic.remove(folder)
+  assert seen == [(False, ['old'])]
+
+
+def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path):
+  path = tmp_path / 'file'
+  atomic.write_text(path, 'old')
+  with pytest.raises(UnicodeEncodeError):
+    atomic.write_text(path, '\ud800')
+  assert path.read_text() == 'old'
+  assert os.listdir(tmp_path) == ['file']

@@ -1,0 +1,75 @@
+"""One process at a time in a folder, whoever was killed before."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from vaegan_jax.files import lock
+
+HOLD = """
+import pathlib, sys
+from vaegan_jax import lock
+with lock.hold(pathlib.Path(sys.argv[1])):
+  print('held', flush=True)
+  sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+  """Another process that holds the folder."""
+  process = subprocess.Popen(
+    [sys.executable, '-c', HOLD, str(tmp_path)],
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    text=True,
+  )
+  assert process.stdout.readline() == 'held\n'
+  yield process
+  process.kill()
+  process.wait()
+
+
+def test_a_second_process_is_refused_by_host_and_process(tmp_path, holder):
+  host = os.uname().nodename
+  with (
+    pytest.raises(lock.Locked, match=f'process {holder.pid} on host {host}'),
+    lock.hold(tmp_path),
+  ):
+    pass
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path, holder, caplog):
+  caplog.set_level('INFO')
+  holder.kill()
+  holder.wait()
+  with lock.hold(tmp_path):
+    note = json.loads((tmp_path / '.holder.json').read_text())
+    assert note['process'] == os.getpid()
+  assert f'by process {holder.pid}' in caplog.text
+
+
+@pytest.mark.parametrize('error', [None, ValueError, SystemExit])
+def test_nothing_is_left_of_a_lock_that_was_given_back(tmp_path, error):
+  def work():
+    with lock.hold(tmp_path):
+      if error:
+        raise error
+
+  for _ in range(2):
+    if error:
+      with pytest.raises(error):
+        work()
+    else:
+      work()
+    assert not (tmp_path / '.holder.json').exists()
+
+
+@pytest.mark.parametrize('note', ['', '{', '[]', '{"host": 1}'])
+def test_a_damaged_note_does_not_stop_a_run(tmp_path, note):
+  (tmp_path / '.holder.json').write_text(note)
+  with lock.hold(tmp_path):
+    pass

@@ -1,0 +1,64 @@
+"""The forms for a CPU, beside what test_convolution.py says of them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vaegan_jax.ops.cpu import groups, phases, winograd
+
+
+@pytest.mark.parametrize('stride', [1, 2, 3])
+def test_joined_phases_are_the_map(stride):
+  x = np.arange(2 * 6 * 12 * 5).reshape(2, 6, 12, 5)
+  split = phases.split(jnp.asarray(x), stride)
+  assert split.shape == (2, 6 // stride, 12 // stride, stride**2 * 5)
+  np.testing.assert_array_equal(phases.join(split, stride), x)
+  np.testing.assert_array_equal(split[..., :5], x[:, ::stride, ::stride])
+
+
+@pytest.mark.parametrize(
+  ('size', 'stride', 'taps'),
+  [(1, 1, 1), (3, 1, 3), (5, 1, 5), (3, 2, 3), (5, 2, 3), (7, 2, 5)],
+)
+def test_a_folded_kernel_has_every_tap_once(size, stride, taps):
+  kernel = jnp.arange(1.0, size**2 * 6 + 1).reshape(size, size, 2, 3)
+  folded = np.asarray(phases.fold(kernel, stride))
+  assert folded.shape == (taps, taps, stride**2 * 2, 3)
+  assert sorted(folded[folded != 0]) == sorted(np.ravel(kernel))
+
+
+def products(jaxpr):
+  """Counts the products of the batched products of matrices."""
+  count = 0
+  for equation in jaxpr.eqns:
+    if equation.primitive.name == 'dot_general':
+      (left, _), (batched, _) = equation.params['dimension_numbers']
+      shape = equation.invars[0].aval.shape
+      inner = np.prod([shape[axis] for axis in left])
+      count += bool(batched) * inner * equation.outvars[0].aval.size
+    for value in equation.params.values():
+      if hasattr(value, 'jaxpr'):
+        count += products(value.jaxpr)
+  return count
+
+
+def test_winograd_takes_nine_products_for_twenty_five():
+  x, kernel = jnp.ones((1, 16, 16, 20)), jnp.ones((5, 5, 20, 24))
+  y = jnp.ones((1, 8, 8, 24))
+  as_written = 8 * 8 * 25 * 20 * 24
+  for form, given in (
+    (lambda x, k: winograd.convolve(x, k, stride=2), (x, kernel)),
+    (lambda y, k: winograd.transpose(y, k, stride=2), (y, kernel)),
+    (lambda x, y: winograd.weight_gradient(x, y, size=5, stride=2), (x, y)),
+  ):
+    taken = products(jax.make_jaxpr(form)(*given).jaxpr)
+    assert taken * 25 == as_written * 9
+
+
+def test_groups_divide_the_batch_and_come_close_to_the_aim():
+  assert groups.size(48, 64, aim=1024) == 16
+  assert groups.size(48, 4, aim=1024) == 48
+  assert groups.size(17, 4096, aim=1024) == 1
+  for batch in range(1, 40):
+    assert batch % groups.size(batch, 16, aim=100) == 0

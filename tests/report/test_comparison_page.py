@@ -1,0 +1,236 @@
+import base64
+import dataclasses
+import io
+import pathlib
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.outline import Outline
+from vaegan_jax.files import atomic
+from vaegan_jax.report import comparison_page, figures, walks
+
+TABLE = comparison_page.Table(
+  'Attribute similarity',
+  'The best of ten.',
+  ('Model', 'cosine, paper', 'cosine, ours'),
+  [('VAE', '0.9030', '0.934'), ('VAE/GAN', '0.9114', '0.951 ± 0.002')],
+)
+
+
+def judgement(verdict, statement='It is so.', **others):
+  fields = dict.fromkeys(
+    ('place', 'measure', 'threshold', 'value', 'spread', 'detail'), ''
+  )
+  return comparison_page.Judgement(
+    statement=statement, verdict=verdict, **(fields | others)
+  )
+
+
+def write(folder, **others):
+  pieces = {'title': 'Ours and theirs', 'facts': [('Device', 'abacus')]}
+  pieces |= dict.fromkeys(
+    ('figures', 'tables', 'judgements', 'walks', 'notes'), ()
+  )
+  path = comparison_page.write(
+    folder / 'new' / 'report.html', **(pieces | others)
+  )
+  return path.read_text('utf-8')
+
+
+@pytest.fixture
+def picture(tmp_path):
+  path = tmp_path / 'figure_3.png'
+  figures.save(path, np.zeros((8, 9, 3), np.uint8))
+  return comparison_page.Figure(
+    path, 'Figure 3', 'Four models.', 'Rows of faces.'
+  )
+
+
+@pytest.fixture
+def walk(tmp_path):
+  path = tmp_path / 'walk.gif'
+  frames = np.zeros((2, 1, 8, 8, 3), np.uint8)
+  frames[1] = 200
+  walks.save(path, frames, columns=1, seconds=1)
+  return comparison_page.Figure(
+    path, 'A walk', 'It goes on.', 'Faces that change.'
+  )
+
+
+def test_the_report_is_one_file_that_fetches_nothing(tmp_path, picture, walk):
+  text = write(tmp_path, figures=[picture], walks=[walk], tables=[TABLE])
+  page = Outline(text)
+  assert not {'script', 'link', 'iframe'} & set(page.tags)
+  kinds = [image['src'].partition(';')[0] for image in page.images]
+  assert kinds == ['data:image/png', 'data:image/gif']
+  alts = [image['alt'] for image in page.images]
+  assert alts == ['Rows of faces.', 'Faces that change.']
+  assert not re.search(r'https?://|@import|url\(', text)
+  names = [path.name for path in (tmp_path / 'new').iterdir()]
+  assert names == ['report.html']
+
+
+def test_everything_is_said_in_its_place(tmp_path, picture):
+  made = judgement(
+    'fails',
+    'Dis_l is better than pixels.',
+    place='section 4.1',
+    measure='sharpness',
+    threshold='above 1.2',
+    value='1.08',
+    spread='0.05 over 3 seeds',
+    detail='A short run.',
+  )
+  text = Outline(
+    write(
+      tmp_path,
+      judgements=[made],
+      figures=[picture],
+      tables=[TABLE],
+      notes=['Drawings, not photographs.'],
+    )
+  ).text()
+  order = ['Ours and theirs', 'Device abacus', 'fails']
+  order += ['Dis_l is better than pixels. section 4.1 A short run.']
+  order += ['sharpness', 'above 1.2', '1.08 ± 0.05 over 3 seeds']
+  order += ['Figure 3 Four models.', 'Attribute similarity The best of ten.']
+  order += ['VAE/GAN 0.9114 0.951 ± 0.002', 'Drawings, not photographs.']
+  places = [text.rindex(piece) for piece in order]
+  assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+  ('verdicts', 'summary'),
+  [
+    (['holds', 'fails', 'holds'], '3 claims ✓ 2 hold ✕ 1 fails ? 0 undecided'),
+    (['undecided', 'holds'], '2 claims ✓ 1 holds ✕ 0 fail ? 1 undecided'),
+    (['fails'], '1 claim ✓ 0 hold ✕ 1 fails ? 0 undecided'),
+    ([], 'No claim was judged.'),
+  ],
+)
+def test_the_summary_counts_the_verdicts(tmp_path, verdicts, summary):
+  made = [judgement(verdict) for verdict in verdicts]
+  text = Outline(write(tmp_path, judgements=made)).text()
+  assert f'{summary} Device' in text
+
+
+def test_each_verdict_is_said_in_words_and_marked_for_its_colour(tmp_path):
+  made = [judgement(verdict) for verdict in comparison_page.VERDICTS]
+  text = write(tmp_path, judgements=made)
+  marks = re.findall(r'<article class="(\w+)">\s*<p.*</span> (\w+)</p>', text)
+  assert marks == [(verdict, verdict) for verdict in comparison_page.VERDICTS]
+
+
+def test_the_stylesheet_colours_every_verdict():
+  style = (
+    pathlib.Path(comparison_page.__file__).with_name('page.css').read_text()
+  )
+  for verdict in comparison_page.VERDICTS:
+    assert style.count(f'--{verdict}: #') == 2  # light and dark
+    assert f'.{verdict} {{ --verdict: var(--{verdict}); }}' in style
+
+
+def test_a_value_measured_once_has_no_spread(tmp_path):
+  text = write(tmp_path, judgements=[judgement('holds', value='0.5')])
+  assert '<dd>0.5</dd>' in text
+
+
+def test_sections_without_content_are_left_out_of_the_page_and_its_links(
+  tmp_path,
+):
+  text = write(tmp_path, notes=['One.'])
+  assert re.findall(r'href="#(\w+)"', text) == ['notes']
+  assert re.findall(r'section id="(\w+)"', text) == ['notes']
+
+
+def test_a_missing_picture_is_named(tmp_path, picture):
+  picture.path.unlink()
+  text = Outline(write(tmp_path, figures=[picture])).text()
+  assert 'No figure_3.png in this run.' in text
+  assert 'Figure 3' in text
+
+
+def test_a_table_scrolls_by_hand_and_by_keys(tmp_path):
+  text = write(tmp_path, tables=[TABLE])
+  scroll = 'class="scroll" role="region" tabindex="0"'
+  assert f'{scroll} aria-label="Attribute similarity"><table>' in text
+
+
+def test_everything_is_escaped(tmp_path, picture):
+  evil = '</p><script>alert("1")</script>'
+  fields = (f.name for f in dataclasses.fields(comparison_page.Judgement))
+  made = comparison_page.Judgement(
+    **dict.fromkeys(fields, evil) | {'verdict': 'holds'}
+  )
+  table = comparison_page.Table(evil, evil, (evil,) * 2, [(evil,) * 2])
+  image = comparison_page.Figure(picture.path, evil, evil, evil)
+  text = write(
+    tmp_path,
+    title=evil,
+    facts=[(evil, evil)],
+    figures=[image],
+    walks=[image],
+    tables=[table],
+    judgements=[made],
+    notes=[evil],
+  )
+  page = Outline(text)
+  assert 'script' not in page.tags
+  # Title twice, facts 2, claim 7, pictures 4, table 6, note.
+  assert page.text().count(evil) == 2 + 2 + 7 + 4 + 6 + 1
+
+
+def test_a_failed_write_leaves_the_old_report(tmp_path, picture, monkeypatch):
+  before = write(tmp_path)
+
+  def fail(*_, **__):
+    raise OSError('the disk is full')
+
+  monkeypatch.setattr(atomic.os, 'replace', fail)
+  with pytest.raises(OSError, match='the disk is full'):
+    write(tmp_path, notes=['One.'])
+  folder = tmp_path / 'new'
+  assert [path.name for path in folder.iterdir()] == ['report.html']
+  assert (folder / 'report.html').read_text('utf-8') == before
+
+
+def test_the_walk_in_the_report_still_moves(tmp_path, walk):
+  page = Outline(write(tmp_path, walks=[walk]))
+  data = base64.b64decode(page.images[0]['src'].partition(',')[2])
+  with Image.open(io.BytesIO(data)) as image:
+    assert image.n_frames == 2
+
+
+def test_markdown_holds_the_same_cells():
+  assert comparison_page.markdown([TABLE, TABLE]).splitlines()[:8] == [
+    '## Attribute similarity',
+    '',
+    'The best of ten.',
+    '',
+    '| Model | cosine, paper | cosine, ours |',
+    '| :-- | --: | --: |',
+    '| VAE | 0.9030 | 0.934 |',
+    '| VAE/GAN | 0.9114 | 0.951 ± 0.002 |',
+  ]
+
+
+def test_markdown_keeps_bars_inside_their_cells():
+  table = comparison_page.Table('t', '', ('a', 'b'), [('q(z|x)', '1')])
+  assert comparison_page.markdown([table]).splitlines()[2:] == [
+    '| a | b |',
+    '| :-- | --: |',
+    r'| q(z\|x) | 1 |',
+  ]
+
+
+def test_rows_that_do_not_fit_their_header_are_refused():
+  with pytest.raises(ValueError, match=re.escape("('VAE',) of 1 cells")):
+    comparison_page.Table('t', '', ('Model', 'FID'), [('GAN', '1'), ('VAE',)])
+
+
+def test_an_unknown_verdict_is_refused():
+  with pytest.raises(ValueError, match='holds, fails, undecided'):
+    judgement('passes')

@@ -1,0 +1,158 @@
+import json
+import re
+
+import numpy as np
+import pytest
+
+from tests.outline import Outline
+from vaegan_jax.report import curves, figures, markup, run_page
+from vaegan_jax.runs import records
+
+CONFIG = {
+  'model': 'vaegan',
+  'conditional': False,
+  'steps': 40,
+  'batch_size': 64,
+  'latent_size': 128,
+  'equilibrium': True,
+  'equilibrium_centre': 0.68,
+  'equilibrium_margin': 0.35,
+  'data': {'source': 'faces', 'size': [32, 32]},
+  'encoder': {'hidden': 1024},
+}
+PICTURES = ('reconstructions', 'samples', 'interpolation')
+
+
+def write_run(workdir, *, config=CONFIG, whole=True):
+  workdir.mkdir(exist_ok=True)
+  (workdir / 'config.json').write_text(json.dumps(config))
+  if not whole:
+    return
+  folder = workdir / 'figures'
+  picture = np.random.default_rng(0).integers(0, 255, (40, 90, 3), np.uint8)
+  for name in PICTURES:
+    figures.save(folder / f'{name}.png', picture)
+  for step in (10, 20, 40):
+    for name in ('samples', 'reconstructions'):
+      figures.save(folder / f'{name}_{step:08d}.png', picture)
+  metrics, timing = [], []
+  for step in (20, 40):
+    row = {'step': step, 'learning_rate': 1e-4}
+    row |= dict.fromkeys(('prior', 'llike', 'real', 'generated'), 0.5)
+    row |= {'generation': -1.0, 'active_dimensions': 9.0, 'feature_scale': 0.4}
+    for name in curves.NETWORKS:
+      row[f'{name}/gradient_norm'] = float(step)
+      row[f'{name}/updates'] = step if name == 'encoder' else step // 4
+    metrics.append(row)
+    timing.append(
+      {
+        'step': step,
+        'seconds': step / 2,
+        'images_per_second': 1.0,
+        'device': 'abacus',
+      }
+    )
+  for name, rows in ((records.METRICS, metrics), (records.TIMING, timing)):
+    lines = ''.join(json.dumps(row) + '\n' for row in rows)
+    (workdir / name).write_text(lines)
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp('run')
+  write_run(workdir)
+  return run_page.write(workdir)
+
+
+def test_the_report_is_one_file_that_fetches_nothing(whole):
+  text = whole.read_text()
+  outline = Outline(text)
+  assert whole.name == 'report.html'
+  assert not {'script', 'link', 'iframe'} & set(outline.tags)
+  assert all(i['src'].startswith('data:image/png') for i in outline.images)
+  assert not re.search(r'https?://|@import|url\(', text)
+
+
+def test_every_picture_and_curve_is_shown_in_order_with_its_alt(whole):
+  outline = Outline(whole.read_text())
+  starts = ['Rows of held-out', 'Rows of images decoded', 'Reconstructions of']
+  starts += ['Samples from', 'Rows of images that change']
+  starts += ['Curve of '] * 9
+  alts = [image['alt'] for image in outline.images]
+  assert len(alts) == len(starts)
+  for alt, start in zip(alts, starts, strict=True):
+    assert alt.startswith(start)
+  assert 'No ' not in outline.text()
+
+
+def test_the_report_says_speed_updates_and_settings(whole):
+  text = Outline(whole.read_text()).text()
+  assert 'VAE/GAN on cartoon faces, 40 steps' in text
+  assert '40 of 40' in text
+  assert 'abacus' in text
+  assert '128.0' in text  # 64 images a batch, 2 batches a second
+  assert 'decoder 10 25.0%' in text
+  assert 'encoder.hidden 1024' in text
+  assert 'data.size (32, 32)' in text
+
+
+def test_pictures_made_of_strips_and_rows_are_kept_in_the_folder(whole):
+  names = {path.name for path in (whole.parent / 'figures').iterdir()}
+  assert {'development_samples.png', 'curves_prior.png'} <= names
+
+
+def test_what_is_missing_is_left_out_with_a_note(tmp_path):
+  write_run(tmp_path, whole=False)
+  outline = Outline(run_page.write(tmp_path).read_text())
+  assert not outline.images
+  for name in PICTURES:
+    assert f'No {name}.png in this run.' in outline.text()
+  assert 'Nothing was logged for prior.' in outline.text()
+  assert 'No timing was logged.' in outline.text()
+  assert '0 of 40' in outline.text()
+
+
+def test_half_a_last_row_is_passed_over(tmp_path):
+  path = tmp_path / 'metrics.jsonl'
+  path.write_text('{"step": 1}\n{"step": 2}\n{"st')
+  assert records.read_rows(path) == [{'step': 1}, {'step': 2}]
+
+
+def test_everything_from_the_config_is_escaped(tmp_path):
+  evil = '</title><script>alert("1")</script>'
+  config = CONFIG | {
+    'command': evil,
+    'data': {'source': evil, 'size': [32, 32], '<b>': '\'"<b>'},
+  }
+  write_run(tmp_path, config=config, whole=False)
+  outline = Outline(run_page.write(tmp_path).read_text())
+  assert not {'script', 'b'} & set(outline.tags)
+  assert outline.text().count(evil) == 2 + 1 + 2  # titles, command, settings
+
+
+def test_the_command_is_shown_if_the_config_has_it(tmp_path):
+  config = CONFIG | {'command': 'python -m experiments.train'}
+  write_run(tmp_path, config=config, whole=False)
+  assert '<pre><code>python -m experiments.train</code></pre>' in (
+    run_page.write(tmp_path).read_text()
+  )
+
+
+def test_a_run_without_the_equilibrium_rule_says_so(tmp_path):
+  config = CONFIG | {'equilibrium': False}
+  write_run(tmp_path, config=config, whole=False)
+  text = Outline(run_page.write(tmp_path).read_text()).text()
+  assert 'every network moves in every step' in text
+  assert 'rule skips' not in text
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+  with pytest.raises(FileNotFoundError, match='not the folder of a run'):
+    run_page.write(tmp_path)
+
+
+def test_pixels_are_sharp_only_in_pictures_that_fit(tmp_path):
+  for width, fits in ((markup.WIDTH, True), (markup.WIDTH + 1, False)):
+    path = tmp_path / f'{width}.png'
+    figures.save(path, np.zeros((2, width, 3), np.uint8))
+    assert ('class="fits"' in markup.picture(path, alt='black')) == fits

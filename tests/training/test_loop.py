@@ -1,0 +1,239 @@
+"""A run from its config to its report: resumed, refused, stopped, loaded."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import vaegan_jax
+from experiments.configs import celeba
+from tests import ROOT, small
+from vaegan_jax.runs import checkpoints, records
+from vaegan_jax.training import loop, monitor
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory, drawn):
+  """A run of 6 steps, and the same cut off after 4, then resumed."""
+  folder = tmp_path_factory.mktemp('runs')
+  loop.train(small.config(drawn), folder / 'whole')
+  shutil.copytree(folder / 'whole', folder / 'cut')
+  shutil.rmtree(folder / 'cut' / 'checkpoints' / '6')
+  with (folder / 'cut' / 'metrics.jsonl').open('a') as file:
+    file.write('{"step": 7, "pri')
+  for picture in (folder / 'cut' / 'figures').glob('*'):
+    picture.unlink()
+  loop.train(small.config(drawn), folder / 'cut')
+  return folder
+
+
+def rows(workdir):
+  return records.read_rows(workdir / records.METRICS)
+
+
+def test_a_run_writes_all_that_the_readme_says(finished):
+  workdir = finished / 'whole'
+  for name in (
+    'config.json',
+    'metrics.jsonl',
+    'timing.jsonl',
+    'report.html',
+    'checkpoints/6',
+    'figures/reconstructions.png',
+    'figures/samples.png',
+    'figures/interpolation.png',
+    'figures/samples_00000003.png',
+  ):
+    assert (workdir / name).exists(), name
+  assert list((workdir / 'tensorboard').glob('events*'))
+  assert [row['step'] for row in rows(workdir)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_resumed_run_equals_the_uninterrupted_one_bit_for_bit(finished):
+  # 8 of 20 images a step: the cut at step 4 is in the second epoch.
+  (_, whole), (_, cut) = (
+    checkpoints.load(finished / name) for name in ('whole', 'cut')
+  )
+  data = jax.random.key_data
+  whole['key'], cut['key'] = data(whole['key']), data(cut['key'])
+  jax.tree.map(np.testing.assert_array_equal, whole, cut)
+  for name in (records.METRICS, 'figures/reconstructions.png'):
+    one, two = (
+      hashlib.sha256((finished / run / name).read_bytes()).hexdigest()
+      for run in ('whole', 'cut')
+    )
+    assert one == two, name
+
+
+def test_finished_run_only_rebuilds_its_report(finished, drawn):
+  workdir = finished / 'whole'
+  before = (workdir / records.METRICS).read_bytes()
+  (workdir / 'report.html').unlink()
+  report = loop.train(small.config(drawn), workdir)
+  assert report.exists()
+  assert (workdir / records.METRICS).read_bytes() == before
+
+
+def test_workdir_of_another_config_is_refused_with_the_difference(
+  finished, drawn
+):
+  changed = small.config(drawn, gamma=0.5)
+  before = (finished / 'whole' / 'config.json').read_bytes()
+  with pytest.raises(
+    ValueError, match=r'config\.gamma: 0\.02 there, 0\.5 here'
+  ):
+    loop.train(changed, finished / 'whole')
+  assert (finished / 'whole' / 'config.json').read_bytes() == before
+
+
+NEWER = ('dtype', 'steps_per_dispatch')
+
+
+@pytest.fixture
+def older(finished, tmp_path):
+  """A run from before there were certain settings."""
+  folder = shutil.copytree(finished / 'whole', tmp_path / 'older')
+  config = json.loads((folder / 'config.json').read_text())
+  kept = {name: x for name, x in config.items() if name not in NEWER}
+  (folder / 'config.json').write_text(json.dumps(kept))
+  return folder
+
+
+def test_a_run_from_before_a_setting_can_be_loaded(older, finished):
+  one, other = (vaegan_jax.load(f) for f in (older, finished / 'whole'))
+  np.testing.assert_array_equal(one.sample(2), other.sample(2))
+
+
+def test_a_run_from_before_a_setting_is_not_resumed(older, drawn):
+  with pytest.raises(ValueError, match='another config') as error:
+    loop.train(small.config(drawn), older)
+  assert 'config.dtype: (absent) there, float32 here' in str(error.value)
+
+
+def test_config_that_was_written_is_read_back_the_same(tmp_path):
+  config = celeba.get_config()
+  records.write_config(tmp_path, config)
+  assert records.read_config(tmp_path).to_dict() == config.to_dict()
+
+
+def test_how_a_run_is_computed_may_change_when_it_is_resumed(tmp_path):
+  one = small.config('here', compile='jit')
+  other = small.config('there', compile='pmap', keep=9)
+  records.write_config(tmp_path, one)
+  records.write_config(tmp_path, other)
+  assert records.read_config(tmp_path).to_dict() == other.to_dict()
+  assert records.digest(one) == records.digest(other)
+  assert records.digest(one) != records.digest(small.config('here', seed=1))
+
+
+def test_data_that_are_refused_leave_a_folder_for_other_settings(tmp_path):
+  (tmp_path / 'images' / 'train').mkdir(parents=True)
+  (tmp_path / 'images' / 'train' / 'x.png').write_text('no image')
+  config = small.config(
+    tmp_path, data__source='folder', data__path=str(tmp_path / 'images')
+  )
+  with pytest.raises(ValueError, match='cannot be used'):
+    loop.train(config, tmp_path / 'run')
+  records.check_config(tmp_path / 'run', small.config(gamma=7.0))
+
+
+@pytest.mark.parametrize('text', ['', '[1]', '{"steps": ', '\x00'])
+def test_a_damaged_config_is_refused_by_name(tmp_path, text):
+  (tmp_path / 'config.json').write_text(text)
+  for use in (
+    lambda: records.read_config(tmp_path),
+    lambda: records.write_config(tmp_path, small.config()),
+  ):
+    with pytest.raises(ValueError, match=r'config\.json is damaged'):
+      use()
+
+
+@pytest.mark.parametrize('damage', ['{"step": 2, "pri', '7', '{}', '\udcff'])
+def test_rows_are_read_up_to_the_first_damage(tmp_path, damage):
+  rows = f'{{"step": 1}}\n{damage}\n{{"step": 3}}\n'
+  (tmp_path / 'rows').write_text(rows, 'utf-8', 'surrogateescape')
+  assert records.read_rows(tmp_path / 'rows') == [{'step': 1}]
+
+
+def test_loaded_model_encodes_decodes_reconstructs_and_samples(finished):
+  model = vaegan_jax.load(finished / 'whole')
+  draw = np.random.default_rng(0)
+  pixels = draw.integers(0, 256, (3, 16, 16, 3), np.uint8)
+  codes = model.encode(pixels)
+  assert codes.shape == (3, 5)
+  assert codes.dtype == np.float32
+  np.testing.assert_array_equal(model.decode(codes), model.reconstruct(pixels))
+  samples = model.sample(70, seed=3)
+  assert samples.shape == (70, 16, 16, 3)
+  assert samples.dtype == np.uint8
+  np.testing.assert_array_equal(samples[:5], model.sample(5, seed=3))
+  assert (samples[:5] != model.sample(5, seed=4)).any()
+
+
+@pytest.mark.parametrize(
+  ('given', 'error', 'message'),
+  [
+    ([np.zeros((16, 16, 3), np.uint8)], TypeError, 'stack a list'),
+    (np.zeros((1, 16, 16, 3), np.float32), TypeError, 'expected uint8'),
+    (np.zeros((1, 32, 32, 3), np.uint8), ValueError, '16, 16, 3'),
+    (np.zeros((16, 16, 3), np.uint8), ValueError, '16, 16, 3'),
+    (np.zeros((0, 16, 16, 3), np.uint8), ValueError, 'at least one'),
+  ],
+)
+@pytest.mark.usefixtures('unchecked')
+def test_images_of_another_kind_are_refused(finished, given, error, message):
+  with pytest.raises(error, match=message):
+    vaegan_jax.load(finished / 'whole').encode(given)
+
+
+def test_folder_without_a_run_is_refused(tmp_path):
+  with pytest.raises(FileNotFoundError, match='not the folder of a run'):
+    vaegan_jax.load(tmp_path)
+
+
+def test_loss_that_is_not_finite_stops_the_run_by_name(tmp_path, drawn):
+  # A learning rate beyond reason overflows within a step or two.
+  config = small.config(
+    drawn, optimizer__learning_rate=1e38, optimizer__final_learning_rate=1e38
+  )
+  with pytest.raises(monitor.Diverged, match=r'\w+ is (nan|inf) at step \d'):
+    loop.train(config, tmp_path / 'run')
+  assert not list((tmp_path / 'run' / 'checkpoints').glob('[0-9]*'))
+  assert all(
+    np.isfinite(list(row.values())).all() for row in rows(tmp_path / 'run')
+  )
+
+
+def launch(*flags):
+  return subprocess.run(
+    [sys.executable, '-m', 'experiments.train', *flags],
+    capture_output=True,
+    text=True,
+    check=False,
+    cwd=ROOT,
+  )
+
+
+def test_launcher_refuses_wrong_flags_before_it_writes(tmp_path):
+  # One of all: test_bad_flags.py has the others.
+  result = launch(
+    '--config=experiments/configs/demo.py',
+    f'--workdir={tmp_path}/run',
+    '--config.gama=1',
+  )
+  assert result.returncode != 0
+  assert 'did you mean --config.gamma' in result.stderr
+  assert not (tmp_path / 'run').exists()
+
+
+def test_the_readmes_example_runs(finished):
+  readme = (ROOT / 'README.md').read_text()
+  example = readme.split('```python\n')[1].split('```')[0]
+  names = {}
+  exec(example.replace('runs/demo', str(finished / 'whole')), names)
+  assert names['again'].shape == (8, 16, 16, 3)

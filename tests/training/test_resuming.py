@@ -1,0 +1,128 @@
+"""A run goes on from any of its checkpoints, on any devices, as if unbroken."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from tests import small
+from tests.distributed.test_parallel import on_four_devices
+from vaegan_jax.data import batches
+from vaegan_jax.runs import checkpoints
+from vaegan_jax.training import setup
+
+STEPS = 50
+
+# Settings with which rounding is not blown up within 50 steps.
+CALM = {
+  'steps': STEPS,
+  'optimizer__name': 'rmsprop',
+  'optimizer__momentum': 0.0,
+  'optimizer__decay': 0.9,
+  'optimizer__learning_rate': 1e-4,
+  'optimizer__final_learning_rate': 1e-5,
+}
+
+ABOUT = {'config': 'c', 'data': 'd'}
+
+
+class Runner:
+  """A run on some devices, from any state."""
+
+  def __init__(self, *, how='jit', devices=None):
+    config = small.config(compile=how, **CALM)
+    self._run = setup.prepare(config, devices=devices)
+    self._feed = batches.Batches(
+      small.noise(), seed=0, batch_size=8, sharding=self._run.compiled.sharded
+    )
+    self.initial = self._run.initialise()
+
+  def go(self, state, start, stop):
+    """Does steps; gives the state and what each had as metrics."""
+    rows = []
+    for step in range(start, stop):
+      state, metrics = self._run.compiled.step(state, self._feed(step))
+      rows.append({name: float(x) for name, x in metrics.items()})
+    return state, rows
+
+  def restore(self, workdir):
+    """Restores the newest checkpoint of a folder."""
+    return checkpoints.Checkpoints(workdir, about=ABOUT).restore(self.initial)
+
+
+def save(workdir, state, step):
+  saved = checkpoints.Checkpoints(workdir, about=ABOUT)
+  saved.save(state, step=step)
+  saved.close()
+
+
+def numbers(state):
+  state = state.replace(key=jax.random.key_data(state.key))
+  return jax.device_get(state)
+
+
+@pytest.mark.slow
+def test_every_one_of_fifty_checkpoints_leads_to_the_same_end(tmp_path):
+  runner = Runner()
+  state, rows = jax.tree.map(lambda x: x.copy(), runner.initial), []
+  for step in range(STEPS):
+    state, row = runner.go(state, step, step + 1)
+    rows += row
+    save(tmp_path / f'{step + 1}', state, step + 1)
+  end = numbers(state)
+  for step in range(1, STEPS):
+    resumed = runner.restore(tmp_path / f'{step}')
+    state, tail = runner.go(resumed, step, STEPS)
+    assert tail == rows[step:], step
+    jax.tree.map(np.testing.assert_array_equal, numbers(state), end)
+
+
+def topologies(folder):
+  """Begins on four devices, goes on with others; run apart, see below.
+
+  Returns:
+    the largest relative difference of a metric, and of a gradient's norm.
+  """
+  begin, half = {}, STEPS // 2
+  devices = jax.devices()
+  assert len(devices) == 4
+  ways = {
+    (how, count): Runner(how=how, devices=devices[:count])
+    for how in ('jit', 'pmap')
+    for count in (1, 2, 4)
+  }
+  for (how, count), runner in ways.items():
+    if count == 4:
+      copied = jax.tree.map(lambda x: x.copy(), runner.initial)
+      state, _ = runner.go(copied, 0, half)
+      save(folder / how, state, half)
+      begin[how] = runner.go(state, half, STEPS)
+  worst = {False: 0.0, True: 0.0}
+  for begun, way in itertools.product(begin, ways):
+    state, rows = ways[way].go(ways[way].restore(folder / begun), half, STEPS)
+    expected_state, expected = begin[begun]
+    if way == (begun, 4):
+      assert rows == expected, way
+      jax.tree.map(
+        np.testing.assert_array_equal, numbers(state), numbers(expected_state)
+      )
+    for one, two in zip(expected, rows, strict=True):
+      for name, x in one.items():
+        # A gradient jumps where rounding takes a unit over a ReLU's kink.
+        jumps = name.endswith('gradient_norm')
+        apart = abs(two[name] - x) / max(abs(x), 1e-3)
+        worst[jumps] = max(worst[jumps], apart)
+  return worst[False], worst[True]
+
+
+@pytest.mark.slow
+def test_four_devices_go_on_as_two_or_one_by_jit_or_pmap(tmp_path):
+  program = (
+    'import pathlib, sys; from tests import test_resuming;'
+    'print(*test_resuming.topologies(pathlib.Path(sys.argv[1])))'
+  )
+  worst, norms = map(float, on_four_devices(program, str(tmp_path)).split())
+  print(f'metrics {worst:.1e} apart, norms of gradients {norms:.1e}')
+  assert worst < 1e-4
+  assert norms < 1e-2

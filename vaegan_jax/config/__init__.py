@@ -1,0 +1,1 @@
+"""Settings, and the plain objects that a config describes."""

@@ -1,0 +1,1 @@
+"""The paper: networks, losses, Algorithm 1 and its training step."""

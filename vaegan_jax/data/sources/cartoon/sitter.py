@@ -1,0 +1,147 @@
+"""Who sits for the portrait: chance's share and the attributes' share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from vaegan_jax.data.sources.cartoon import canvas, palette, shapes
+
+Unit = Float[Array, '']
+
+
+class Look(NamedTuple):
+  """What chance decides about a face: each field is uniform in [0, 1)."""
+
+  across: Unit
+  down: Unit
+  scale: Unit
+  tilt: Unit
+  turn: Unit
+  light: Unit
+  gaze: Unit
+  skin: Unit
+  freckles: Unit
+  hair: Unit
+  hair_length: Unit
+  parting: Unit
+  wave: Unit
+  iris: Unit
+  brow: Unit
+  lips: Unit
+  makeup: Unit
+  spectacles: Unit
+  lenses: Unit
+  hat: Unit
+  hat_colour: Unit
+  cloth: Unit
+  cloth_pattern: Unit
+  collar: Unit
+  tie: Unit
+  gem: Unit
+  backdrop: Unit
+  second_backdrop: Unit
+  backdrop_pattern: Unit
+  angle: Unit
+  grain: Unit
+
+
+class Sitter(NamedTuple):
+  """One face before it is painted.
+
+  Attributes:
+    look: what chance decided.
+    has: 1 for an attribute to be painted, else 0, by CelebA's name.
+    head: the frame of the tilted head; the face is about 0.46 to either side,
+      from -0.65 (crown) to 0.5 (chin), the eyes at -0.06.
+    body: the frame of neck and shoulders, upright.
+    turn: how far the features shift sideways with the turning head.
+    light: from -1 (light from the left) to 1 (from the right).
+    skin: its colour.
+    hair: its colour.
+    face: distance to the outline of the face.
+  """
+
+  look: Look
+  has: Mapping[str, Unit]
+  head: canvas.Frame
+  body: canvas.Frame
+  turn: Unit
+  light: Unit
+  skin: palette.Colour
+  hair: palette.Colour
+  face: Float[Array, 'height width']
+
+
+def draw_look(key: Key[Array, '']) -> Look:
+  """Lets chance decide all that no attribute does."""
+  return Look(*jax.random.uniform(key, (len(Look._fields),)))
+
+
+def between(low: float, high: float, share: Unit) -> Unit:
+  """Goes from low (share 0) to high (share 1)."""
+  return low + (high - low) * share
+
+
+def seat(
+  look: Look, has: Mapping[str, Unit], *, size: tuple[int, int]
+) -> Sitter:
+  """Works out frames, colours and the outline that several painters share."""
+  shift = between(-0.07, 0.07, look.across), between(-0.09, 0.0, look.down)
+  scale = between(1.12, 1.27, look.scale)
+  plain = canvas.grid(size)
+  tilt = between(-0.16, 0.16, look.tilt)
+  head = canvas.place(plain, shift=shift, scale=scale, tilt=tilt)
+  collar = shift[0], shift[1] - 0.07
+  body = canvas.place(plain, shift=collar, scale=scale, tilt=0.3 * tilt)
+  return Sitter(
+    look=look,
+    has=has,
+    head=head,
+    body=body,
+    turn=between(-0.05, 0.05, look.turn),
+    light=between(-1.0, 1.0, look.light),
+    skin=_skin(look, has),
+    hair=_hair(look, has),
+    face=_face(head, has),
+  )
+
+
+def _skin(look: Look, has: Mapping[str, Unit]) -> palette.Colour:
+  return palette.mix(
+    palette.blend(palette.SKIN, look.skin),
+    palette.blend(palette.PALE, look.skin),
+    has['Pale_Skin'],
+  )
+
+
+def _hair(look: Look, has: Mapping[str, Unit]) -> palette.Colour:
+  colour: palette.Colour = palette.GINGER
+  for name, other in (
+    ('Black_Hair', palette.BLACK),
+    ('Blond_Hair', palette.BLOND),
+    ('Brown_Hair', palette.BROWN),
+    ('Gray_Hair', palette.GRAY),
+  ):
+    colour = palette.mix(colour, other, has[name])
+  return colour * between(0.85, 1.08, look.hair)
+
+
+def _face(
+  head: canvas.Frame, has: Mapping[str, Unit]
+) -> Float[Array, 'height width']:
+  male, chubby, oval = has['Male'], has['Chubby'], has['Oval_Face']
+  width = 0.455 + 0.02 * male + 0.08 * chubby - 0.045 * oval
+  chin = 0.57 + 0.02 * male + 0.1 * oval
+  jaw = 2.1 + 0.6 * male + 0.4 * chubby - 0.35 * oval
+  below = head.y > -0.1
+  return shapes.superellipse(
+    head.x,
+    head.y + 0.1,
+    radii=(width, jnp.where(below, chin, 0.55)),
+    power=jnp.where(below, jaw, 2.2),
+  )

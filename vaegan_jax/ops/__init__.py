@@ -1,0 +1,1 @@
+"""Convolution and batch normalisation, in exact forms for each platform."""

@@ -1,0 +1,291 @@
+"""The loop: batches in, a trained state, its records and its report out."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+
+from vaegan_jax import inference
+from vaegan_jax.config import build, schema
+from vaegan_jax.core import train_state
+from vaegan_jax.data import batches, cache
+from vaegan_jax.distributed import parallel, preemption, processes
+from vaegan_jax.files import checksums, lock
+from vaegan_jax.report import pictures
+from vaegan_jax.runs import checkpoints, records
+from vaegan_jax.training import goodput, monitor, setup
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def train(
+  config: build.Config,
+  workdir: str | os.PathLike,
+  *,
+  devices: Sequence[jax.Device] | None = None,
+  notice: preemption.Notice | None = None,
+) -> pathlib.Path:
+  """Trains a run to its last step, resuming it where it was left.
+
+  Where several processes run (hosts.join), all call this alike; the run's
+  folder is that of process 0.
+
+  Args:
+    config: its settings.
+    workdir: its folder, made if it does not exist.
+    devices: to use; all by default.
+    notice: says when the process must end.
+
+  Returns:
+    the report to open.
+
+  Raises:
+    ValueError: for settings that cannot work, a folder that holds a run of
+      other settings or of other data, or checkpoints none of which is whole;
+      nothing is changed then.
+    lock.Locked: another process trains there.
+    observation.Diverged: something is not finite; the checkpoints are from
+      before.
+    checkpoints.NotSaved: a checkpoint could not be written.
+    preemption.Preempted: the process, or another of the run, was asked to end;
+      the state is saved.
+    hosts.Lost: another process of the run is gone.
+  """
+  workdir = pathlib.Path(workdir)
+  with processes.together(), contextlib.ExitStack() as held:
+    with processes.all_or_none():
+      config, run, source = _checked(config, workdir, devices=devices)
+      if processes.leads():
+        held.enter_context(lock.hold(workdir))
+        records.check_config(workdir, config)
+      train = _load(config, source, split='train')
+      examples = _load(config, source, split='test').first(3 * pictures.COLUMNS)
+    processes.check_same(
+      jax=jax.__version__, config=records.agreed(config), data=train.digest
+    )
+    if processes.leads():
+      records.write_config(workdir, config)
+    notice = notice or preemption.Notice()
+    state = _trained(config, run, train, examples, workdir, notice=notice)
+    # Late, as importing Matplotlib takes as long as importing JAX.
+    from vaegan_jax.report import run_page
+
+    if not processes.leads():
+      return run_page.path_in(workdir)
+    pictures.final(_model(config, run, state), examples, workdir=workdir)
+    return run_page.write(workdir)
+
+
+def _checked(
+  config: build.Config,
+  workdir: pathlib.Path,
+  *,
+  devices: Sequence[jax.Device] | None,
+) -> tuple[build.Config, setup.Run, cache.Source]:
+  """Refuses what cannot work, and opens the rest."""
+  build.check(config)
+  schema.check_places(records.flatten(config), workdir=workdir)
+  source = build.source(config)
+  config = build.resolve(config, source)
+  return config, setup.prepare(config, devices=devices), source
+
+
+def _load(
+  config: build.Config, source: cache.Source, *, split: str
+) -> cache.Dataset:
+  """Loads a split, with the attributes that the model is conditional on."""
+  directory = build.cache_directory(config)
+  dataset = cache.load(source, split=split, directory=directory)
+  return dataset.attributed(build.conditional(config))
+
+
+def _trained(
+  config: build.Config,
+  run: setup.Run,
+  dataset: cache.Dataset,
+  examples: cache.Dataset,
+  workdir: pathlib.Path,
+  *,
+  notice: preemption.Notice,
+) -> train_state.TrainState:
+  """Takes the newest state that was saved, and trains it to the last step."""
+  saved = checkpoints.Checkpoints(
+    workdir,
+    about=_about(config, dataset),
+    keep=config.keep,
+    keep_every=config.keep_every,
+  )
+  with contextlib.closing(saved):
+    state = saved.restore(run.planned)
+    if state is None:
+      _warn_of_rows(workdir)
+    elif int(state.step) == config.steps:
+      _LOGGER.info('%s is finished: only its report is made anew.', workdir)
+      return state
+    return _continue(
+      config,
+      run,
+      state,
+      dataset,
+      examples,
+      workdir,
+      saved=saved,
+      notice=notice,
+    )
+
+
+def _about(config: build.Config, dataset: cache.Dataset) -> dict[str, str]:
+  """Says what a checkpoint must be of to go on from it."""
+  rows = dataset.attributes
+  columns = None if rows is None else np.ascontiguousarray(rows).data
+  return {
+    'config': records.digest(config),
+    'data': checksums.digest(
+      [dataset.digest, columns and hashlib.sha256(columns).hexdigest()]
+    ),
+  }
+
+
+def _warn_of_rows(workdir: pathlib.Path) -> None:
+  """Says that a run which begins anew has rows of steps that are lost."""
+  lost = len(records.read_rows(workdir / records.METRICS))
+  if lost:
+    _LOGGER.warning(
+      '%s has no checkpoint yet: the run starts at step 0, and the %d rows of '
+      '%s from before are dropped.',
+      workdir,
+      lost,
+      records.METRICS,
+    )
+
+
+def _continue(
+  config: build.Config,
+  run: setup.Run,
+  state: train_state.TrainState | None,
+  dataset: cache.Dataset,
+  examples: cache.Dataset,
+  workdir: pathlib.Path,
+  *,
+  saved: checkpoints.Checkpoints,
+  notice: preemption.Notice,
+) -> train_state.TrainState:
+  """Opens what the loop needs, and closes it however the loop ends."""
+  start = 0 if state is None else int(state.step)
+  feed = batches.Batches(
+    dataset,
+    seed=config.seed,
+    batch_size=config.batch_size,
+    sharding=run.compiled.sharded,
+    resident=config.data.resident,
+    stacked=config.steps_per_dispatch > 1,
+  )
+  clock = _clock(config, workdir, step=start)
+  observer = monitor.Observer(
+    config,
+    workdir,
+    step=start,
+    images=len(dataset.images),
+    clock=clock,
+    writes=processes.leads(),
+  )
+
+  def picture(state: train_state.TrainState) -> None:
+    if processes.leads():
+      pictures.strips(_model(config, run, state), examples, workdir=workdir)
+
+  with (
+    contextlib.closing(feed),
+    contextlib.closing(observer),
+    notice.deferred(),
+  ):
+    _LOGGER.info(
+      'Step %d of %d. It is compiled first, which takes half a minute.',
+      start,
+      config.steps,
+    )
+    many = min(config.steps_per_dispatch, config.steps - start)
+    return _loop(
+      config,
+      run,
+      run.begin(feed.planned(many), state),
+      feed=feed,
+      observer=observer,
+      clock=clock,
+      saved=saved,
+      picture=picture,
+      notice=notice,
+    )
+
+
+def _clock(
+  config: build.Config, workdir: pathlib.Path, *, step: int
+) -> goodput.Clock:
+  """Gives a clock that knows of the starts before."""
+  starts = records.read_rows(workdir / records.STARTS)
+  timing = records.read_rows(workdir / records.TIMING)
+  kept = [row for row in timing if row['step'] <= step]
+  return goodput.Clock(
+    step=step, batch_size=config.batch_size, **goodput.history(starts, kept)
+  )
+
+
+def _loop(
+  config: build.Config,
+  run: setup.Run,
+  state: train_state.TrainState,
+  *,
+  feed: batches.Batches,
+  observer: monitor.Observer,
+  clock: goodput.Clock,
+  saved: checkpoints.Checkpoints,
+  picture: Callable[[train_state.TrainState], None],
+  notice: preemption.Notice,
+) -> train_state.TrainState:
+  """Runs the remaining steps; what is saved or drawn was found finite."""
+  many = config.steps_per_dispatch
+  exchange = processes.Exchange(run.compiled.sharded, run.compiled.replicated)
+  for start in range(int(state.step), config.steps, many):
+    done = min(start + many, config.steps)
+    with clock.waiting(observer.idle):
+      batch = feed(start, done - start)
+    state, metrics = run.compiled.step(state, batch)
+    observer.observe(metrics, step=done)
+    saved.check()
+    asked, waited = exchange(np.array([notice.given or 0, clock.waited()])).T
+    clock.heard(waited)
+    ends = notice.hear(int(asked.max()))
+    draws = monitor.due(done, config.picture_every, config.steps)
+    saves = ends or monitor.due(done, config.save_every, config.steps)
+    if draws or saves:
+      observer.approve(state, step=done)
+    with clock.pausing():
+      if draws:
+        picture(state)
+      if saves:
+        saved.save(state, step=done)
+    if ends:
+      _LOGGER.warning(
+        'Asked to end: step %d is saved, and the same command goes on from it.',
+        done,
+      )
+      break
+  return state
+
+
+def _model(
+  config: build.Config, run: setup.Run, state: train_state.TrainState
+) -> inference.Model:
+  return inference.Model(
+    run.networks,
+    {n: parallel.local(s.evaluated()) for n, s in state.networks.items()},
+    step=int(state.step),
+    attribute_names=build.conditional(config),
+  )
