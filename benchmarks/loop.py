@@ -1,7 +1,7 @@
 """The training loop itself, with its batches, and what a schedule would take.
 
-Runs the training loop on a few thousand embedded faces, and reads the speed from the records of the run, compiling apart.
-"""
+Runs the training loop on a few thousand embedded faces, and reads the speed
+from the records of the run, compiling apart.
 
 from __future__ import annotations
 
