@@ -2,6 +2,7 @@
 
 Runs the training loop on a few thousand embedded faces, and reads the speed
 from the records of the run, compiling apart.
+"""
 
 from __future__ import annotations
 
