@@ -24,10 +24,10 @@ CHANGES = {
 
 _CONFIG = """
 from tests import small
-from vaegan_jax import settings
+from vaegan_jax.config import build
 
 def get_config():
-  return settings.change(small.config(), {changes!r})
+  return build.change(small.config(), {changes!r})
 """
 
 

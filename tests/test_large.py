@@ -228,8 +228,11 @@ DEVICES = """
 import json
 import jax, jax.numpy as jnp, numpy as np, optax
 from tests import small
-from vaegan_jax import networks, objectives, parallel, settings, state, step
-from vaegan_jax.data import augmentation, batches
+from vaegan_jax.config import build
+from vaegan_jax.core import (
+  architecture, augmentation, objectives, train_state, train_step)
+from vaegan_jax.data import batches
+from vaegan_jax.distributed import parallel
 
 def update(gradients, kept, params=None, *, step):
   return jax.tree.map(jnp.zeros_like, gradients), gradients
@@ -237,19 +240,19 @@ def update(gradients, kept, params=None, *, step):
 # Its state is the gradient that it was given last.
 keep = optax.GradientTransformationExtraArgs(
   lambda params: jax.tree.map(jnp.zeros_like, params), update)
-nets = settings.networks(small.config())
-made = dict.fromkeys(networks.NAMES, keep)
+nets = build.networks(small.config())
+made = dict.fromkeys(architecture.NAMES, keep)
 draw = np.random.default_rng(0)
 batch = batches.Batch(draw.integers(0, 256, (16, 16, 16, 3), np.uint8), None)
 
 def one(how, count, recompute):
-  function = step.make(
+  function = train_step.make(
     nets, made, objective=objectives.Objective(gamma=1e-2),
     augment=augmentation.each(flips=True, jitters=False), recompute=recompute)
   compiled = parallel.compile_step(
     function, batch_size=16, devices=jax.devices()[:count], how=how)
   start = jax.jit(
-    lambda: state.initialise(nets, made, key=jax.random.key(0)),
+    lambda: train_state.initialise(nets, made, key=jax.random.key(0)),
     out_shardings=compiled.replicated)()
   fed = jax.tree.map(lambda x: jax.device_put(x, compiled.sharded), batch)
   end, _ = compiled.step(start, fed)

@@ -130,7 +130,7 @@ def test_an_error_in_the_thread_is_raised_by_the_step():
 FOUR_DEVICES = """
 import jax, numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec as P
-from tests import test_batches
+from tests.data import test_batches
 from vaegan_jax.data import batches
 
 data = test_batches.dataset()

@@ -14,8 +14,8 @@ PROGRAM = """
 import sys
 import jax, numpy as np
 from tests import small
-from vaegan_jax import preparation
-from vaegan_jax import state as states
+from vaegan_jax.training import setup
+from vaegan_jax.core import train_state
 from vaegan_jax.data import batches
 
 draw = np.random.default_rng(0)
@@ -23,7 +23,7 @@ pixels = draw.integers(0, 256, (3, 8, 16, 16, 3), np.uint8)
 
 def trajectory(how, count, **changes):
   config = small.config(compile=how, data__flips=True, **changes)
-  run = preparation.prepare(config, devices=jax.devices()[:count])
+  run = setup.prepare(config, devices=jax.devices()[:count])
   state, rows = run.initialise(), []
   if config.steps_per_dispatch > 1:
     state, metrics = run.compiled.step(state, batches.Batch(pixels, None))
@@ -36,7 +36,7 @@ def trajectory(how, count, **changes):
     state, metrics = run.compiled.step(state, batch)
     rows.append({k: float(v) for k, v in metrics.items()})
   if how == 'pmap':
-    assert states.not_finite(state) == ()
+    assert train_state.not_finite(state) == ()
   return rows, jax.device_get(state.networks['decoder'].params)
 
 assert len(jax.devices()) == 4
@@ -80,7 +80,7 @@ print('equal')
 # A step of a few operations, as several are slow to compile.
 SEVERAL = """
 import jax, numpy as np
-from vaegan_jax import parallel
+from vaegan_jax.distributed import parallel
 
 def step(state, batch, *, axis):
   seen = parallel.total(batch['x'].sum(), axis=axis)
@@ -109,12 +109,12 @@ import pathlib
 import jax, numpy as np
 import pytest
 from tests import small
-from vaegan_jax import observation, preparation
-from vaegan_jax import state as states
+from vaegan_jax.training import monitor, setup
+from vaegan_jax.core import train_state
 
-run = preparation.prepare(small.config())
+run = setup.prepare(small.config())
 state = run.initialise()
-assert states.devices_apart(state) == ()
+assert train_state.devices_apart(state) == ()
 leaves, structure = jax.tree.flatten(state)
 spoilt = max(range(len(leaves)), key=lambda i: leaves[i].size)
 parts = [np.array(shard.data) for shard in leaves[spoilt].addressable_shards]
@@ -125,8 +125,8 @@ leaves[spoilt] = jax.make_array_from_single_device_arrays(
   jax.device_put(parts, jax.devices()),
 )
 state = jax.tree.unflatten(structure, leaves)
-assert states.devices_apart(state) == (2,)
-watch = observation.Observer(
+assert train_state.devices_apart(state) == (2,)
+watch = monitor.Observer(
   small.config(),
   pathlib.Path(),
   step=0,
@@ -134,7 +134,7 @@ watch = observation.Observer(
   clock=small.clock(),
   writes=False,
 )
-with pytest.raises(observation.Diverged, match='device 2 differs'):
+with pytest.raises(monitor.Diverged, match='device 2 differs'):
   watch.approve(state, step=1)
 print('found')
 """

@@ -11,7 +11,7 @@ from vaegan_jax.distributed import preemption
 
 PROGRAM = """
 import hashlib, os, signal, time
-from vaegan_jax import preemption
+from vaegan_jax.distributed import preemption
 preemption._PATIENCE = 0.3
 notice = preemption.Notice()
 def me(number):

@@ -11,7 +11,7 @@ from vaegan_jax.files import lock
 
 HOLD = """
 import pathlib, sys
-from vaegan_jax import lock
+from vaegan_jax.files import lock
 with lock.hold(pathlib.Path(sys.argv[1])):
   print('held', flush=True)
   sys.stdin.read()

@@ -265,11 +265,11 @@ import json
 import jax, jax.numpy as jnp
 from jax import export
 from tests import small
-from vaegan_jax import preparation
+from vaegan_jax.training import setup
 from vaegan_jax.data import batches
 from vaegan_jax.planning import hlo, plans
 
-run = preparation.prepare(small.config())
+run = setup.prepare(small.config())
 pixels = jax.ShapeDtypeStruct(
   (8, 16, 16, 3), jnp.uint8, sharding=run.compiled.sharded
 )

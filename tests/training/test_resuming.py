@@ -119,7 +119,7 @@ def topologies(folder):
 @pytest.mark.slow
 def test_four_devices_go_on_as_two_or_one_by_jit_or_pmap(tmp_path):
   program = (
-    'import pathlib, sys; from tests import test_resuming;'
+    'import pathlib, sys; from tests.training import test_resuming;'
     'print(*test_resuming.topologies(pathlib.Path(sys.argv[1])))'
   )
   worst, norms = map(float, on_four_devices(program, str(tmp_path)).split())

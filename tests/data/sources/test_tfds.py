@@ -177,7 +177,7 @@ def test_the_directory_comes_from_the_environment(prepared, monkeypatch):
 
 WITHOUT_TENSORFLOW = """
 import pathlib, sys
-from vaegan_jax.data import tfds
+from vaegan_jax.data.sources import tfds
 assert 'tensorflow_datasets' not in sys.modules
 source = tfds.Tfds('complete', (8, 8), data_dir=pathlib.Path(sys.argv[1]))
 source.fingerprint(), source.attributes('train'), source.read('train', 0, 3)
