@@ -78,7 +78,7 @@ def kernel(name: str, parameter: torch.Tensor) -> bool:
 def allowed(
   costs: torch.Tensor, config: ml_collections.ConfigDict
 ) -> dict[str, torch.Tensor]:
-  """Returns which networks may move, 1 or 0: core.train_step.Equilibrium."""
+  """Returns which networks may move, 1 or 0: core.equilibrium.Equilibrium."""
   centre, margin = config.equilibrium_centre, config.equilibrium_margin
   discriminator = costs.min() >= centre - margin
   decoder = costs.max() <= centre + margin

@@ -17,6 +17,7 @@ from vaegan_jax.core import (
   train_state,
   train_step,
 )
+from vaegan_jax.core.equilibrium import Equilibrium
 from vaegan_jax.data import batches
 
 
@@ -41,7 +42,7 @@ def terms(real, generated):
 def test_equilibrium_skips_whoever_wins(
   real, generated, decoder, discriminator
 ):
-  allowed = train_step.Equilibrium().allowed(terms(real, generated))
+  allowed = Equilibrium().allowed(terms(real, generated))
   assert allowed['encoder']
   assert allowed['decoder'] == decoder
   assert allowed['discriminator'] == discriminator
@@ -177,7 +178,7 @@ def test_step_computes_little_more_than_the_least():
     made,
     objective=objectives.Objective(),
     augment=augmentation.each(flips=False, jitters=False),
-    equilibrium=train_step.Equilibrium(),
+    equilibrium=Equilibrium(),
   )
   size = 64
   pixels = jax.ShapeDtypeStruct((size, 64, 64, 3), jnp.uint8)

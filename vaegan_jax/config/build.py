@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 import ml_collections
 
 from vaegan_jax.config import schema
-from vaegan_jax.core import architecture, objectives, optimizers, train_step
+from vaegan_jax.core import architecture, objectives, optimizers
+from vaegan_jax.core.equilibrium import Equilibrium
 from vaegan_jax.data import cache
 from vaegan_jax.runs import records
 
@@ -159,13 +160,11 @@ def _scale(config: Config) -> float:
   return len(generated) / (1 - config.real_share)
 
 
-def equilibrium(config: Config) -> train_step.Equilibrium | None:
+def equilibrium(config: Config) -> Equilibrium | None:
   """Gives the rule that skips networks, or None."""
   if not (config.equilibrium and model(config).adversarial):
     return None
-  return train_step.Equilibrium(
-    config.equilibrium_centre, config.equilibrium_margin
-  )
+  return Equilibrium(config.equilibrium_centre, config.equilibrium_margin)
 
 
 def schedule(config: Config, *, scale: float = 1.0) -> optimizers.Schedule:

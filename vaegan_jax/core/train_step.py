@@ -7,7 +7,6 @@ old state.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,42 +22,11 @@ from vaegan_jax.core import (
   objectives,
   train_state,
 )
+from vaegan_jax.core.equilibrium import Equilibrium
 from vaegan_jax.distributed import parallel
 
 # (pixels, what was drawn for each image) -> images in [-1, 1]
 Augment = Callable[[Array, Array], Array]
-
-
-@dataclasses.dataclass(frozen=True)
-class Equilibrium:
-  """The authors' rule that lets neither Dis nor Dec run away.
-
-  Dis is skipped while the mean cross entropy of its real or of its generated
-  images is below centre - margin; Dec while either is above centre + margin;
-  if both would be, neither is. Enc is never skipped.
-
-  Attributes:
-    centre: in nats; log 2 = 0.69 is what a Dis pays that cannot tell.
-    margin: in nats.
-
-  Source: model/aegan.py of the authors' code; not in the paper.
-  """
-
-  centre: float = 0.68
-  margin: float = 0.35
-
-  def allowed(self, terms: objectives.Terms) -> dict[str, Bool[Array, '']]:
-    """Says which networks may be updated after a batch."""
-    present = terms.present()
-    costs = jnp.stack([present['real'], present['generated']])
-    discriminator = costs.min() >= self.centre - self.margin
-    decoder = costs.max() <= self.centre + self.margin
-    neither = ~(discriminator | decoder)
-    return {
-      'encoder': jnp.array(True),
-      'decoder': decoder | neither,
-      'discriminator': discriminator | neither,
-    }
 
 
 def make(
