@@ -36,7 +36,7 @@ def run(main: Callable[[list[str]], None]) -> None:
   helps = bool(words) and words[0].startswith(_HELP)
   if not helps:
     memory.keep()
-  with NOTICE.listen():
+  with NOTICE.handle_signals():
     if not helps:
       try:
         overrides.check(words)
@@ -61,7 +61,7 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
   143, after Ctrl-C 130.
 
   Args:
-    join: with what to join the other processes of a run (hosts.join).
+    join: with what to join the other processes of a run (processes.initialize).
   """
   from vaegan_jax.data import cache
   from vaegan_jax.distributed import processes
@@ -75,18 +75,18 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
   memory.compute_here()
   if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
     _keep_programs(cache.default_directory() / 'compiled')
-  end = functools.partial(_end, end=processes.end)
+  end = functools.partial(_end, end=processes.exit_process)
   try:
     if join is not None:
       _join(join)
     yield
-    processes.leave()
+    processes.shutdown()
   except preemption.Preempted:
-    processes.leave()
+    processes.shutdown()
     raise
   except FloatingPointError as error:
     end(70, error)
-  except (lock.Locked, processes.Lost) as error:
+  except (lock.Locked, processes.ProcessLost) as error:
     end(75, error)
   except OSError as error:
     # Without a number it is our own: something that the user must name.
@@ -104,10 +104,12 @@ def _join(arguments: Mapping[str, Any]) -> None:
   """
   from vaegan_jax.distributed import processes
 
-  processes.join(**arguments)
+  processes.initialize(**arguments)
   # JAX registered its own before, which is thus called after this one.
-  atexit.register(lambda: processes.joined() and processes.end(1))
-  if not processes.leads():
+  atexit.register(
+    lambda: processes.is_initialized() and processes.exit_process(1)
+  )
+  if not processes.is_primary():
     std_logging.getLogger('vaegan_jax').setLevel(std_logging.WARNING)
 
 

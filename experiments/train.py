@@ -53,15 +53,15 @@ def main(argv: list[str]) -> None:
     from vaegan_jax.training import loop
 
     report = loop.train(_CONFIG.value, _WORKDIR.value, notice=launch.NOTICE)
-    if processes.leads():
+    if processes.is_primary():
       print(f'Open {report}')
 
 
 def _join() -> dict[str, Any] | None:
   given = {
-    'coordinator': _COORDINATOR.value,
-    'count': _PROCESSES.value,
-    'index': _PROCESS.value,
+    'coordinator_address': _COORDINATOR.value,
+    'num_processes': _PROCESSES.value,
+    'process_id': _PROCESS.value,
   }
   if _MULTIHOST.value:
     return given

@@ -37,9 +37,9 @@ def config(cache='', **changes):
   )
 
 
-def clock(step=0):
+def timer(step=0):
   """Gives a clock of a run that is at a step."""
-  return goodput.Clock(step=step, batch_size=CHANGES['batch_size'])
+  return goodput.Timer(step=step, batch_size=CHANGES['batch_size'])
 
 
 def noise():

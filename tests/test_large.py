@@ -106,7 +106,7 @@ LARGE = [(celeba_128, 16), (celeba_256, 32)]
 
 def test_the_largest_config_has_a_step():
   run, batch = step_of(celeba_256, side=32)
-  before = run.planned
+  before = run.abstract_state
   after, metrics = run.compiled.step.eval_shape(before, batch)
   assert jax.tree.structure(before) == jax.tree.structure(after)
   assert {value.shape for value in metrics.values()} == {()}
@@ -209,7 +209,7 @@ def test_recomputing_costs_one_more_pass_of_enc_and_dec():
       devices=jax.devices()[:1],
     )
     pixels = jax.ShapeDtypeStruct((batch, *nets.decoder.shape), jnp.uint8)
-    state = run.planned
+    state = run.abstract_state
     return flops(run.compiled.step, state, batches.Batch(pixels, None))
 
   def once(network, *shape):

@@ -39,7 +39,7 @@ def shallow(**changes):
 def traced(dtype):
   """A step and its arguments' types, not compiled."""
   run = setup.prepare(shallow(dtype=dtype))
-  state = run.planned
+  state = run.abstract_state
   pixels = jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.uint8)
   return run.compiled.step.trace(state, batches.Batch(pixels, None)), state
 

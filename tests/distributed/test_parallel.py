@@ -126,16 +126,16 @@ leaves[spoilt] = jax.make_array_from_single_device_arrays(
 )
 state = jax.tree.unflatten(structure, leaves)
 assert train_state.devices_apart(state) == (2,)
-watch = monitor.Observer(
+watch = monitor.Monitor(
   small.config(),
   pathlib.Path(),
   step=0,
   images=20,
-  clock=small.clock(),
+  timer=small.timer(),
   writes=False,
 )
 with pytest.raises(monitor.Diverged, match='device 2 differs'):
-  watch.approve(state, step=1)
+  watch.check_state(state, step=1)
 print('found')
 """
 

@@ -12,11 +12,11 @@ from vaegan_jax.distributed import preemption
 PROGRAM = """
 import hashlib, os, signal, time
 from vaegan_jax.distributed import preemption
-preemption._PATIENCE = 0.3
+preemption._GRACE_SECONDS = 0.3
 notice = preemption.Notice()
 def me(number):
   os.kill(os.getpid(), number)
-with notice.listen():
+with notice.handle_signals():
   try:
 {body}
   finally:
@@ -48,10 +48,10 @@ def test_a_deferred_end_comes_after_the_block():
   body = """
 with notice.deferred():
   me(signal.SIGTERM)
-  print('given', notice.given)
+  print('signum', notice.signum)
 print('on')
 """
-  assert run(body) == (143, ['given', '15', 'cleaned'])
+  assert run(body) == (143, ['signum', '15', 'cleaned'])
 
 
 def test_a_second_sigterm_does_no_harm():
@@ -130,11 +130,11 @@ with notice.deferred():
 def test_without_a_signal_nothing_happens():
   notice = preemption.Notice()
   before = signal.getsignal(signal.SIGTERM)
-  with notice.listen(), notice.deferred():
+  with notice.handle_signals(), notice.deferred():
     assert signal.getsignal(signal.SIGTERM) == notice._handle
-  assert notice.given is None
+  assert notice.signum is None
   assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_patience_and_a_short_save_fit_into_half_a_minute():
-  assert preemption._PATIENCE <= 25
+  assert preemption._GRACE_SECONDS <= 25

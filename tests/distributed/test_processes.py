@@ -55,9 +55,9 @@ def alone(world, name, *flags, devices):
 
 
 def test_processes_agree_and_each_has_its_rows_of_the_batch(world):
-  two = cluster.Cluster(world, 'tests.together', 2, devices=2)
+  two = cluster.Cluster(world, 'tests.joint_checks', 2, devices=2)
   assert two.wait() == [0, 0], two.printed()
-  assert [two.printed(i).count('all held') for i in range(2)] == [1, 1]
+  assert [two.printed(i).count('all passed') for i in range(2)] == [1, 1]
 
 
 SHORT = ('--config.steps=6',)
@@ -155,14 +155,16 @@ def test_a_run_goes_on_with_another_number_of_processes_and_devices(world):
 
 
 @pytest.mark.parametrize(
-  ('arguments', 'said'),
+  ('address', 'count', 'index', 'message'),
   [
-    ({'coordinator': 'here', 'count': 2, 'index': 0}, 'HOST:PORT'),
-    ({'coordinator': 'a:1', 'count': 0, 'index': 0}, '--processes=0'),
-    ({'coordinator': 'a:1', 'count': 2, 'index': 2}, '--process=2.*0 to 1'),
-    ({'coordinator': 'a:1', 'count': 2, 'index': -1}, '--process=-1'),
+    ('here', 2, 0, 'HOST:PORT'),
+    ('a:1', 0, 0, '--processes=0'),
+    ('a:1', 2, 2, '--process=2.*0 to 1'),
+    ('a:1', 2, -1, '--process=-1'),
   ],
 )
-def test_impossible_numbers_of_processes_are_refused(arguments, said):
-  with pytest.raises(ValueError, match=said):
-    processes.join(**arguments)
+def test_impossible_process_numbers_are_refused(address, count, index, message):
+  with pytest.raises(ValueError, match=message):
+    processes.initialize(
+      coordinator_address=address, num_processes=count, process_id=index
+    )

@@ -30,7 +30,7 @@ def config(**changes):
 def traced():
   """A step that is not compiled yet, and the types of its state."""
   run = setup.prepare(config())
-  state = run.planned
+  state = run.abstract_state
   batch = batches.Batch(jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.uint8), None)
   return run.compiled.step.trace(state, batch), state
 
@@ -73,7 +73,7 @@ def test_data_that_a_program_holds_would_be_found():
 @pytest.mark.parametrize('faces', [1_009, 10_007])
 def test_the_state_does_not_grow_with_the_data(faces):
   run = setup.prepare(config(data__faces=faces))
-  shapes = [x.shape for x in jax.tree.leaves(run.planned)]
+  shapes = [x.shape for x in jax.tree.leaves(run.abstract_state)]
   assert shapes == [x.shape for x in jax.tree.leaves(traced()[1])]
   assert not any(faces in shape for shape in shapes)
 
@@ -83,7 +83,7 @@ def of_the_paper():
   """The step of the paper's networks, compiled for a batch of 16."""
   run = setup.prepare(reference.config(64, 16), devices=jax.devices()[:1])
   batch = batches.Batch(jax.ShapeDtypeStruct((16, 64, 64, 3), jnp.uint8), None)
-  return run.compiled.step.trace(run.planned, batch).lower().compile()
+  return run.compiled.step.trace(run.abstract_state, batch).lower().compile()
 
 
 @pytest.mark.slow

@@ -273,7 +273,7 @@ run = setup.prepare(small.config())
 pixels = jax.ShapeDtypeStruct(
   (8, 16, 16, 3), jnp.uint8, sharding=run.compiled.sharded
 )
-given = run.planned, batches.Batch(pixels, None)
+given = run.abstract_state, batches.Batch(pixels, None)
 compiled = run.compiled.step.lower(*given).compile()
 counted = hlo.traffic(compiled.as_text(), devices=8)
 lowered = export.export(run.compiled.step, platforms=('cuda', 'tpu'))(*given)
@@ -330,7 +330,7 @@ def test_the_papers_step_is_lowered_for_gpus_and_tpus(dtype):
     (config.batch_size, 64, 64, 3), jnp.uint8, sharding=run.compiled.sharded
   )
   lowered = export.export(run.compiled.step, platforms=('cuda', 'tpu'))(
-    run.planned, batches.Batch(pixels, None)
+    run.abstract_state, batches.Batch(pixels, None)
   )
   assert lowered.platforms == ('cuda', 'tpu')
   kernels = re.findall(

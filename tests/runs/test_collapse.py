@@ -145,15 +145,15 @@ def test_what_is_kept_of_a_run_is_enough_to_judge_it_at_every_step():
     assert len(kept) <= 10 + collapse.WINDOW / every
 
 
-def observe(folder, steps, *, start=0, **metrics):
+def record(folder, steps, *, start=0, **metrics):
   config = small.config(steps=3000, log_every=10)
-  watch = monitor.Observer(
-    config, folder, step=start, images=20, clock=small.clock(start)
+  watch = monitor.Monitor(
+    config, folder, step=start, images=20, timer=small.timer(start)
   )
   metrics = {name: jnp.float32(x) for name, x in metrics.items()}
   for step in range(start + 10, steps + 1, 10):
-    watch.observe(metrics, step=step)
-  watch.catch_up()
+    watch.record(metrics, step=step)
+  watch.flush()
   watch.close()
 
 

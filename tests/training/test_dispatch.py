@@ -67,16 +67,16 @@ def observer(folder, **changes):
   settings = small.config(
     steps=40, steps_per_dispatch=4, save_every=4, picture_every=4, **changes
   )
-  return monitor.Observer(
-    settings, folder, step=4, images=20, clock=small.clock(4)
+  return monitor.Monitor(
+    settings, folder, step=4, images=20, timer=small.timer(4)
   )
 
 
 def test_the_step_that_is_not_finite_is_named_within_its_call(tmp_path):
   watch = observer(tmp_path)
-  watch.observe({'llike': jnp.array([1.0, 2.0, jnp.nan, 3.0])}, step=8)
+  watch.record({'llike': jnp.array([1.0, 2.0, jnp.nan, 3.0])}, step=8)
   with pytest.raises(monitor.Diverged, match='llike is nan at step 7'):
-    watch.observe({'llike': jnp.ones(4)}, step=12)
+    watch.record({'llike': jnp.ones(4)}, step=12)
   watch.close()
   assert [row['step'] for row in rows(tmp_path)] == [5, 6]
 
@@ -84,8 +84,8 @@ def test_the_step_that_is_not_finite_is_named_within_its_call(tmp_path):
 def test_any_step_within_a_call_can_be_logged(tmp_path):
   watch = observer(tmp_path, log_every=3)
   for step in (8, 12, 16):
-    watch.observe({'llike': jnp.arange(step - 3.0, step + 1)}, step=step)
-  watch.catch_up()
+    watch.record({'llike': jnp.arange(step - 3.0, step + 1)}, step=step)
+  watch.flush()
   watch.close()
   assert [(r['step'], r['llike']) for r in rows(tmp_path)] == [
     (6, 6),

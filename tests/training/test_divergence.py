@@ -32,7 +32,7 @@ def config():
 def run(config):
   """Prepares it, with a state that is not worth compiling."""
   run = setup.prepare(config)
-  types = run.planned
+  types = run.abstract_state
 
   def initialise():
     draw = np.random.default_rng(0)
@@ -149,19 +149,19 @@ def test_every_part_that_is_not_finite_is_named(start, value):
 def test_a_fault_that_no_loss_shows_is_found_before_the_state_is_saved(
   tmp_path, config, run, start, network, part
 ):
-  watch = monitor.Observer(
-    config, tmp_path, step=0, images=IMAGES, clock=small.clock()
+  watch = monitor.Monitor(
+    config, tmp_path, step=0, images=IMAGES, timer=small.timer()
   )
   pixels = np.zeros((8, 16, 16, 3), np.uint8)
   batch = batches.Batch(jax.device_put(pixels, run.compiled.sharded), None)
   broken = poison(start, network=network, part=part, value=np.inf)
   # A copy: the step takes the memory of its state.
   state, metrics = run.compiled.step(jax.tree.map(jnp.copy, broken), batch)
-  watch.observe(metrics, step=1)
+  watch.record(metrics, step=1)
   with pytest.raises(
     monitor.Diverged, match=f'^{network}/{part} is not finite after step 1'
   ) as error:
-    watch.approve(state, step=1)
+    watch.check_state(state, step=1)
   assert seen(config, 1) in str(error.value)
   watch.close()
   # The losses were finite, and are logged.
@@ -169,20 +169,20 @@ def test_a_fault_that_no_loss_shows_is_found_before_the_state_is_saved(
 
 
 def test_a_finite_state_is_approved(tmp_path, start):
-  watch = monitor.Observer(
-    small.config(), tmp_path, step=0, images=IMAGES, clock=small.clock()
+  watch = monitor.Monitor(
+    small.config(), tmp_path, step=0, images=IMAGES, timer=small.timer()
   )
-  watch.approve(start, step=2)
+  watch.check_state(start, step=2)
   watch.close()
 
 
 def test_of_a_large_batch_the_message_names_the_first_images(tmp_path):
   config = small.config(batch_size=640)
-  watch = monitor.Observer(
-    config, tmp_path, step=0, images=100_000, clock=small.clock()
+  watch = monitor.Monitor(
+    config, tmp_path, step=0, images=100_000, timer=small.timer()
   )
-  watch.observe({'prior': jnp.float32(jnp.nan)}, step=1)
+  watch.record({'prior': jnp.float32(jnp.nan)}, step=1)
   with pytest.raises(monitor.Diverged, match='first 64 of 640') as error:
-    watch.catch_up()
+    watch.flush()
   watch.close()
   assert len(str(error.value)) < 1500

@@ -16,7 +16,7 @@ class Time:
 
 def begin(now=100.0, *, step=0, batch_size=10, **before):
   time = Time(now)
-  clock = goodput.Clock(step=step, batch_size=batch_size, now=time, **before)
+  clock = goodput.Timer(step=step, batch_size=batch_size, now=time, **before)
   return clock, time
 
 

@@ -45,7 +45,7 @@ def begun(*, many=1, **changes):
 @pytest.mark.parametrize('many', [1, 2])
 def test_the_first_step_finds_the_program_that_was_compiled(many, compilations):
   run, feed = begun(many=many)
-  state = run.begin(feed.planned(many))
+  state = run.start(feed.planned(many))
   assert compilations
   batch = feed(0, many)
   compilations.clear()
@@ -58,10 +58,12 @@ def test_a_restored_state_finds_it_as_well(tmp_path, compilations):
   run, feed = begun()
   batch = feed(0)
   saved = checkpoints.Checkpoints(tmp_path, about={})
-  saved.save(run.begin(feed.planned()), step=0)
+  saved.save(run.start(feed.planned()), step=0)
   saved.close()
-  state = checkpoints.Checkpoints(tmp_path, about={}).restore(run.planned)
-  state = run.begin(feed.planned(), state)
+  state = checkpoints.Checkpoints(tmp_path, about={}).restore(
+    run.abstract_state
+  )
+  state = run.start(feed.planned(), state)
   compilations.clear()
   state, _ = run.compiled.step(state, batch)
   assert int(state.step) == 1
@@ -70,8 +72,8 @@ def test_a_restored_state_finds_it_as_well(tmp_path, compilations):
 
 def test_the_planned_state_and_batch_are_those_of_a_run():
   run, feed = begun()
-  made = run.begin(feed.planned()), feed(0)
-  planned = run.planned, feed.planned()
+  made = run.start(feed.planned()), feed(0)
+  planned = run.abstract_state, feed.planned()
   for here, there in zip(
     jax.tree.leaves(made), jax.tree.leaves(planned), strict=True
   ):
@@ -85,14 +87,14 @@ def test_a_restored_state_goes_on_and_none_is_made():
   def initialise():
     raise AssertionError('a state was made')
 
-  begins = run._replace(initialise=initialise)
-  restored = run.planned
-  assert begins.begin(feed.planned(), restored) is restored
+  starts = run._replace(initialise=initialise)
+  restored = run.abstract_state
+  assert starts.start(feed.planned(), restored) is restored
 
 
 def test_pmap_begins_as_well():
   run, feed = begun(compile='pmap')
-  state, _ = run.compiled.step(run.begin(feed.planned()), feed(0))
+  state, _ = run.compiled.step(run.start(feed.planned()), feed(0))
   assert int(state.step) == 1
 
 
@@ -107,4 +109,4 @@ def test_what_compiling_raises_is_not_lost():
       return compile_step
 
   with pytest.raises(ValueError, match='too large'):
-    run._replace(compiled=Compiled(*run.compiled)).begin(feed.planned())
+    run._replace(compiled=Compiled(*run.compiled)).start(feed.planned())

@@ -12,10 +12,10 @@ import numpy as np
 import optax
 from flax import struct
 from jax import lax
+from jax.experimental import multihost_utils
 from jaxtyping import Array, Bool, PRNGKeyArray, UInt32
 
 from vaegan_jax.core import architecture
-from vaegan_jax.distributed import processes
 
 
 class NetworkState(struct.PyTreeNode):
@@ -121,7 +121,9 @@ def devices_apart(state: TrainState) -> tuple[int, ...]:
   sums = _sums(state)
   shards = sorted(sums.addressable_shards, key=lambda shard: shard.device.id)
   rows = [(shard.device.id, *np.asarray(shard.data)) for shard in shards]
-  ids, *columns = processes.gather(np.array(rows, np.uint32)).T
+  ids, *columns = multihost_utils.process_allgather(
+    np.array(rows, np.uint32), tiled=True
+  ).T
   copies = list(zip(*(column.tolist() for column in columns), strict=True))
   most = max(copies, key=copies.count)
   return tuple(

@@ -1,7 +1,7 @@
-"""Notice that a process must end: SIGTERM, which comes before a preemption.
+"""Handles SIGTERM, which a cluster sends before it preempts a process.
 
-Elsewhere than in the training loop there is nothing to save, and the process
-ends at once. The loop defers the end until it has saved its state.
+Outside the training loop there is nothing to save, and the process exits at
+once. The loop defers the exit until it has saved its state.
 """
 
 from __future__ import annotations
@@ -14,47 +14,47 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-# Seconds until a process is ended that is inside one long call, such as a
-# compilation. Preempted machines are often given 30.
-_PATIENCE = 20.0
+# How long a single call, such as a compilation, may keep the main thread from
+# the signal before the process is ended. Clusters often grant 30 seconds.
+_GRACE_SECONDS = 20.0
 
-# 128 + the signal's number, as shells say it.
-_BASE = 128
+# A shell reports 128 + the signal's number.
+_EXIT_BASE = 128
 
 
 class Preempted(SystemExit):
-  """Ends the process with 143 after SIGTERM, 130 after an interrupt.
+  """Exits with 143 after SIGTERM and with 130 after an interrupt.
 
-  Python ends the process with this code if nobody catches it, without a trace.
+  If nothing catches it, Python exits with this code and prints no traceback.
   """
 
-  def __init__(self, number: int):
-    super().__init__(_BASE + number)
+  def __init__(self, signum: int):
+    super().__init__(_EXIT_BASE + signum)
 
 
 class Notice:
-  """Says whether the process was asked to end.
+  """Records the signal that asks the process to exit.
 
   Attributes:
-    given: the number of the signal that asked, or None.
+    signum: the signal's number, or None before it arrives.
   """
 
   def __init__(self) -> None:
-    self.given: int | None = None
+    self.signum: int | None = None
     self._deferred = False
 
   @contextlib.contextmanager
-  def listen(self) -> Iterator[None]:
-    """Handles SIGTERM and interrupts (Ctrl-C), in the main thread.
+  def handle_signals(self) -> Iterator[None]:
+    """Handles SIGTERM and interrupts (Ctrl-C) in the main thread.
 
-    Of SIGTERM only the first counts; a second Ctrl-C does not wait.
+    Only the first SIGTERM counts; a second Ctrl-C exits at once.
     """
     ours, watched = socket.socketpair()
     for end in (ours, watched):
       end.setblocking(False)
-    before = {
-      number: signal.signal(number, self._handle)
-      for number in (signal.SIGTERM, signal.SIGINT)
+    handlers = {
+      signum: signal.signal(signum, self._handle)
+      for signum in (signal.SIGTERM, signal.SIGINT)
     }
     fd = signal.set_wakeup_fd(ours.fileno(), warn_on_full_buffer=False)
     watched.setblocking(True)
@@ -62,24 +62,24 @@ class Notice:
     try:
       yield
     except SystemExit as error:
-      # Python drops what a handler raises within a destructor or a callback.
+      # Python drops what a handler raises in a destructor or a callback.
       if not error.code:
         self.check()
       raise
     finally:
       signal.set_wakeup_fd(fd)
-      for number, handler in before.items():
-        # A process that is ending is not disturbed by another SIGTERM.
-        ending = self.given is not None and number == signal.SIGTERM
-        signal.signal(number, signal.SIG_IGN if ending else handler)
+      for signum, handler in handlers.items():
+        # Another SIGTERM does not disturb a process that is exiting.
+        exiting = self.signum is not None and signum == signal.SIGTERM
+        signal.signal(signum, signal.SIG_IGN if exiting else handler)
       ours.close()
 
   @contextlib.contextmanager
   def deferred(self) -> Iterator[None]:
-    """Lets the block find the right moment: it must ask for `given`.
+    """Defers the exit to the end of the block, which must poll `signum`.
 
     Raises:
-      Preempted: at the end of the block, if the process was asked to end.
+      Preempted: at the end of the block, if a signal arrived.
     """
     self._deferred = True
     try:
@@ -88,41 +88,42 @@ class Notice:
       self._deferred = False
     self.check()
 
-  def hear(self, number: int) -> bool:
-    """Takes what all processes of the run have been asked, this one too.
+  def agree(self, signum: int) -> bool:
+    """Records the signal that the processes of the run agree on.
 
-    What this one alone knows does not count yet: all must end at one step.
+    All of them must stop at the same step, so a signal to this process counts
+    only once the others know of it.
 
     Args:
-      number: of a signal that one of them got; 0: none.
+      signum: the largest of the processes' signals; 0 for none.
 
     Returns:
-      whether to end.
+      whether to stop.
     """
-    self.given = self.given or number or None
-    return bool(number)
+    self.signum = self.signum or signum or None
+    return bool(signum)
 
   def check(self) -> None:
-    """Raises Preempted if the process was asked to end."""
-    if self.given is not None:
-      raise Preempted(self.given)
+    """Raises Preempted if a signal arrived."""
+    if self.signum is not None:
+      raise Preempted(self.signum)
 
-  def _handle(self, number: int, frame: FrameType | None) -> None:
-    first, self.given = self.given is None, number
-    if number == signal.SIGINT and not first:
+  def _handle(self, signum: int, frame: FrameType | None) -> None:
+    first, self.signum = self.signum is None, signum
+    if signum == signal.SIGINT and not first:
       raise KeyboardInterrupt
     if first and not self._deferred:
-      raise Preempted(number)
+      raise Preempted(signum)
 
   def _watch(self, watched: socket.socket) -> None:
-    """Ends a process whose main thread does not come to handle a signal."""
-    # Python writes the signal's number as a byte at once, whatever it is at.
+    """Ends the process if its main thread does not handle a signal in time."""
+    # Python writes the signal's number as a byte as soon as it arrives.
     with watched:
       while byte := watched.recv(1):
         if byte[0] in (signal.SIGTERM, signal.SIGINT):
           break
       else:
         return
-      threading.Event().wait(_PATIENCE)
-      if self.given is None or not self._deferred:
-        os._exit(_BASE + byte[0])
+      threading.Event().wait(_GRACE_SECONDS)
+      if self.signum is None or not self._deferred:
+        os._exit(_EXIT_BASE + byte[0])

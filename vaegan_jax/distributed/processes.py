@@ -1,9 +1,9 @@
-"""Several hosts that run one program on one batch.
+"""Runs one program on one batch in several processes, one or more a host.
 
-JAX joins their processes (jax.distributed), and XLA moves numbers between them.
-Process 0 leads: it alone reads and writes the run's folder. All else is done
-by every process alike, from the same config and the same data; so whatever one
-decides of its results, all decide.
+JAX connects the processes (jax.distributed) and XLA moves arrays between them.
+Process 0 is the primary: it alone reads and writes the run's folder. All else
+every process does alike, from the same config and the same data, so that each
+decision made from results is the same on all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import jax
 import numpy as np
@@ -25,144 +25,148 @@ from jaxtyping import Float
 
 from vaegan_jax.distributed import parallel
 
-# Seconds. A process that died is missed after the first, so that the others
-# end within a minute; one that waits in the barrier at the end may do so for
-# the last while process 0 makes the report.
-_MISSED = 30
-_JOINING = 300
-_LEAVING = 1800
+# A dead process is detected within _HEARTBEAT_SECONDS, so that the others end
+# within a minute. The last one is how long the barrier at the end may last:
+# the others wait there while process 0 writes the report.
+_HEARTBEAT_SECONDS = 30
+_INITIALIZATION_SECONDS = 300
+_SHUTDOWN_SECONDS = 1800
 
-# Seconds that process 0 outlives an error: the others depend on it, and most
-# errors are those of all, who should come to say so.
-_GRACE = 5.0
+# How long process 0 outlives an error. The others end with it, and most errors
+# occur in all processes, each of which should print its own.
+_PRIMARY_EXIT_SECONDS = 5.0
 
-# How XLA's errors begin. Some come as a ValueError, as ours do.
-_STATUS = re.compile('[A-Z_]+: ')
-
-
-class Lost(RuntimeError):
-  """Reports that another process of the run is gone."""
+# How an error of XLA begins. Some are ValueErrors, as our own are.
+_XLA_STATUS = re.compile('[A-Z_]+: ')
 
 
-def join(
+class ProcessLost(RuntimeError):
+  """Reports that another process of the run has ended."""
+
+
+def initialize(
   *,
-  coordinator: str | None = None,
-  count: int | None = None,
-  index: int | None = None,
+  coordinator_address: str | None = None,
+  num_processes: int | None = None,
+  process_id: int | None = None,
 ) -> None:
-  """Joins the processes of a run, before any of them uses a device.
+  """Connects the processes of a run, before any of them uses a device.
 
-  What is None is asked of Slurm, a TPU pod, Open MPI or Kubernetes.
+  Slurm, a TPU pod, Open MPI and Kubernetes supply arguments that are None.
 
   Args:
-    coordinator: HOST:PORT where process 0 can be reached.
-    count: of processes.
-    index: of this one; 0 leads.
+    coordinator_address: HOST:PORT of process 0.
+    num_processes: the number of processes.
+    process_id: the number of this process; 0 is the primary.
 
   Raises:
-    ValueError: no such cluster is found, or the arguments do not fit.
-    Lost: the others did not come within five minutes.
+    ValueError: no cluster is found, or the arguments contradict each other.
+    ProcessLost: the others did not connect within five minutes.
   """
-  _check(coordinator, count, index)
-  # Preemption.Notice handles SIGTERM; JAX's own service would take it over.
+  _check(coordinator_address, num_processes, process_id)
+  # preemption.Notice handles SIGTERM; JAX's service would replace its handler.
   jax.config.update('jax_enable_preemption_service', False)
-  # GPUs and TPUs run one program after the other; CPUs may run two at once,
-  # whose collectives could wait for each other.
+  # GPUs and TPUs run programs in order. CPUs may run two at once, whose
+  # collectives could wait for each other.
   jax.config.update('jax_cpu_enable_async_dispatch', False)
   try:
     jax.distributed.initialize(
-      coordinator,
-      count,
-      index,
-      initialization_timeout=_JOINING,
-      heartbeat_timeout_seconds=_MISSED,
-      shutdown_timeout_seconds=_LEAVING,
+      coordinator_address,
+      num_processes,
+      process_id,
+      initialization_timeout=_INITIALIZATION_SECONDS,
+      heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+      shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
     )
   except ValueError as error:
     raise ValueError(
-      f'--multihost found no cluster ({error}): it knows Slurm, TPU pods, Open '
-      'MPI and Kubernetes (with the kubernetes package); elsewhere give '
+      f'--multihost found no cluster ({error}): it detects Slurm, TPU pods, '
+      'Open MPI and Kubernetes (with the kubernetes package); elsewhere give '
       '--coordinator=HOST:PORT --processes=N --process=I'
     ) from error
   except jax.errors.JaxRuntimeError as error:
-    raise Lost(
-      f'the {count or "other"} processes of the run did not come together at '
-      f'{coordinator or "the coordinator"} ({error}): start all of them, with '
-      'the same --coordinator and --processes, and look whether its port is '
-      'open between the hosts'
+    raise ProcessLost(
+      f'the {num_processes or "other"} processes of the run did not connect '
+      f'to {coordinator_address or "the coordinator"} ({error}): start all of '
+      'them with the same --coordinator and --processes, and check that its '
+      'port is open between the hosts'
     ) from error
 
 
 def _check(
-  coordinator: str | None, count: int | None, index: int | None
+  coordinator_address: str | None,
+  num_processes: int | None,
+  process_id: int | None,
 ) -> None:
-  host, _, port = (coordinator or 'host:1').rpartition(':')
+  host, _, port = (coordinator_address or 'host:1').rpartition(':')
   if not host or not port.isdecimal():
     raise ValueError(
-      f'--coordinator={coordinator}: expected HOST:PORT of process 0, such as '
-      '10.0.0.1:1234'
+      f'--coordinator={coordinator_address}: expected HOST:PORT of process 0, '
+      'such as 10.0.0.1:1234'
     )
-  if count is not None and count < 1:
-    raise ValueError(f'--processes={count}: expected at least 1')
-  if index is not None and not 0 <= index < (count or index + 1):
+  if num_processes is not None and num_processes < 1:
+    raise ValueError(f'--processes={num_processes}: expected at least 1')
+  if process_id is not None and not (
+    0 <= process_id < (num_processes or process_id + 1)
+  ):
     raise ValueError(
-      f'--process={index}: expected 0 to {(count or 1) - 1}, as there are '
-      f'--processes={count}'
+      f'--process={process_id}: expected 0 to {(num_processes or 1) - 1}, as '
+      f'--processes={num_processes}'
     )
 
 
-def joined() -> bool:
-  """Says whether this process runs with others."""
+def is_initialized() -> bool:
+  """Returns whether this process is connected to others."""
   return jax.distributed.is_initialized()
 
 
-def leads() -> bool:
-  """Says whether this process reads and writes the run's folder."""
+def is_primary() -> bool:
+  """Returns whether this process reads and writes the run's folder."""
   return jax.process_index() == 0
 
 
-def leave() -> None:
-  """Waits until all processes come here, and parts from them."""
+def shutdown() -> None:
+  """Waits until all processes call this, and disconnects them."""
   jax.distributed.shutdown()
 
 
-def end(code: int) -> NoReturn:
-  """Ends this process without waiting for others, who will miss it."""
-  if not joined():
+def exit_process(code: int) -> NoReturn:
+  """Ends this process without the barrier that a normal exit waits in."""
+  if not is_initialized():
     sys.exit(code)
   for stream in (sys.stdout, sys.stderr):
-    with contextlib.suppress(OSError):  # of a disk that is full
+    with contextlib.suppress(OSError):  # the disk of the log may be full
       stream.flush()
-  if leads():
-    time.sleep(_GRACE)
+  if is_primary():
+    time.sleep(_PRIMARY_EXIT_SECONDS)
   os._exit(code)
 
 
 @contextlib.contextmanager
-def together() -> Iterator[None]:
-  """Tells what JAX says when another process is gone from its other errors.
+def translate_errors() -> Iterator[None]:
+  """Turns the errors that XLA raises when a process is lost into ProcessLost.
 
   Raises:
-    Lost: something failed while several processes were at it.
+    ProcessLost: XLA raised an error while several processes were connected.
   """
   try:
     yield
   except (jax.errors.JaxRuntimeError, ValueError) as error:
-    if jax.process_count() == 1 or not _STATUS.match(str(error)):
+    if jax.process_count() == 1 or not _XLA_STATUS.match(str(error)):
       raise
-    raise Lost(
-      f'process {jax.process_index()} of {jax.process_count()} stops, as '
-      'another one was lost, or a device failed: start all again with the '
-      'same command, and the run goes on from its newest checkpoint. JAX says: '
+    raise ProcessLost(
+      f'process {jax.process_index()} of {jax.process_count()} stops: another '
+      'one was lost, or a device failed. Start all of them with the same '
+      'command, and the run resumes from its newest checkpoint. JAX reports: '
       f'{str(error).strip()}'
     ) from error
 
 
 @contextlib.contextmanager
-def all_or_none() -> Iterator[None]:
-  """Fails on every process if it fails on one, so that all end and none waits.
+def fail_together() -> Iterator[None]:
+  """Fails on all processes if the block fails on one, so that none waits.
 
-  Every process must come here.
+  Every process must enter the block.
 
   Raises:
     ValueError: another process failed.
@@ -172,74 +176,57 @@ def all_or_none() -> Iterator[None]:
     yield
     failed = False
   finally:
-    failures = gather(np.array([failed])) if joined() else np.array([failed])
+    failures = np.array([failed])
+    if is_initialized():
+      failures = multihost_utils.process_allgather(failures, tiled=True)
   for process in np.flatnonzero(failures):
     raise ValueError(
-      f'process {process} of {jax.process_count()} cannot begin, so none does: '
-      'its own message says why'
+      f'process {process} of {jax.process_count()} cannot start, so none does: '
+      'see its own message'
     )
 
 
-def check_same(**what: str) -> None:
+def check_equal(**texts: str) -> None:
   """Compares texts between the processes.
 
   Raises:
-    ValueError: process 0 has another one, by its name.
+    ValueError: a text differs from that of process 0; its name is in the
+      message.
   """
-  mine = np.stack([_digest(text) for text in what.values()])
-  for process, digests in enumerate(theirs := gather(mine[None])):
-    for name, here, there in zip(what, digests, theirs[0], strict=True):
-      if (here != there).any():
-        raise ValueError(
-          f'process {process} has another {name} than process 0: start all '
-          'processes with the same command, on the same data'
-        )
+  digests = [hashlib.sha256(text.encode()).digest() for text in texts.values()]
+  mine = np.array([[*map(list, digests)]], np.uint8)
+  gathered = multihost_utils.process_allgather(mine, tiled=True)
+  for process, name in np.argwhere((gathered != gathered[0]).any(axis=-1)):
+    raise ValueError(
+      f'process {process} has another {list(texts)[name]} than process 0: '
+      'start all processes with the same command, on the same data'
+    )
 
 
-def gather(numbers: np.ndarray) -> np.ndarray:
-  """Gives the rows of all processes, one after the other.
-
-  Args:
-    numbers: of this process; all have as many rows.
-  """
-  gathered = np.asarray(multihost_utils.process_allgather(numbers))
-  return gathered.reshape(-1, *numbers.shape[1:])
-
-
-def _digest(text: str) -> np.ndarray:
-  return np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
-
-
-def from_leader(arrays: list[np.ndarray]) -> list[np.ndarray]:
+def broadcast_from_primary(arrays: list[np.ndarray]) -> list[np.ndarray]:
   """Sends arrays from process 0 to all, bit for bit.
 
   Args:
-    arrays: elsewhere than on process 0 any of the same shapes and types.
+    arrays: on other processes than 0 any arrays of the same shapes and types.
   """
-  if jax.process_count() == 1:
-    return arrays
-  # As bytes: JAX adds up what all processes send, and -0 + 0 is 0.
-  mine = np.concatenate(
-    [np.ascontiguousarray(x).reshape(-1).view(np.uint8) for x in arrays]
-  )
-  sent = np.asarray(multihost_utils.broadcast_one_to_all(mine))
-  ends = np.cumsum([x.nbytes for x in arrays])
-  parts = np.split(sent, ends[:-1])
+  # As bytes: the broadcast is a sum over processes, and -0 + 0 is 0.
+  mine = [np.ascontiguousarray(x).view(np.uint8) for x in arrays]
+  sent = multihost_utils.broadcast_one_to_all(mine)
   return [
-    part.view(x.dtype).reshape(x.shape)
-    for part, x in zip(parts, arrays, strict=True)
+    np.ascontiguousarray(received).view(x.dtype).reshape(x.shape)
+    for received, x in zip(sent, arrays, strict=True)
   ]
 
 
-class Exchange:
-  """Tells all processes a few numbers of each, without making devices wait.
+class DelayedAllgather:
+  """Gathers a few numbers of each process without making the devices wait.
 
-  Several processes hear what was told one call before, of one and the same
-  call; a process alone hears itself at once.
+  With several processes, a call returns the numbers that were passed in the
+  call before, zeros at first. A single process gets its own at once.
 
   Args:
-    sharded: a sharding over all devices, of a batch.
-    replicated: the same devices', of what is on each.
+    sharded: a batch's sharding, over all devices.
+    replicated: a sharding over the same devices, with a copy on each.
   """
 
   def __init__(
@@ -250,33 +237,31 @@ class Exchange:
     self._sharded = sharded
     devices = sharded.mesh.devices.ravel()
     processes = [device.process_index for device in devices]
-    # A row of each process, in their order.
+    # The first device of each process, in the processes' order.
     self._rows = np.unique(processes, return_index=True)[1]
-    self._alone = len(self._rows) == 1
     self._devices = len(devices)
     self._gather = jax.jit(lambda x: x, out_shardings=replicated)
-    self._told: Any = None
+    self._pending: jax.Array | None = None
 
   def __call__(
     self, numbers: Float[np.ndarray, ' numbers']
-  ) -> Float[np.ndarray, 'hosts numbers']:
-    """Tells the numbers of this process, and gives those of all."""
-    if self._alone:
+  ) -> Float[np.ndarray, 'processes numbers']:
+    """Sends the numbers of this process, and returns those of all."""
+    if len(self._rows) == 1:
       return numbers[None]
-    before = self._told
-    row = np.asarray(numbers, np.float32)
-    self._told = self._gather(
-      parallel.place(
-        (self._devices, len(row)),
-        functools.partial(_same_row, row),
-        like=self._sharded,
-      )
+    row = np.asarray(numbers, np.float32)[None]  # each device has one row
+    shape = self._devices, row.shape[1]
+    before, self._pending = (
+      self._pending,
+      self._gather(
+        parallel.place(shape, functools.partial(_same, row), like=self._sharded)
+      ),
     )
     if before is None:
-      return np.zeros((len(self._rows), len(row)), np.float32)
+      return np.zeros((len(self._rows), row.shape[1]), np.float32)
     return np.asarray(before)[self._rows]
 
 
-def _same_row(row: np.ndarray, index: tuple[slice, ...]) -> np.ndarray:
-  del index  # each device has one row
-  return row[None]
+def _same(row: np.ndarray, index: tuple[slice, ...]) -> np.ndarray:
+  del index
+  return row

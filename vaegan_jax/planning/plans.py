@@ -141,7 +141,9 @@ def make(config: build.Config, where: roofline.Slice, *, images: int) -> Plan:
     config.batch_size,
     where.name,
   )
-  step = programs.compile_for(where, run.compiled.step, run.planned, batch)
+  step = programs.compile_for(
+    where, run.compiled.step, run.abstract_state, batch
+  )
   feed = None
   if images * _bytes(rows[0]) <= config.data.resident:
     everywhere = run.compiled.replicated
@@ -153,7 +155,7 @@ def make(config: build.Config, where: roofline.Slice, *, images: int) -> Plan:
       _many(config.batch_size, number, everywhere),
     )
   memory = _memory(
-    run.planned, _bytes(batch) // where.chips, step=step, feed=feed
+    run.abstract_state, _bytes(batch) // where.chips, step=step, feed=feed
   )
   return Plan(where, config.batch_size, config.steps, memory, step, feed)
 

@@ -56,7 +56,7 @@ class Checkpoints:
     keep_every: int = 0,
   ):
     self._folder = pathlib.Path(workdir).absolute() / _FOLDER
-    if processes.leads():
+    if processes.is_primary():
       self._folder.mkdir(parents=True, exist_ok=True)
       atomic.remove_hidden(self._folder)
     self._about = dict(about)
@@ -74,7 +74,7 @@ class Checkpoints:
       NotSaved: the save before failed.
     """
     self.wait()
-    if step != self._last and processes.leads():
+    if step != self._last and processes.is_primary():
       self._saving = self._thread.submit(
         self._write, serialisation.copied(state), step
       )
@@ -108,13 +108,13 @@ class Checkpoints:
       ValueError: checkpoints are there but none is whole, or it is one of
         another run, of other data, or of other networks.
     """
-    with processes.all_or_none():
-      step, leaves = self._read(like) if processes.leads() else (None, None)
-    (sent,) = processes.from_leader([np.array(-1 if step is None else step)])
+    with processes.fail_together():
+      step, leaves = self._read(like) if processes.is_primary() else (None, None)
+    (sent,) = processes.broadcast_from_primary([np.array(-1 if step is None else step)])
     if sent < 0:
       return None
     self._last = int(sent)
-    leaves = processes.from_leader(leaves or serialisation.blank(like))
+    leaves = processes.broadcast_from_primary(leaves or serialisation.blank(like))
     return serialisation.placed(leaves, like=like)
 
   def _read(self, like: Any) -> tuple[int | None, list[np.ndarray] | None]:

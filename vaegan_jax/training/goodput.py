@@ -25,7 +25,7 @@ def _since_1970() -> float:
   return _EPOCH + time.monotonic()
 
 
-class Clock:
+class Timer:
   """Divides the time of one start of a run.
 
   Args:

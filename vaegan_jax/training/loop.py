@@ -34,8 +34,8 @@ def train(
 ) -> pathlib.Path:
   """Trains a run to its last step, resuming it where it was left.
 
-  Where several processes run (hosts.join), all call this alike; the run's
-  folder is that of process 0.
+  If there are several processes (processes.initialize), all call this with the
+  same arguments, and process 0 reads and writes the folder.
 
   Args:
     config: its settings.
@@ -51,33 +51,33 @@ def train(
       other settings or of other data, or checkpoints none of which is whole;
       nothing is changed then.
     lock.Locked: another process trains there.
-    observation.Diverged: something is not finite; the checkpoints are from
+    monitor.Diverged: something is not finite; the checkpoints are from
       before.
     checkpoints.NotSaved: a checkpoint could not be written.
     preemption.Preempted: the process, or another of the run, was asked to end;
       the state is saved.
-    hosts.Lost: another process of the run is gone.
+    processes.ProcessLost: another process of the run is gone.
   """
   workdir = pathlib.Path(workdir)
-  with processes.together(), contextlib.ExitStack() as held:
-    with processes.all_or_none():
+  with processes.translate_errors(), contextlib.ExitStack() as held:
+    with processes.fail_together():
       config, run, source = _checked(config, workdir, devices=devices)
-      if processes.leads():
+      if processes.is_primary():
         held.enter_context(lock.hold(workdir))
         records.check_config(workdir, config)
       train = _load(config, source, split='train')
       examples = _load(config, source, split='test').first(3 * pictures.COLUMNS)
-    processes.check_same(
+    processes.check_equal(
       jax=jax.__version__, config=records.agreed(config), data=train.digest
     )
-    if processes.leads():
+    if processes.is_primary():
       records.write_config(workdir, config)
     notice = notice or preemption.Notice()
     state = _trained(config, run, train, examples, workdir, notice=notice)
     # Late, as importing Matplotlib takes as long as importing JAX.
     from vaegan_jax.report import run_page
 
-    if not processes.leads():
+    if not processes.is_primary():
       return run_page.path_in(workdir)
     pictures.final(_model(config, run, state), examples, workdir=workdir)
     return run_page.write(workdir)
@@ -123,7 +123,7 @@ def _trained(
     keep_every=config.keep_every,
   )
   with contextlib.closing(saved):
-    state = saved.restore(run.planned)
+    state = saved.restore(run.abstract_state)
     if state is None:
       _warn_of_rows(workdir)
     elif int(state.step) == config.steps:
@@ -187,23 +187,23 @@ def _continue(
     resident=config.data.resident,
     stacked=config.steps_per_dispatch > 1,
   )
-  clock = _clock(config, workdir, step=start)
-  observer = monitor.Observer(
+  timer = _timer(config, workdir, step=start)
+  watch = monitor.Monitor(
     config,
     workdir,
     step=start,
     images=len(dataset.images),
-    clock=clock,
-    writes=processes.leads(),
+    timer=timer,
+    writes=processes.is_primary(),
   )
 
   def picture(state: train_state.TrainState) -> None:
-    if processes.leads():
+    if processes.is_primary():
       pictures.strips(_model(config, run, state), examples, workdir=workdir)
 
   with (
     contextlib.closing(feed),
-    contextlib.closing(observer),
+    contextlib.closing(watch),
     notice.deferred(),
   ):
     _LOGGER.info(
@@ -215,24 +215,24 @@ def _continue(
     return _loop(
       config,
       run,
-      run.begin(feed.planned(many), state),
+      run.start(feed.planned(many), state),
       feed=feed,
-      observer=observer,
-      clock=clock,
+      watch=watch,
+      timer=timer,
       saved=saved,
       picture=picture,
       notice=notice,
     )
 
 
-def _clock(
+def _timer(
   config: build.Config, workdir: pathlib.Path, *, step: int
-) -> goodput.Clock:
-  """Gives a clock that knows of the starts before."""
+) -> goodput.Timer:
+  """Gives a timer that knows of the starts before."""
   starts = records.read_rows(workdir / records.STARTS)
   timing = records.read_rows(workdir / records.TIMING)
   kept = [row for row in timing if row['step'] <= step]
-  return goodput.Clock(
+  return goodput.Timer(
     step=step, batch_size=config.batch_size, **goodput.history(starts, kept)
   )
 
@@ -243,30 +243,32 @@ def _loop(
   state: train_state.TrainState,
   *,
   feed: batches.Batches,
-  observer: monitor.Observer,
-  clock: goodput.Clock,
+  watch: monitor.Monitor,
+  timer: goodput.Timer,
   saved: checkpoints.Checkpoints,
   picture: Callable[[train_state.TrainState], None],
   notice: preemption.Notice,
 ) -> train_state.TrainState:
   """Runs the remaining steps; what is saved or drawn was found finite."""
   many = config.steps_per_dispatch
-  exchange = processes.Exchange(run.compiled.sharded, run.compiled.replicated)
+  exchange = processes.DelayedAllgather(
+    run.compiled.sharded, run.compiled.replicated
+  )
   for start in range(int(state.step), config.steps, many):
     done = min(start + many, config.steps)
-    with clock.waiting(observer.idle):
+    with timer.waiting(watch.idle):
       batch = feed(start, done - start)
     state, metrics = run.compiled.step(state, batch)
-    observer.observe(metrics, step=done)
+    watch.record(metrics, step=done)
     saved.check()
-    asked, waited = exchange(np.array([notice.given or 0, clock.waited()])).T
-    clock.heard(waited)
-    ends = notice.hear(int(asked.max()))
+    asked, waited = exchange(np.array([notice.signum or 0, timer.waited()])).T
+    timer.heard(waited)
+    ends = notice.agree(int(asked.max()))
     draws = monitor.due(done, config.picture_every, config.steps)
     saves = ends or monitor.due(done, config.save_every, config.steps)
     if draws or saves:
-      observer.approve(state, step=done)
-    with clock.pausing():
+      watch.check_state(state, step=done)
+    with timer.pausing():
       if draws:
         picture(state)
       if saves:

@@ -32,7 +32,7 @@ class Diverged(FloatingPointError):
   """Reports that a loss, a gradient or a part of the state is not finite."""
 
 
-class Observer:
+class Monitor:
   """Reads the metrics of each dispatch while the next one runs.
 
   So the devices never wait for the host, and a step that is not finite stops
@@ -46,7 +46,7 @@ class Observer:
     *,
     step: int,
     images: int,
-    clock: goodput.Clock,
+    timer: goodput.Timer,
     writes: bool = True,
   ):
     """Opens the records.
@@ -56,7 +56,7 @@ class Observer:
       workdir: its folder.
       step: the steps done.
       images: how many there are to train on.
-      clock: of this start.
+      timer: of this start.
       writes: whether it keeps records and warns of collapse, which one process
         of a run does; it stops what diverged in any case.
     """
@@ -64,7 +64,7 @@ class Observer:
     self._workdir = workdir
     self._images = images
     self._rate = jax.jit(build.schedule(config))
-    self._clock = clock
+    self._timer = timer
     self._records = _open(workdir, config, step=step) if writes else None
     self._pending: tuple[int, dict[str, Array]] | None = None
     rows = records.read_rows(workdir / records.METRICS) if writes else []
@@ -72,14 +72,14 @@ class Observer:
     self._warned: set[str] = set()
     self._approved = step
 
-  def observe(self, metrics: dict[str, Array], *, step: int) -> None:
+  def record(self, metrics: dict[str, Array], *, step: int) -> None:
     """Takes a dispatch's metrics, and reads those of the one before.
 
     Args:
       metrics: a number each, or a row of them, one a step.
       step: the last of these steps, counted from 1.
     """
-    self.catch_up()
+    self.flush()
     self._pending = step, metrics
 
   def idle(self) -> bool:
@@ -89,21 +89,21 @@ class Observer:
       for x in self._pending[1].values()
     )
 
-  def catch_up(self) -> None:
+  def flush(self) -> None:
     """Reads what was taken last; waits for the devices if they are not done."""
     if self._pending is None:
       return
     (done, metrics), self._pending = self._pending, None
     rows = {name: np.ravel(x) for name, x in jax.device_get(metrics).items()}
     count = max(map(len, rows.values()))
-    self._clock.advance(count)
+    self._timer.advance(count)
     if self._records is not None:
       self._records.advance(count)
     for i in range(count):
       values = {name: row[i].item() for name, row in rows.items()}
       self._read(values, step=done - count + 1 + i)
 
-  def approve(self, state: train_state.TrainState, *, step: int) -> None:
+  def check_state(self, state: train_state.TrainState, *, step: int) -> None:
     """Refuses a state that is not finite; waits for the devices.
 
     To be called before a state is saved: not every fault shows in the losses.
@@ -117,7 +117,7 @@ class Observer:
       Diverged: naming the networks, the parts of them, and the batch; or the
         devices whose copies of the state are not those of the others.
     """
-    self.catch_up()
+    self.flush()
     if devices := train_state.devices_apart(state):
       raise Diverged(
         f'after step {step} the state on device '
@@ -150,7 +150,7 @@ class Observer:
     if logs and self._records is not None:
       values['learning_rate'] = float(self._rate(step - 1))
       device = jax.devices()[0].device_kind
-      timing = {**self._clock.row(step), 'device': device}
+      timing = {**self._timer.row(step), 'device': device}
       self._records.write(values, timing=timing)
       self._warn({'step': step, **values})
 

@@ -24,15 +24,15 @@ class Run(NamedTuple):
     networks: the modules, as they are evaluated: in float32.
     compiled: the step, and where its arguments belong.
     initialise: makes the state before the first step, on the devices.
-    planned: the shapes, types and places of a state, of which none is made.
+    abstract_state: the shapes, types and shardings of a state.
   """
 
   networks: architecture.Networks
   compiled: parallel.Compiled
   initialise: Callable[[], train_state.TrainState]
-  planned: train_state.TrainState
+  abstract_state: train_state.TrainState
 
-  def begin(
+  def start(
     self, batch: batches.Batch, state: train_state.TrainState | None = None
   ) -> train_state.TrainState:
     """Compiles the step, and makes the state before the first one meanwhile.
@@ -45,11 +45,11 @@ class Run(NamedTuple):
       the state to begin with.
     """
     if state is not None:
-      self.compiled.lower(self.planned, batch)()
+      self.compiled.lower(self.abstract_state, batch)()
       return state
     with futures.ThreadPoolExecutor(1, 'begin') as meanwhile:
       made = meanwhile.submit(self.initialise)
-      self.compiled.lower(self.planned, batch)()
+      self.compiled.lower(self.abstract_state, batch)()
     return made.result()
 
 
@@ -96,7 +96,7 @@ def prepare(
   jitted = jax.jit(
     initialise,
     out_shardings=compiled.replicated,
-    compiler_options=_hasty(compiled.replicated),
+    compiler_options=_fast_compile_options(compiled.replicated),
   )
   planned = jax.tree.map(
     lambda x: x.update(sharding=compiled.replicated), jitted.eval_shape(given)
@@ -104,7 +104,7 @@ def prepare(
   return Run(networks, compiled, functools.partial(jitted, given), planned)
 
 
-def _hasty(where: jax.sharding.NamedSharding) -> dict[str, Any]:
+def _fast_compile_options(where: jax.sharding.NamedSharding) -> dict[str, Any]:
   """Gives options to compile in half the time what runs only once."""
   if where.mesh.devices.flat[0].platform != 'cpu':
     return {}
