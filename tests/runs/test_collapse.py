@@ -145,7 +145,7 @@ def test_what_is_kept_of_a_run_is_enough_to_judge_it_at_every_step():
     assert len(kept) <= 10 + collapse.WINDOW / every
 
 
-def record(folder, steps, *, start=0, **metrics):
+def observe(folder, steps, *, start=0, **metrics):
   config = small.config(steps=3000, log_every=10)
   watch = monitor.Monitor(
     config, folder, step=start, images=20, timer=small.timer(start)
