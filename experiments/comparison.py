@@ -13,6 +13,7 @@ import numpy as np
 from experiments import paper
 from experiments import results as outcome
 from vaegan_jax import inference
+from vaegan_jax.config import schema
 from vaegan_jax.evaluation import attribute_vectors, claims, suite
 from vaegan_jax.files import atomic
 from vaegan_jax.report import (
@@ -22,7 +23,6 @@ from vaegan_jax.report import (
   speed,
   walks,
 )
-from vaegan_jax.runs import records
 
 _COLUMNS = 12
 _FRAMES = 72
@@ -273,7 +273,7 @@ def _notes(config: ml_collections.ConfigDict, study: suite.Study) -> list[str]:
   ]
   if config.gan:
     changes = ', '.join(
-      f'{name} = {value}' for name, value in records.flatten(config.gan).items()
+      f'{name} = {value}' for name, value in schema.flatten(config.gan).items()
     )
     notes.append(
       'All models have the same networks, data and steps. The GANs alone have '

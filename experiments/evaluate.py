@@ -56,14 +56,14 @@ def _evaluate(workdir: pathlib.Path) -> None:
   from vaegan_jax.evaluation import suite
   from vaegan_jax.evaluation.features import inception
   from vaegan_jax.files import atomic
-  from vaegan_jax.runs import records
+  from vaegan_jax.runs import config_file
 
   extract = None
   if _INCEPTION.value is not None:
     extract = inception.load(
       pathlib.Path(_INCEPTION.value), sha256=_SHA256.value or ''
     )
-  config = records.read_config(workdir)
+  config = config_file.read(workdir)
   model = inference.load(workdir)
   study = suite.prepare(
     build.source(config),

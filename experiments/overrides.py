@@ -31,9 +31,9 @@ def check(words: Sequence[str]) -> None:
     return
   config = _load(pathlib.Path(path.partition(':')[0]))
   # Late: help, and a config that does not exist, need not wait for it.
-  from vaegan_jax.runs import records
+  from vaegan_jax.config import schema
 
-  flat = records.flatten(config)
+  flat = schema.flatten(config)
   for name, value in pairs:
     head, dot, setting = name.partition('.')
     if dot and head.removeprefix('no') == 'config':

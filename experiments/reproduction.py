@@ -20,13 +20,13 @@ import ml_collections
 
 from experiments import comparison, paper, results
 from vaegan_jax import inference
-from vaegan_jax.config import build
+from vaegan_jax.config import build, schema
 from vaegan_jax.core import objectives
 from vaegan_jax.distributed import preemption
 from vaegan_jax.evaluation import suite
 from vaegan_jax.files import atomic, lock
 from vaegan_jax.report import speed
-from vaegan_jax.runs import records
+from vaegan_jax.runs import config_file, records
 from vaegan_jax.training import loop
 
 _LOGGER = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def trials(
 
 def _delta(config: ml_collections.ConfigDict, model: str) -> dict[str, Any]:
   """Gives what a model changes of the training that all share."""
-  changes = records.flatten(config.gan) if model == 'gan' else {}
+  changes = schema.flatten(config.gan) if model == 'gan' else {}
   return {'model': model, **changes}
 
 
@@ -101,7 +101,7 @@ def run(
   with lock.hold(workdir):
     for seed, listed in plan.items():
       for trial in listed:
-        records.write_config(folders[seed, trial.name], trial.config)
+        config_file.write(folders[seed, trial.name], trial.config)
     return _compare(config, workdir, plan, folders, notice=notice)
 
 

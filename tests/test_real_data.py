@@ -12,7 +12,7 @@ import vaegan_jax
 from tests import ROOT
 from vaegan_jax.config import build
 from vaegan_jax.data import cache
-from vaegan_jax.runs import records
+from vaegan_jax.runs import config_file
 
 DATA = ROOT.parent / 'shared' / 'data'
 
@@ -50,7 +50,7 @@ def test_reconstructions_of_celeba_test_images_approach_them(tmp_path):
     f'--config.data.path={DATA / "celeba"}',
     f'--config.data.cache={where}',
   )
-  source = build.source(records.read_config(tmp_path / 'run'))
+  source = build.source(config_file.read(tmp_path / 'run'))
   test = cache.load(source, split='test', directory=where)
   images = np.asarray(test.images[:200])
   model = vaegan_jax.load(tmp_path / 'run')

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float32, Shaped, UInt8
 from vaegan_jax.config import build
 from vaegan_jax.core import architecture, augmentation, train_state
 from vaegan_jax.data import chunks
-from vaegan_jax.runs import checkpoints, records
+from vaegan_jax.runs import checkpoints, config_file
 
 # Images a call of a network: bounds memory, and one shape is compiled once.
 _BATCH = 64
@@ -177,7 +177,7 @@ def load(workdir: str | os.PathLike) -> Model:
     FileNotFoundError: if it holds no run, or no checkpoint yet.
   """
   workdir = pathlib.Path(workdir)
-  config = records.read_config(workdir)
+  config = config_file.read(workdir)
   networks = build.networks(config)
   step, state = checkpoints.load(workdir)
   variables = {

@@ -9,20 +9,19 @@ from experiments.configs import celeba
 from tests import small
 from vaegan_jax.config import build, schema
 from vaegan_jax.data.sources import faces
-from vaegan_jax.runs import records
 from vaegan_jax.training import setup
 
 NAN, INFINITE = float('nan'), float('inf')
 
 
 def test_every_setting_has_limits():
-  assert sorted(schema.NAMES) == sorted(records.flatten(celeba.get_config()))
+  assert sorted(schema.NAMES) == sorted(schema.flatten(celeba.get_config()))
   assert set(schema.POSITIVE) <= set(schema.RANGES)
 
 
 def flat(**changes):
   named = {name.replace('__', '.'): value for name, value in changes.items()}
-  return records.flatten(small.config()) | named
+  return schema.flatten(small.config()) | named
 
 
 @pytest.mark.parametrize('value', [NAN, INFINITE, -INFINITE, -1.0, True, '1'])

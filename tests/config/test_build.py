@@ -6,9 +6,8 @@ import importlib
 import pytest
 
 from tests import ROOT, small
-from vaegan_jax.config import build
+from vaegan_jax.config import build, schema
 from vaegan_jax.data.sources import faces
-from vaegan_jax.runs import records
 
 CONFIGS = sorted(
   path.stem for path in (ROOT / 'experiments' / 'configs').glob('[a-z]*.py')
@@ -34,13 +33,13 @@ def test_shipped_config_is_accepted(name):
 
 
 def test_all_configs_have_the_settings_of_the_reference():
-  names = {name: set(records.flatten(load(name))) for name in CONFIGS}
+  names = {name: set(schema.flatten(load(name))) for name in CONFIGS}
   assert all(found == names['celeba'] for found in names.values())
 
 
 @pytest.mark.parametrize('model', ['vae', 'vae_dis', 'gan'])
 def test_the_papers_models_differ_in_nothing_but_the_model(model):
-  ours, reference = (records.flatten(load(n)) for n in (model, 'celeba'))
+  ours, reference = (schema.flatten(load(n)) for n in (model, 'celeba'))
   assert {n for n in ours if ours[n] != reference[n]} == {'model'}
 
 

@@ -12,7 +12,8 @@ import pytest
 from experiments import overrides
 from experiments.configs import demo
 from tests import small, stub_cluster
-from vaegan_jax.runs import records
+from vaegan_jax.config import schema
+from vaegan_jax.runs import config_file, records
 
 FOLDER = stub_cluster.SCRIPTS
 SCRIPTS = sorted(FOLDER.glob('*.sh'))
@@ -128,8 +129,8 @@ def test_two_tasks_of_a_slurm_job_are_preempted_and_finish(cluster):
   words = ['--config=experiments/configs/demo.py']
   words += [
     f'--config.{name}={",".join(map(str, x)) if isinstance(x, tuple) else x}'
-    for name, x in records.flatten(config).items()
-    if x != records.flatten(demo.get_config())[name]
+    for name, x in schema.flatten(config).items()
+    if x != schema.flatten(demo.get_config())[name]
   ]
   words += [f'--workdir={cluster.here}/run']
   given = {'PYTHON': sys.executable, 'JAX_PLATFORMS': 'cpu'}
@@ -147,7 +148,7 @@ def test_two_tasks_of_a_slurm_job_are_preempted_and_finish(cluster):
 
 def test_a_sweep_trains_each_setting_and_ends_with_one_table(cluster):
   config = demo.get_config()
-  records.write_config(cluster.here / 'model', config)
+  config_file.write(cluster.here / 'model', config)
   # In the place of training a config is written, with its gamma and seed.
   cluster.add(
     'bin/python',

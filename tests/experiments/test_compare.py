@@ -14,7 +14,7 @@ from experiments import overrides
 from experiments.configs import demo
 from tests import ROOT
 from vaegan_jax.report import run_table
-from vaegan_jax.runs import records
+from vaegan_jax.runs import config_file, records
 
 
 def begin(folder, *, rows=0, prior=20.0, measures=None, at=None, **changes):
@@ -23,7 +23,7 @@ def begin(folder, *, rows=0, prior=20.0, measures=None, at=None, **changes):
   config.update_from_flattened_dict(
     {name.replace('__', '.'): value for name, value in changes.items()}
   )
-  records.write_config(folder, config)
+  config_file.write(folder, config)
   steps = range(10, 10 * rows + 1, 10)
   metrics = [
     {'step': s, 'prior': prior, 'llike': float(s), 'real': 0.5} for s in steps

@@ -9,7 +9,8 @@ import pytest
 from tests import small
 from tests.outline import Outline
 from tests.report.test_run_page import write_run
-from vaegan_jax.runs import collapse, records
+from vaegan_jax.config import schema
+from vaegan_jax.runs import collapse, config_file
 from vaegan_jax.core import objectives
 from vaegan_jax.training import monitor
 from vaegan_jax.report import run_page
@@ -178,7 +179,7 @@ def test_a_resumed_run_remembers_how_it_began(tmp_path, caplog):
 
 def test_the_report_shows_warnings_with_their_meaning(tmp_path):
   write_run(tmp_path, whole=False)
-  settings = records.flatten(records.read_config(tmp_path).to_dict())
+  settings = schema.flatten(config_file.read(tmp_path).to_dict())
 
   def render(rows):
     text = run_page.render(settings, rows, timing=[], folder=tmp_path)

@@ -13,7 +13,7 @@ import pytest
 import vaegan_jax
 from experiments.configs import celeba
 from tests import ROOT, small
-from vaegan_jax.runs import checkpoints, records
+from vaegan_jax.runs import checkpoints, config_file, records
 from vaegan_jax.training import loop, monitor
 
 
@@ -117,18 +117,20 @@ def test_a_run_from_before_a_setting_is_not_resumed(older, drawn):
 
 def test_config_that_was_written_is_read_back_the_same(tmp_path):
   config = celeba.get_config()
-  records.write_config(tmp_path, config)
-  assert records.read_config(tmp_path).to_dict() == config.to_dict()
+  config_file.write(tmp_path, config)
+  assert config_file.read(tmp_path).to_dict() == config.to_dict()
 
 
 def test_how_a_run_is_computed_may_change_when_it_is_resumed(tmp_path):
   one = small.config('here', compile='jit')
   other = small.config('there', compile='pmap', keep=9)
-  records.write_config(tmp_path, one)
-  records.write_config(tmp_path, other)
-  assert records.read_config(tmp_path).to_dict() == other.to_dict()
-  assert records.digest(one) == records.digest(other)
-  assert records.digest(one) != records.digest(small.config('here', seed=1))
+  config_file.write(tmp_path, one)
+  config_file.write(tmp_path, other)
+  assert config_file.read(tmp_path).to_dict() == other.to_dict()
+  assert config_file.digest(one) == config_file.digest(other)
+  assert config_file.digest(one) != config_file.digest(
+    small.config('here', seed=1)
+  )
 
 
 def test_data_that_are_refused_leave_a_folder_for_other_settings(tmp_path):
@@ -139,15 +141,15 @@ def test_data_that_are_refused_leave_a_folder_for_other_settings(tmp_path):
   )
   with pytest.raises(ValueError, match='cannot be used'):
     loop.train(config, tmp_path / 'run')
-  records.check_config(tmp_path / 'run', small.config(gamma=7.0))
+  config_file.check(tmp_path / 'run', small.config(gamma=7.0))
 
 
 @pytest.mark.parametrize('text', ['', '[1]', '{"steps": ', '\x00'])
 def test_a_damaged_config_is_refused_by_name(tmp_path, text):
   (tmp_path / 'config.json').write_text(text)
   for use in (
-    lambda: records.read_config(tmp_path),
-    lambda: records.write_config(tmp_path, small.config()),
+    lambda: config_file.read(tmp_path),
+    lambda: config_file.write(tmp_path, small.config()),
   ):
     with pytest.raises(ValueError, match=r'config\.json is damaged'):
       use()

@@ -17,7 +17,6 @@ from vaegan_jax.config import schema
 from vaegan_jax.core import architecture, objectives, optimizers
 from vaegan_jax.core.equilibrium import Equilibrium
 from vaegan_jax.data import cache
-from vaegan_jax.runs import records
 
 SOURCES = ('faces', 'celeba', 'lfw', 'folder', 'tfds:NAME')
 ALL = 'all'
@@ -32,7 +31,7 @@ def change(config: Config, delta: Mapping[str, Any]) -> Config:
     ValueError: for a name that the other lacks, with the nearest that it has,
       or a value of another type than the one it replaces.
   """
-  names = records.flatten(config)
+  names = schema.flatten(config)
   for name in delta:
     if name not in names:
       raise ValueError(
@@ -55,7 +54,8 @@ def check(config: Config) -> None:
   Raises:
     ValueError: naming the setting, its value and what is allowed.
   """
-  schema.check(records.flatten(config))
+  schema.check(schema.flatten(config))
+  _check_similarity(config)
   networks(change(config, {'conditional': ''}))
   make_optimizers(config)
   _source_kind(config)
@@ -264,6 +264,21 @@ def cache_directory(config: Config) -> pathlib.Path | None:
   """Gives where converted data is kept; None: the user's cache."""
   where = config.data.cache
   return pathlib.Path(where).expanduser() if where else None
+
+
+def _check_similarity(config: Config) -> None:
+  """Checks that a model that takes a network from another run names one."""
+  given, similarity = model(config).given, config.similarity
+  if given and not similarity:
+    raise ValueError(
+      f"config.similarity is empty: '{config.model}' takes its {given} from a "
+      'trained run; name its folder with --config.similarity=DIR'
+    )
+  if similarity and not given:
+    raise ValueError(
+      f"config.similarity = {similarity!r}: '{config.model}' takes no "
+      "network from another run; set it to '', or config.model to vae_dis"
+    )
 
 
 def _is_coloured(config: Config) -> bool:

@@ -6,9 +6,9 @@ import difflib
 import math
 import pathlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
-from vaegan_jax.core import objectives
+import ml_collections
 
 # name: (least, largest) of whole numbers, both allowed.
 WHOLE: dict[str, tuple[float, float | None]] = {
@@ -56,7 +56,7 @@ RANGES: dict[str, tuple[float, float | None]] = {
 # Of those, what must not be 0.
 POSITIVE = ('width', 'optimizer.learning_rate', 'optimizer.power')
 CHOICES = {
-  'model': tuple(objectives.MODELS),
+  'model': ('vaegan', 'vae', 'vae_dis', 'gan'),
   'compile': ('jit', 'pmap'),
   'dtype': ('float32', 'bfloat16'),
   'optimizer.name': ('rmsprop', 'adam'),
@@ -78,6 +78,22 @@ NAMES = (*WHOLE, *RANGES, *CHOICES, *FLAGS, *TEXTS, *CHANNELS, 'data.size')
 
 # Sides of images are multiples of it, whatever the networks.
 _LEAST_SIDE = 8
+
+
+Config: TypeAlias = ml_collections.ConfigDict
+
+
+def flatten(
+  config: Config | Mapping[str, Any], prefix: str = ''
+) -> dict[str, Any]:
+  """Lists the settings of a config by dotted name."""
+  flat: dict[str, Any] = {}
+  for name, value in config.items():
+    if isinstance(value, ml_collections.ConfigDict | dict):
+      flat |= flatten(value, f'{prefix}{name}.')
+    else:
+      flat[prefix + name] = value
+  return flat
 
 
 def check(flat: Mapping[str, Any]) -> None:
@@ -112,7 +128,6 @@ def check(flat: Mapping[str, Any]) -> None:
   for name in CHANNELS:
     _check_channels(flat, name)
   _check_networks(flat)
-  _check_similarity(flat)
   _check_momentum(flat)
   _check_dispatch(flat)
 
@@ -248,22 +263,6 @@ def _check_folder(name: str, value: str) -> None:
 
 def _path(text: str) -> pathlib.Path:
   return pathlib.Path(text).expanduser().absolute()
-
-
-def _check_similarity(flat: Mapping[str, Any]) -> None:
-  """Checks that a model that takes a network from another run names one."""
-  model, similarity = flat['model'], flat['similarity']
-  given = objectives.MODELS[model].given
-  if given and not similarity:
-    raise ValueError(
-      f"config.similarity is empty: '{model}' takes its {given} from a "
-      'trained run; name its folder with --config.similarity=DIR'
-    )
-  if similarity and not given:
-    raise ValueError(
-      f"config.similarity = {similarity!r}: '{model}' takes no "
-      "network from another run; set it to '', or config.model to vae_dis"
-    )
 
 
 def _check_momentum(flat: Mapping[str, Any]) -> None:

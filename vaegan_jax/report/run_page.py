@@ -1,7 +1,6 @@
 """One HTML file that shows a run: pictures, curves, speed, settings.
 
-It holds its pictures and its style, needs no script and no network, and so
-can be mailed, archived, or opened where it lies.
+It holds its pictures and its style and needs no script and no network.
 """
 
 from __future__ import annotations
@@ -10,10 +9,11 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from vaegan_jax.config import schema
 from vaegan_jax.core import objectives
 from vaegan_jax.files import atomic
 from vaegan_jax.report import curves, figures, markup, speed, words
-from vaegan_jax.runs import collapse, records
+from vaegan_jax.runs import collapse, config_file, records
 
 _FIGURES = 'figures'
 _NAME = 'report.html'
@@ -36,7 +36,7 @@ def write(workdir: pathlib.Path) -> pathlib.Path:
   Raises:
     FileNotFoundError: the folder holds no run.
   """
-  settings = records.flatten(records.read_config(workdir).to_dict())
+  settings = schema.flatten(config_file.read(workdir).to_dict())
   rows = records.read_rows(workdir / records.METRICS)
   timing = records.read_rows(workdir / records.TIMING)
   folder = workdir / _FIGURES

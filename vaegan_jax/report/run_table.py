@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from vaegan_jax.config import schema
 from vaegan_jax.report import comparison_page, speed
-from vaegan_jax.runs import records
+from vaegan_jax.runs import config_file, records
 
 METRICS = ('prior', 'llike', 'real', 'generated')
 
@@ -110,8 +111,8 @@ def read(folder: pathlib.Path, *, name: str) -> Run:
     FileNotFoundError: the folder holds no run.
     ValueError: its config or its measures are damaged.
   """
-  config = records.read_config(folder)
-  flat = records.flatten(config)
+  config = config_file.read(folder)
+  flat = schema.flatten(config)
   rows = records.read_rows(folder / records.METRICS)
   last = rows[-_ROWS:]
   metrics = {
@@ -129,7 +130,11 @@ def read(folder: pathlib.Path, *, name: str) -> Run:
   measures, measured = _measures(folder)
   return Run(
     name,
-    {n: value for n, value in flat.items() if n not in records.HOW},
+    {
+      n: value
+      for n, value in flat.items()
+      if n not in config_file.RUNTIME_SETTINGS
+    },
     step=rows[-1]['step'] if rows else 0,
     metrics=metrics,
     measures=measures,

@@ -19,7 +19,7 @@ from vaegan_jax.data import batches, cache
 from vaegan_jax.distributed import parallel, preemption, processes
 from vaegan_jax.files import checksums, lock
 from vaegan_jax.report import pictures
-from vaegan_jax.runs import checkpoints, records
+from vaegan_jax.runs import checkpoints, config_file, records
 from vaegan_jax.training import goodput, monitor, setup
 
 _LOGGER = logging.getLogger(__name__)
@@ -64,14 +64,16 @@ def train(
       config, run, source = _checked(config, workdir, devices=devices)
       if processes.is_primary():
         held.enter_context(lock.hold(workdir))
-        records.check_config(workdir, config)
+        config_file.check(workdir, config)
       train = _load(config, source, split='train')
       examples = _load(config, source, split='test').first(3 * pictures.COLUMNS)
     processes.check_equal(
-      jax=jax.__version__, config=records.agreed(config), data=train.digest
+      jax=jax.__version__,
+      config=config_file.process_digest(config),
+      data=train.digest,
     )
     if processes.is_primary():
-      records.write_config(workdir, config)
+      config_file.write(workdir, config)
     notice = notice or preemption.Notice()
     state = _trained(config, run, train, examples, workdir, notice=notice)
     # Late, as importing Matplotlib takes as long as importing JAX.
@@ -91,7 +93,7 @@ def _checked(
 ) -> tuple[build.Config, setup.Run, cache.Source]:
   """Refuses what cannot work, and opens the rest."""
   build.check(config)
-  schema.check_places(records.flatten(config), workdir=workdir)
+  schema.check_places(schema.flatten(config), workdir=workdir)
   source = build.source(config)
   config = build.resolve(config, source)
   return config, setup.prepare(config, devices=devices), source
@@ -146,7 +148,7 @@ def _about(config: build.Config, dataset: cache.Dataset) -> dict[str, str]:
   rows = dataset.attributes
   columns = None if rows is None else np.ascontiguousarray(rows).data
   return {
-    'config': records.digest(config),
+    'config': config_file.digest(config),
     'data': checksums.digest(
       [dataset.digest, columns and hashlib.sha256(columns).hexdigest()]
     ),

@@ -175,9 +175,9 @@ class Monitor:
     return (
       f'The batch of step {step} is read from the training images at {rows} '
       f'({which}, counted from 0). To look at them: config = '
-      f'records.read_config({str(self._workdir)!r}); cache.load('
-      "settings.source(config), split='train', directory="
-      'settings.cache_directory(config)).images[...]'
+      f'config_file.read({str(self._workdir)!r}); cache.load('
+      "build.source(config), split='train', directory="
+      'build.cache_directory(config)).images[...]'
     )
 
   def close(self) -> None:

@@ -14,7 +14,7 @@ from vaegan_jax.config import build
 from vaegan_jax.core import architecture, augmentation, train_state, train_step
 from vaegan_jax.data import batches
 from vaegan_jax.distributed import parallel
-from vaegan_jax.runs import checkpoints, records
+from vaegan_jax.runs import checkpoints, config_file
 
 
 class Run(NamedTuple):
@@ -122,7 +122,7 @@ def _given(
   if name is None:
     return {}
   folder = pathlib.Path(config.similarity)
-  other = records.read_config(folder)
+  other = config_file.read(folder)
   theirs = build.networks(other)
   if name not in theirs.present():
     raise ValueError(
