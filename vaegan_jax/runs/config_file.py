@@ -1,0 +1,138 @@
+"""config.json of a run: every setting, so that the run can be repeated."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from typing import Any
+
+import ml_collections
+
+from vaegan_jax.config import schema
+from vaegan_jax.config.schema import Config
+from vaegan_jax.files import atomic, checksums
+
+_NAME = 'config.json'
+
+# Settings of where and how a run is computed, not of what is computed: they
+# may differ from one start to the next. (Checkpoints detect other data by its
+# digest.)
+RUNTIME_SETTINGS = (
+  'compile',
+  'data.cache',
+  'data.path',
+  'data.resident',
+  'data.skip_broken',
+  'keep',
+  'keep_every',
+  'recompute',
+  'save_every',
+)
+# Settings that may differ from one host of a run to the next.
+_HOST_SETTINGS = ('data.cache', 'data.path')
+
+
+def digest(config: Config) -> str:
+  """Returns a digest of every setting except `RUNTIME_SETTINGS`."""
+  return _digest(config, ignored=RUNTIME_SETTINGS)
+
+
+def process_digest(config: Config) -> str:
+  """Returns a digest of the settings that a run's processes must share.
+
+  These are all settings but the paths of the data, which each host may have.
+  """
+  return _digest(config, ignored=_HOST_SETTINGS)
+
+
+def _digest(config: Config, *, ignored: tuple[str, ...]) -> str:
+  flat = schema.flatten(config.to_dict())
+  return checksums.digest({n: x for n, x in flat.items() if n not in ignored})
+
+
+def write(workdir: pathlib.Path, config: Config) -> None:
+  """Writes config.json into a new run, or into the same run again.
+
+  Args:
+    workdir: the run's folder.
+    config: the run's settings. `RUNTIME_SETTINGS` may differ from those of
+      earlier starts.
+
+  Raises:
+    ValueError: as `check`; nothing is written then.
+  """
+  check(workdir, config)
+  path, text = pathlib.Path(workdir) / _NAME, _text(config)
+  if path.exists() and path.read_text(encoding='utf-8') == text:
+    return
+  path.parent.mkdir(parents=True, exist_ok=True)
+  atomic.write_text(path, text)
+
+
+def check(workdir: pathlib.Path, config: Config) -> None:
+  """Refuses a folder that holds a run of another config.
+
+  Raises:
+    ValueError: if the folder holds another run, with each setting that
+      differs; or if its config.json is damaged.
+  """
+  path = pathlib.Path(workdir) / _NAME
+  if not path.exists():
+    return
+  old = schema.flatten(_read_json(path))
+  new = schema.flatten(json.loads(_text(config)))
+  different = [
+    f'  config.{name}: {old.get(name, "(absent)")} there, '
+    f'{new.get(name, "(absent)")} here'
+    for name in sorted(old.keys() | new.keys())
+    if old.get(name) != new.get(name) and name not in RUNTIME_SETTINGS
+  ]
+  if different:
+    raise ValueError(
+      '\n'.join(
+        [
+          f'{workdir} holds a run of another config:',
+          *different,
+          'Use another --workdir, or the same settings to resume that run.',
+        ]
+      )
+    )
+
+
+def read(workdir: pathlib.Path) -> Config:
+  """Reads the config of a run.
+
+  Raises:
+    FileNotFoundError: if the folder holds no run.
+    ValueError: if its config.json is damaged.
+  """
+  path = pathlib.Path(workdir) / _NAME
+  if not path.is_file():
+    raise FileNotFoundError(
+      f'{path} does not exist: {workdir} is not the folder of a run'
+    )
+  return ml_collections.ConfigDict(_with_tuples(_read_json(path))).lock()
+
+
+def _text(config: Config) -> str:
+  return json.dumps(config.to_dict(), indent=2) + '\n'
+
+
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
+  try:
+    found = json.loads(path.read_text(encoding='utf-8'))
+  except (ValueError, RecursionError) as error:
+    raise ValueError(
+      f'{path} is damaged ({error}): write it again from a copy, or from the '
+      'command that began the run'
+    ) from error
+  if not isinstance(found, dict):
+    raise ValueError(f'{path} is damaged: it holds no settings')
+  return found
+
+
+def _with_tuples(value: Any) -> Any:
+  """Turns JSON's lists back into the tuples that configs hold."""
+  if isinstance(value, dict):
+    return {k: _with_tuples(v) for k, v in value.items()}
+  return tuple(value) if isinstance(value, list) else value
