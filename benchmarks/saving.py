@@ -27,7 +27,7 @@ def main(_: list[str]) -> None:
   run = setup.prepare(faces.get_config())
   state = jax.block_until_ready(run.initialise())
   with tempfile.TemporaryDirectory() as folder:
-    saved = checkpoints.Checkpoints(pathlib.Path(folder), about={})
+    saved = checkpoints.Checkpoints(pathlib.Path(folder), identity={})
     saved.save(state, step=0)  # imports and opens what the others find there
     saved.wait()
     seconds: dict[str, list[float]] = {'copied': [], 'on disk': []}

@@ -1,5 +1,6 @@
-"""What was saved is restored bit for bit, or not at all and not in silence."""
+"""A saved state is restored bit for bit, or its loss is reported."""
 
+import dataclasses
 import logging
 import os
 import pathlib
@@ -11,10 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from vaegan_jax.core import train_state
 from vaegan_jax.files import atomic, checksums
 from vaegan_jax.runs import checkpoints
 
-ABOUT = {'config': 'c', 'data': 'd'}
+IDENTITY = {'config': 'c', 'data': 'd'}
 
 
 def make(step):
@@ -27,24 +29,24 @@ def make(step):
   }
 
 
-def same(one, other):
-  def plain(x):
-    return jax.random.key_data(x) if x.dtype == one['key'].dtype else x
-
-  jax.tree.map(
-    np.testing.assert_array_equal,
-    jax.tree.map(plain, one),
-    jax.tree.map(plain, other),
+def assert_equal(one, other):
+  one, other = (
+    {**state, 'key': jax.random.key_data(state['key'])}
+    for state in (one, other)
   )
-  return True
+  jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
-def opened(workdir, **settings):
-  return checkpoints.Checkpoints(workdir, about=ABOUT, **settings)
+def open_run(workdir, **settings):
+  return checkpoints.Checkpoints(workdir, identity=IDENTITY, **settings)
+
+
+def restore(workdir):
+  return open_run(workdir).restore(make(0))
 
 
 def save(workdir, *steps, **settings):
-  owner = opened(workdir, **settings)
+  owner = open_run(workdir, **settings)
   for step in steps:
     owner.save(make(step), step=step)
   owner.close()
@@ -71,9 +73,13 @@ def newest(workdir):
   return workdir / 'checkpoints' / '3'
 
 
+def steps(workdir):
+  return [int(name) for name in folders(workdir) if name.isdecimal()]
+
+
 def test_the_newest_state_comes_back_bit_for_bit(three):
-  restored = opened(three).restore(make(0))
-  assert same(restored, make(3))
+  restored = restore(three)
+  assert_equal(restored, make(3))
   assert restored['key'].dtype == make(0)['key'].dtype
   step, loaded = checkpoints.load(three)
   assert step == 3
@@ -83,13 +89,10 @@ def test_the_newest_state_comes_back_bit_for_bit(three):
 
 
 @pytest.fixture
-def held(monkeypatch):
-  """Holds up what is written until it is told to go on."""
-  go, begun, save = (
-    threading.Event(),
-    threading.Event(),
-    checkpoints.serialisation.save,
-  )
+def slow_save(monkeypatch):
+  """Makes a save set the first event, and wait for the second one."""
+  begun, go = threading.Event(), threading.Event()
+  save = checkpoints.serialisation.save
 
   def slow(*args):
     begun.set()
@@ -100,13 +103,13 @@ def held(monkeypatch):
   return begun, go
 
 
-def test_a_state_is_copied_before_the_next_step_takes_its_memory(
-  tmp_path, held
+def test_a_state_is_copied_before_the_next_step_reuses_its_memory(
+  tmp_path, slow_save
 ):
-  _, go = held
+  _, go = slow_save
   step = jax.jit(lambda x: x + 1, donate_argnums=0)
   numbers = jnp.zeros((50, 7))
-  owner = opened(tmp_path)
+  owner = open_run(tmp_path)
   owner.save({'x': numbers}, step=1)
   for _ in range(3):
     numbers = step(numbers)
@@ -115,7 +118,37 @@ def test_a_state_is_copied_before_the_next_step_takes_its_memory(
   assert not checkpoints.load(tmp_path)[1]['x'].any()
 
 
-def harms(folder):
+FIELDS = [field.name for field in dataclasses.fields(train_state.NetworkState)]
+
+
+def test_names_of_version_0_1_are_restored(tmp_path):
+  arrays = {
+    'params': {'kernel': jnp.arange(6.0)},
+    'statistics': {'mean': jnp.ones(2)},
+    'optimizer': ({'mu': jnp.zeros(6)}, jnp.array(3)),
+    'updates': jnp.array(7, jnp.int32),
+    'average': None,
+  }
+  owner = open_run(tmp_path)
+  owner.save({'networks': {'decoder': arrays}}, step=1)
+  owner.close()
+  expected = {
+    'networks': {'decoder': train_state.NetworkState(*arrays.values())}
+  }
+  restored = open_run(tmp_path).restore(expected)
+  jax.tree.map(np.testing.assert_array_equal, restored, expected)
+  _, loaded = checkpoints.load(tmp_path)
+  assert set(loaded['networks']['decoder']) <= set(FIELDS)
+
+
+def flipped(content, bit):
+  changed = bytearray(content)
+  changed[bit // 8] ^= 1 << bit % 8
+  return bytes(changed)
+
+
+def damages(folder):
+  """Yields each file with contents that damage it; None is no file."""
   for path in sorted(p for p in folder.rglob('*') if p.is_file()):
     content = path.read_bytes()
     yield path, None
@@ -123,23 +156,24 @@ def harms(folder):
     if content:
       yield path, b''
       yield path, content[:-1]
-      middle = len(content) // 2
-      flipped = bytes([content[middle] ^ 1])
-      yield path, content[:middle] + flipped + content[middle + 1 :]
+      yield path, flipped(content, len(content) // 2 * 8)
 
 
-def test_every_harm_to_every_file_of_a_checkpoint_is_found(copy):
-  found = 0
-  for path, harmed in list(harms(newest(copy))):
-    content = path.read_bytes()
-    path.unlink()
-    if harmed is not None:
-      path.write_bytes(harmed)
-    with pytest.raises(checksums.Damaged, match=path.name):
-      checksums.verify(newest(copy))
-    path.write_bytes(content)
-    found += 1
-  assert found > 40
+def assert_found(path, damaged, *, folder):
+  content = path.read_bytes()
+  path.unlink()
+  if damaged is not None:
+    path.write_bytes(damaged)
+  with pytest.raises(checksums.Damaged, match=path.name):
+    checksums.verify(folder)
+  path.write_bytes(content)
+
+
+def test_every_damage_to_every_file_of_a_checkpoint_is_found(copy):
+  found = list(damages(newest(copy)))
+  assert len(found) > 40
+  for path, damaged in found:
+    assert_found(path, damaged, folder=newest(copy))
   checksums.verify(newest(copy))
 
 
@@ -149,60 +183,55 @@ def test_a_hundred_flipped_bits_of_a_checkpoint_are_all_found(copy):
   files = [path for path in files if path.stat().st_size]
   for _ in range(100):
     path = files[draw.integers(len(files))]
-    content = bytearray(path.read_bytes())
+    content = path.read_bytes()
     bit = int(draw.integers(8 * len(content)))
-    content[bit // 8] ^= 1 << bit % 8
-    path.write_bytes(content)
-    with pytest.raises(checksums.Damaged, match=path.name):
-      checksums.verify(newest(copy))
-    content[bit // 8] ^= 1 << bit % 8
-    path.write_bytes(content)
+    assert_found(path, flipped(content, bit), folder=newest(copy))
 
 
-def test_a_damaged_step_is_set_aside_and_the_one_before_is_taken(copy, caplog):
+def test_a_damaged_step_is_set_aside_for_the_one_before(copy, caplog):
   victim = newest(copy) / 'state' / '_CHECKPOINT_METADATA'
   victim.write_text('{}')
-  assert same(opened(copy).restore(make(0)), make(2))
+  assert_equal(restore(copy), make(2))
   assert folders(copy) == ['1', '2', 'damaged-3']
   assert 'state/_CHECKPOINT_METADATA' in caplog.text
   assert 'step 3 is damaged' in caplog.text
 
 
-def test_a_step_saved_again_and_damaged_again_keeps_both(copy):
+def test_a_step_that_is_damaged_twice_is_kept_twice(copy):
   for _ in range(2):
     (newest(copy) / checksums.NAME).unlink()
-    owner = opened(copy)
+    owner = open_run(copy)
     owner.restore(make(0))
     owner.save(make(3), step=3)
     owner.close()
   assert folders(copy) == ['1', '2', '3', 'damaged-3', 'damaged-3-2']
 
 
-def test_a_reader_passes_over_damage_and_moves_nothing(copy, caplog):
+def test_a_reader_skips_damage_and_moves_nothing(copy, caplog):
   (newest(copy) / checksums.NAME).unlink()
   assert checkpoints.load(copy)[0] == 2
-  assert 'passed over: manifest.json is missing' in caplog.text
+  assert 'skipped: manifest.json is missing' in caplog.text
   assert folders(copy) == ['1', '2', '3']
 
 
-def test_a_run_whose_checkpoints_are_all_damaged_never_starts_from_zero(copy):
+def test_a_run_without_intact_checkpoints_does_not_start_from_zero(copy):
   for step in (1, 2, 3):
     (copy / 'checkpoints' / f'{step}' / checksums.NAME).unlink()
   with pytest.raises(ValueError, match='none of the 3 checkpoints'):
     checkpoints.load(copy)
-  for _ in range(2):  # nor at the second try
+  for _ in range(2):  # the second time all are named damaged-*
     with pytest.raises(ValueError, match='damaged-1, damaged-2, damaged-3'):
-      opened(copy).restore(make(0))
+      restore(copy)
 
 
-def test_a_step_under_another_number_is_damaged(copy):
+def test_a_step_with_another_number_is_damaged(copy):
   newest(copy).rename(copy / 'checkpoints' / '9')
-  assert same(opened(copy).restore(make(0)), make(2))
+  assert_equal(restore(copy), make(2))
 
 
-@pytest.mark.parametrize('name', ABOUT)
+@pytest.mark.parametrize('name', IDENTITY)
 def test_a_checkpoint_of_another_config_or_data_is_refused_and_kept(copy, name):
-  other = checkpoints.Checkpoints(copy, about={**ABOUT, name: 'other'})
+  other = checkpoints.Checkpoints(copy, identity={**IDENTITY, name: 'other'})
   with pytest.raises(ValueError, match=f'checkpoint of another {name}'):
     other.restore(make(0))
   assert folders(copy) == ['1', '2', '3']
@@ -218,27 +247,27 @@ def test_a_checkpoint_of_another_config_or_data_is_refused_and_kept(copy, name):
 )
 def test_a_state_of_another_kind_is_refused_by_name(three, change, message):
   with pytest.raises(ValueError, match=message):
-    opened(three).restore({**make(0), **change})
+    open_run(three).restore({**make(0), **change})
 
 
-def test_nothing_saved_is_told_from_nothing_whole(tmp_path):
-  assert opened(tmp_path).restore(make(0)) is None
+def test_a_run_without_checkpoints_has_no_state(tmp_path):
+  assert restore(tmp_path) is None
   with pytest.raises(FileNotFoundError, match='train first'):
     checkpoints.load(tmp_path)
 
 
-def test_the_newest_are_kept_and_one_of_every_so_many(tmp_path, monkeypatch):
+def test_the_newest_are_kept_and_one_of_every_period(tmp_path, monkeypatch):
   monkeypatch.setattr(
     checkpoints.serialisation, 'save', lambda path, _: path.mkdir()
   )
   save(tmp_path, *range(3, 40, 3), keep=2, keep_every=10)
-  assert sorted(map(int, folders(tmp_path))) == [12, 21, 30, 36, 39]
+  assert sorted(steps(tmp_path)) == [12, 21, 30, 36, 39]
 
 
-def test_what_a_killed_save_left_is_removed_by_the_next_start(copy):
+def test_the_next_start_removes_what_a_killed_save_left(copy):
   left = copy / 'checkpoints' / '.writing-elsewhere-1-abc'
   (left / '4' / 'state').mkdir(parents=True)
-  opened(copy)
+  open_run(copy)
   assert folders(copy) == ['1', '2', '3']
 
 
@@ -258,30 +287,30 @@ def fail(*_):
   raise OSError(28, 'No space left on device')
 
 
-def test_a_save_that_fails_is_loud_and_older_ones_are_intact(
+def test_a_failed_save_raises_and_older_ones_are_intact(
   copy, monkeypatch, caplog
 ):
   caplog.set_level(logging.ERROR)
-  owner = opened(copy)
+  owner = open_run(copy)
   monkeypatch.setattr(checkpoints.serialisation, 'save', fail)
   owner.save(make(4), step=4)
   with pytest.raises(checkpoints.NotSaved, match=r'step 4.*step 3 is there'):
     owner.close()
   assert folders(copy) == ['1', '2', '3']
-  assert same(opened(copy).restore(make(0)), make(3))
+  assert_equal(restore(copy), make(3))
 
 
 def test_a_failed_save_is_found_while_the_run_goes_on(tmp_path, monkeypatch):
   monkeypatch.setattr(checkpoints.serialisation, 'save', fail)
-  owner = opened(tmp_path)
+  owner = open_run(tmp_path)
   owner.save(make(1), step=1)
   owner._thread.shutdown()
   with pytest.raises(checkpoints.NotSaved, match='there is none yet'):
     owner.check()
 
 
-def test_a_folder_that_is_gone_is_loud_and_not_made_again(tmp_path):
-  owner = opened(tmp_path)
+def test_a_removed_folder_raises_and_is_not_recreated(tmp_path):
+  owner = open_run(tmp_path)
   (tmp_path / 'checkpoints').rmdir()
   owner.save(make(1), step=1)
   with pytest.raises(checkpoints.NotSaved, match='No such file'):
@@ -289,19 +318,19 @@ def test_a_folder_that_is_gone_is_loud_and_not_made_again(tmp_path):
   assert not (tmp_path / 'checkpoints').exists()
 
 
-def test_a_save_does_not_hold_up_the_run(tmp_path, held):
-  begun, go = held
-  owner = opened(tmp_path)
+def test_training_continues_during_a_save(tmp_path, slow_save):
+  begun, go = slow_save
+  owner = open_run(tmp_path)
   owner.save(make(1), step=1)
-  assert begun.wait(60)  # and we are here, while it is at it
+  assert begun.wait(60)
   owner.check()
-  assert not [n for n in folders(tmp_path) if n.isdecimal()]
+  assert not steps(tmp_path)
   go.set()
   owner.close()
   assert folders(tmp_path) == ['1']
 
 
-def test_a_kill_before_the_name_is_given_leaves_no_step(tmp_path, monkeypatch):
+def test_a_kill_before_the_rename_leaves_no_step(tmp_path, monkeypatch):
   class Killed(BaseException):
     pass
 
@@ -309,8 +338,8 @@ def test_a_kill_before_the_name_is_given_leaves_no_step(tmp_path, monkeypatch):
     raise Killed
 
   monkeypatch.setattr(atomic, '_rename', kill)
-  owner = opened(tmp_path)
+  owner = open_run(tmp_path)
   owner.save(make(1), step=1)
   with pytest.raises(Killed):
     owner.close()
-  assert not [n for n in folders(tmp_path) if n.isdecimal()]
+  assert not steps(tmp_path)

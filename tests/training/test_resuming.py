@@ -24,7 +24,7 @@ CALM = {
   'optimizer__final_learning_rate': 1e-5,
 }
 
-ABOUT = {'config': 'c', 'data': 'd'}
+IDENTITY = {'config': 'c', 'data': 'd'}
 
 
 class Runner:
@@ -48,11 +48,13 @@ class Runner:
 
   def restore(self, workdir):
     """Restores the newest checkpoint of a folder."""
-    return checkpoints.Checkpoints(workdir, about=ABOUT).restore(self.initial)
+    return checkpoints.Checkpoints(workdir, identity=IDENTITY).restore(
+      self.initial
+    )
 
 
 def save(workdir, state, step):
-  saved = checkpoints.Checkpoints(workdir, about=ABOUT)
+  saved = checkpoints.Checkpoints(workdir, identity=IDENTITY)
   saved.save(state, step=step)
   saved.close()
 

@@ -57,10 +57,10 @@ def test_the_first_step_finds_the_program_that_was_compiled(many, compilations):
 def test_a_restored_state_finds_it_as_well(tmp_path, compilations):
   run, feed = begun()
   batch = feed(0)
-  saved = checkpoints.Checkpoints(tmp_path, about={})
+  saved = checkpoints.Checkpoints(tmp_path, identity={})
   saved.save(run.start(feed.planned()), step=0)
   saved.close()
-  state = checkpoints.Checkpoints(tmp_path, about={}).restore(
+  state = checkpoints.Checkpoints(tmp_path, identity={}).restore(
     run.abstract_state
   )
   state = run.start(feed.planned(), state)

@@ -1,13 +1,13 @@
-"""Saves, verifies and restores states.
+"""Saves, verifies and restores the states of a run.
 
-A checkpoint is a folder DIR/checkpoints/STEP: Orbax's files in state/, and a
-manifest with the sha256 of each. It is made under a hidden name, put on disk
-and renamed, so that a folder named by a step was whole once. Restoring reads
-every byte again: a step that was damaged since is set aside, with a warning, as
-DIR/checkpoints/damaged-STEP, and the newest good one is taken.
+A checkpoint is a folder DIR/checkpoints/STEP with Orbax's files in state/ and a
+manifest of their sha256. It is written under a hidden name, synced to disk and
+renamed, so a folder named by a step was complete. Restoring reads every byte
+again: a damaged step is renamed to DIR/checkpoints/damaged-STEP with a warning,
+and the newest intact one is taken.
 
-Where several processes run, all call alike: each has the whole state, so
-process 0 writes its own, and sends what it has read to the others.
+All processes of a run make the same calls. Each holds the whole state, so
+process 0 writes its own, and sends to the others what it reads.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from vaegan_jax.files import atomic, checksums
 from vaegan_jax.distributed import processes
+from vaegan_jax.files import atomic, checksums
 from vaegan_jax.runs import serialisation
 
 _LOGGER = logging.getLogger(__name__)
@@ -40,18 +40,18 @@ class Checkpoints:
 
   Args:
     workdir: the run's folder.
-    about: what a checkpoint must be of, in JSON types: digests of the config
-      and the data.
-    keep: how many of the newest are kept.
-    keep_every: of every so many steps the first checkpoint is kept for ever;
-      0: none.
+    identity: digests of what the run computes from, by name. A checkpoint with
+      other digests is refused.
+    keep: the number of newest checkpoints to keep.
+    keep_every: keeps the first checkpoint of every so many steps for ever;
+      0 keeps none.
   """
 
   def __init__(
     self,
     workdir: pathlib.Path,
     *,
-    about: Mapping[str, Any],
+    identity: Mapping[str, str],
     keep: int = 3,
     keep_every: int = 0,
   ):
@@ -59,24 +59,24 @@ class Checkpoints:
     if processes.is_primary():
       self._folder.mkdir(parents=True, exist_ok=True)
       atomic.remove_hidden(self._folder)
-    self._about = dict(about)
+    self._identity = dict(identity)
     self._keep, self._keep_every = keep, keep_every
     self._thread = futures.ThreadPoolExecutor(1, 'checkpoints')
     self._saving: futures.Future[None] | None = None
     self._last: int | None = None
 
-  def save(self, state: Any, *, step: int) -> None:
-    """Copies a state to the host, and writes it in the background.
+  def save(self, state: serialisation.PyTree, *, step: int) -> None:
+    """Copies a state to the host and writes it in the background.
 
-    It waits only for the save before, if that is not on disk yet.
+    Waits for the previous save, if that is not on disk yet.
 
     Raises:
-      NotSaved: the save before failed.
+      NotSaved: the previous save failed.
     """
     self.wait()
     if step != self._last and processes.is_primary():
       self._saving = self._thread.submit(
-        self._write, serialisation.copied(state), step
+        self._write, serialisation.to_host(state), step
       )
     self._last = step
 
@@ -86,138 +86,139 @@ class Checkpoints:
       self.wait()
 
   def wait(self) -> None:
-    """Waits until all is on disk.
+    """Waits until the last save is on disk.
 
     Raises:
-      NotSaved: the last save failed.
+      NotSaved: it failed.
     """
     saving, self._saving = self._saving, None
     if saving is not None:
       saving.result()
 
-  def restore(self, like: Any) -> Any | None:
-    """Restores the newest whole state, placed as `like` is.
-
-    Args:
-      like: the shapes, types and shardings of the state, or one that has them.
-
-    Returns:
-      the state, or None if nothing was saved yet.
-
-    Raises:
-      ValueError: checkpoints are there but none is whole, or it is one of
-        another run, of other data, or of other networks.
-    """
-    with processes.fail_together():
-      step, leaves = self._read(like) if processes.is_primary() else (None, None)
-    (sent,) = processes.broadcast_from_primary([np.array(-1 if step is None else step)])
-    if sent < 0:
-      return None
-    self._last = int(sent)
-    leaves = processes.broadcast_from_primary(leaves or serialisation.blank(like))
-    return serialisation.placed(leaves, like=like)
-
-  def _read(self, like: Any) -> tuple[int | None, list[np.ndarray] | None]:
-    """Reads the newest whole state, and its step; None: there is none."""
-    folder, about = _newest_whole(self._folder, damaged=self._set_aside)
-    if folder is None:
-      self._check_none_is_damaged()
-      return None, None
-    self._check_about(folder, about)
-    return about['step'], serialisation.read(folder / _STATE, like=like)
-
   def close(self) -> None:
-    """Waits until all is on disk, and ends the thread.
+    """Waits until the last save is on disk, and ends the thread.
 
     Raises:
-      NotSaved: the last save failed.
+      NotSaved: it failed.
     """
     self._thread.shutdown()
     self.wait()
 
-  def _write(self, state: Any, step: int) -> None:
-    folder = self._folder / str(step)
+  def restore(self, like: serialisation.PyTree) -> serialisation.PyTree | None:
+    """Restores the newest intact state.
+
+    Args:
+      like: a state, or the shapes, types and shardings of one.
+
+    Returns:
+      the state on the devices of `like`, or None if nothing was saved yet.
+
+    Raises:
+      ValueError: no checkpoint is intact, or the newest one is of another
+        config, of other data or of other networks.
+    """
+    with processes.fail_together():
+      step, leaves = self._read(like) if processes.is_primary() else (-1, None)
+    (sent,) = processes.broadcast_from_primary([np.array(step)])
+    if sent < 0:
+      return None
+    self._last = int(sent)
+    leaves = leaves or serialisation.empty_leaves(like)
+    leaves = processes.broadcast_from_primary(leaves)
+    return serialisation.place(leaves, like=like)
+
+  def _read(self, like: serialisation.PyTree) -> tuple[int, list[np.ndarray] | None]:
+    """Returns the newest intact step and its leaves; -1 if there is none."""
+    folder, about = _newest_intact(self._folder, on_damage=self._set_aside)
+    if folder is None:
+      self._check_none_is_damaged()
+      return -1, None
+    self._check_identity(folder, about)
+    leaves = serialisation.load_leaves(folder / _STATE, like=like)
+    return about['step'], leaves
+
+  def _write(self, state: serialisation.PyTree, step: int) -> None:
     try:
-      with atomic.new_folder(folder) as temporary:
+      with atomic.new_folder(self._folder / str(step)) as temporary:
         serialisation.save(temporary / _STATE, state)
-        checksums.write(temporary, about={'step': step, **self._about})
-      self._drop_old()
-    # Orbax and TensorStore report a full disk in several types of errors.
+        checksums.write(temporary, about={'step': step, **self._identity})
+      self._remove_old()
+    # Orbax and TensorStore report a full disk as several types of errors.
     except Exception as error:
       left = _steps(self._folder)
       raise NotSaved(
-        f'the checkpoint of step {step} could not be written into '
+        f'the checkpoint of step {step} could not be written to '
         f'{self._folder} ({type(error).__name__}: {error}); '
-        f'{f"step {left[-1]} is there" if left else "there is none yet"}. Make '
-        'room, or make the folder writable, and start again'
+        f'{f"step {left[-1]} is there" if left else "there is none yet"}. Free '
+        'some space, or make the folder writable, and start again'
       ) from error
 
-  def _drop_old(self) -> None:
+  def _remove_old(self) -> None:
     steps = _steps(self._folder)
     kept = set(steps[-self._keep :])
     if self._keep_every:
-      eras = {step // self._keep_every: step for step in reversed(steps)}
-      kept |= {step for era, step in eras.items() if era}
+      first = {step // self._keep_every: step for step in reversed(steps)}
+      kept |= {step for period, step in first.items() if period}
     for step in set(steps) - kept:
       atomic.remove(self._folder / str(step))
 
   def _set_aside(self, folder: pathlib.Path, error: checksums.Damaged) -> None:
-    step = folder.name
-    name, number = f'{_DAMAGED}{step}', 1
-    while (self._folder / name).exists():
+    target = self._folder / f'{_DAMAGED}{folder.name}'
+    number = 1
+    while target.exists():
       number += 1
-      name = f'{_DAMAGED}{step}-{number}'
+      target = self._folder / f'{_DAMAGED}{folder.name}-{number}'
     _LOGGER.warning(
-      'The checkpoint of step %s is damaged: %s. It is set aside as %s, and an '
+      'The checkpoint of step %s is damaged: %s. It is renamed to %s, and an '
       'older one is taken.',
-      step,
+      folder.name,
       error,
-      self._folder / name,
+      target,
     )
-    folder.rename(self._folder / name)
+    folder.rename(target)
 
-  def _check_about(
+  def _check_identity(
     self, folder: pathlib.Path, about: Mapping[str, Any]
   ) -> None:
-    for name, ours in self._about.items():
+    for name, ours in self._identity.items():
       if about.get(name) != ours:
         raise ValueError(
           f'{folder} is a checkpoint of another {name} (sha256 '
-          f'{about.get(name)}) than this run has ({ours}): take another '
-          '--workdir, or give the run what it had when it was saved'
+          f'{about.get(name)}) than that of this run ({ours}): take another '
+          '--workdir, or start the run with what it was saved with'
         )
 
   def _check_none_is_damaged(self) -> None:
     damaged = sorted(path.name for path in self._folder.glob(f'{_DAMAGED}*'))
     if damaged:
       raise ValueError(
-        f'no checkpoint in {self._folder} is whole: {", ".join(damaged)}. '
-        'Restore one of them from a copy under its number; or remove that '
-        'folder to start from step 0'
+        f'no checkpoint in {self._folder} is intact: {", ".join(damaged)}. '
+        'Restore one from a copy under its number, or remove the folder to '
+        'start from step 0'
       )
 
 
 def load(workdir: pathlib.Path) -> tuple[int, dict[str, Any]]:
-  """Reads a run's newest whole state as nested dicts of NumPy arrays.
+  """Reads a run's newest intact state as nested dicts of NumPy arrays.
 
-  Damaged ones are passed over with a warning, and left where they are. The key
-  comes as the numbers it is made of.
+  Skips damaged ones with a warning, and leaves them in place. The key is
+  returned as its numbers.
 
   Returns:
-    its step, and the state.
+    the step and the state.
 
   Raises:
     FileNotFoundError: the run has saved nothing yet.
-    ValueError: checkpoints are there but none is whole.
+    ValueError: no checkpoint is intact.
   """
   folder = pathlib.Path(workdir).absolute() / _FOLDER
-  newest, about = _newest_whole(folder, damaged=_pass_over)
+  newest, about = _newest_intact(folder, on_damage=_skip)
   if newest is not None:
     return about['step'], serialisation.load(newest / _STATE)
   if steps := _steps(folder):
     raise ValueError(
-      f'none of the {len(steps)} checkpoints in {folder} is whole: restore one '
-      'from a copy, or train the run again'
+      f'none of the {len(steps)} checkpoints in {folder} is intact: restore '
+      'one from a copy, or train the run again'
     )
   raise FileNotFoundError(
     f'no checkpoint in {folder}: train first, with '
@@ -225,27 +226,27 @@ def load(workdir: pathlib.Path) -> tuple[int, dict[str, Any]]:
   )
 
 
-def _pass_over(folder: pathlib.Path, error: checksums.Damaged) -> None:
-  _LOGGER.warning('%s is damaged, passed over: %s.', folder, error)
+def _skip(folder: pathlib.Path, error: checksums.Damaged) -> None:
+  _LOGGER.warning('%s is damaged and skipped: %s.', folder, error)
 
 
-def _newest_whole(
+def _newest_intact(
   folder: pathlib.Path,
   *,
-  damaged: Callable[[pathlib.Path, checksums.Damaged], None],
+  on_damage: Callable[[pathlib.Path, checksums.Damaged], None],
 ) -> tuple[pathlib.Path | None, dict[str, Any]]:
-  """Finds the newest checkpoint that is whole, and what it says of itself.
+  """Returns the newest intact checkpoint, and what its manifest says of it.
 
   Args:
     folder: of all checkpoints.
-    damaged: told of each newer one, and what is wrong with it.
+    on_damage: is called for each newer checkpoint with what is wrong.
   """
   for step in reversed(_steps(folder)):
     found = folder / str(step)
     try:
       return found, _verify(found)
     except checksums.Damaged as error:
-      damaged(found, error)
+      on_damage(found, error)
   return None, {}
 
 

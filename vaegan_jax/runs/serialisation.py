@@ -1,47 +1,61 @@
-"""A state as files, and back: the only file that knows Orbax."""
+"""Writes a state to files and reads it back; only this module uses Orbax."""
 
 from __future__ import annotations
 
 import pathlib
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from vaegan_jax.core import train_state
 from vaegan_jax.distributed import parallel
 
+# A state: any tree of arrays.
+PyTree: TypeAlias = Any
 
-def copied(state: Any) -> Any:
-  """Copies a state to the host: the next step takes the state's memory."""
-  return jax.tree.map(np.array, jax.device_get(jax.tree.map(_plain, state)))
+# Fields of NetworkState that checkpoints of version 0.1 know by older names.
+_RENAMED = {
+  old: new
+  for old, new in {'statistics': 'batch_stats', 'optimizer': 'opt_state'}.items()
+  if new in train_state.NetworkState.__dataclass_fields__
+}
 
 
-def save(folder: pathlib.Path, state: Any) -> None:
-  """Writes a copied state into a new folder."""
-  with _orbax() as orbax:
-    orbax.save(folder, ocp.args.PyTreeSave(state))
+def to_host(state: PyTree) -> PyTree:
+  """Copies a state to the host, before the next step reuses its memory."""
+  return jax.tree.map(np.array, jax.device_get(jax.tree.map(_raw, state)))
+
+
+def save(folder: pathlib.Path, state: PyTree) -> None:
+  """Writes a state on the host into a new folder."""
+  with _checkpointer() as checkpointer:
+    checkpointer.save(folder, ocp.args.PyTreeSave(state))
 
 
 def load(folder: pathlib.Path) -> dict[str, Any]:
   """Reads a state as nested dicts of NumPy arrays."""
   as_numpy = ocp.RestoreArgs(restore_type=np.ndarray)
-  with _orbax() as orbax:
-    tree = orbax.metadata(folder).item_metadata.tree
-    how = jax.tree.map(lambda _: as_numpy, tree)
-    return orbax.restore(folder, ocp.args.PyTreeRestore(restore_args=how))
+  with _checkpointer() as checkpointer:
+    tree = checkpointer.metadata(folder).item_metadata.tree
+    args = jax.tree.map(lambda _: as_numpy, tree)
+    state = checkpointer.restore(
+      folder, ocp.args.PyTreeRestore(restore_args=args)
+    )
+  return _with_current_names(state)
 
 
-def read(folder: pathlib.Path, *, like: Any) -> list[np.ndarray]:
-  """Reads a state's leaves.
+def load_leaves(folder: pathlib.Path, *, like: PyTree) -> list[np.ndarray]:
+  """Reads a state's leaves, in the order of those of `like`.
 
   Raises:
-    ValueError: they are not of the names and kinds of the leaves of `like`.
+    ValueError: their names, shapes or types are not those of `like`.
   """
   found, expected = _by_path(load(folder)), _by_path(like)
   for path in sorted(found.keys() | expected.keys()):
-    there = _kind(found[path]) if path in found else 'absent'
-    here = _kind(_plan(expected[path])) if path in expected else 'absent'
+    there = _type(found[path]) if path in found else 'absent'
+    here = _type(_abstract(expected[path])) if path in expected else 'absent'
     if there != here:
       raise ValueError(
         f'{path} is {there} in {folder} and {here} in this run: another '
@@ -50,59 +64,67 @@ def read(folder: pathlib.Path, *, like: Any) -> list[np.ndarray]:
   return [found[path] for path in expected]
 
 
-def blank(like: Any) -> list[np.ndarray]:
-  """Makes room for the leaves of a state."""
-  plain = map(_plan, jax.tree.leaves(like))
-  return [np.empty(x.shape, x.dtype) for x in plain]
+def empty_leaves(like: PyTree) -> list[np.ndarray]:
+  """Returns uninitialised arrays of the shapes and types of a state."""
+  leaves = map(_abstract, jax.tree.leaves(like))
+  return [np.empty(x.shape, x.dtype) for x in leaves]
 
 
-def placed(leaves: list[np.ndarray], *, like: Any) -> Any:
-  """Puts leaves where those of a state belong, and makes keys of its keys."""
+def place(leaves: list[np.ndarray], *, like: PyTree) -> PyTree:
+  """Puts leaves onto the devices of `like`, and makes its keys typed again."""
 
   def one(x: np.ndarray, like: Any) -> jax.Array:
-    there = parallel.replicate(x, like.sharding)
-    return jax.random.wrap_key_data(there) if _is_key(like) else there
+    placed = parallel.replicate(x, like.sharding)
+    return jax.random.wrap_key_data(placed) if _is_key(like) else placed
 
   others, structure = jax.tree.flatten(like)
   return jax.tree.unflatten(structure, map(one, leaves, others))
 
 
-def _orbax() -> ocp.Checkpointer:
-  """Gives an Orbax that waits for no other process: only one calls it.
+def _with_current_names(state: dict[str, Any]) -> dict[str, Any]:
+  """Renames the fields that an older version saved under other names."""
+  networks = {
+    network: {_RENAMED.get(name, name): x for name, x in fields.items()}
+    for network, fields in state.get('networks', {}).items()
+  }
+  return {**state, 'networks': networks} if networks else state
 
-  Its newer interface (v1) compares the folder between all processes.
+
+def _checkpointer() -> ocp.Checkpointer:
+  """Returns an Orbax checkpointer that runs in this process alone.
+
+  Orbax's newer interface (v1) waits for the other processes.
   """
   process = jax.process_index()
-  alone = ocp.options.MultiprocessingOptions(
+  options = ocp.options.MultiprocessingOptions(
     primary_host=process,
     active_processes={process},
     barrier_sync_key_prefix=f'process_{process}',
   )
   return ocp.Checkpointer(
-    ocp.PyTreeCheckpointHandler(multiprocessing_options=alone),
-    multiprocessing_options=alone,
+    ocp.PyTreeCheckpointHandler(multiprocessing_options=options),
+    multiprocessing_options=options,
   )
 
 
-def _by_path(tree: Any) -> dict[str, Any]:
-  leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+def _by_path(tree: PyTree) -> dict[str, Any]:
   return {
     jax.tree_util.keystr(path, simple=True, separator='/'): leaf
-    for path, leaf in leaves
+    for path, leaf in jax.tree.leaves_with_path(tree)
   }
 
 
-def _kind(x: Any) -> str:
+def _type(x: Any) -> str:
   return f'{x.dtype}{list(x.shape)}'
 
 
-def _plain(x: Any) -> Any:
-  """Gives the numbers that a typed key is made of; other arrays as they are."""
+def _raw(x: Any) -> Any:
+  """Returns the numbers of a typed key, and other arrays as they are."""
   return jax.random.key_data(x) if _is_key(x) else x
 
 
-def _plan(x: Any) -> jax.ShapeDtypeStruct:
-  return jax.eval_shape(_plain, x)
+def _abstract(x: Any) -> jax.ShapeDtypeStruct:
+  return jax.eval_shape(_raw, x)
 
 
 def _is_key(x: Any) -> bool:

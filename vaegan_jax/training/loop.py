@@ -120,7 +120,7 @@ def _trained(
   """Takes the newest state that was saved, and trains it to the last step."""
   saved = checkpoints.Checkpoints(
     workdir,
-    about=_about(config, dataset),
+    identity=_identity(config, dataset),
     keep=config.keep,
     keep_every=config.keep_every,
   )
@@ -143,7 +143,7 @@ def _trained(
     )
 
 
-def _about(config: build.Config, dataset: cache.Dataset) -> dict[str, str]:
+def _identity(config: build.Config, dataset: cache.Dataset) -> dict[str, str]:
   """Says what a checkpoint must be of to go on from it."""
   rows = dataset.attributes
   columns = None if rows is None else np.ascontiguousarray(rows).data
