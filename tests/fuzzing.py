@@ -1,4 +1,4 @@
-"""Files that may hold anything, and what a reader of them may do."""
+"""Mutated files, and what their readers may do."""
 
 import contextlib
 import io
@@ -15,21 +15,20 @@ from hypothesis import strategies as st
 
 from vaegan_jax.data.images import decoding
 
-# Examples of each test; `FUZZ=100000 pytest -m slow` looks for long.
+# Examples per test; `FUZZ=100000 pytest -m slow` runs longer.
 FEW, MANY = 20, int(os.environ.get('FUZZ', '2000'))
 
-# Seconds that no reader may need for a file of a few kilobytes.
+# The most seconds of CPU that a reader may use for a few kilobytes.
 _SECONDS = 2
 
-# Bytes that no reader may ask for, given files of a few kilobytes: four copies
-# of the largest picture that is not refused, which Pillow keeps at 4 bytes a
-# pixel. How much of it a decoder touches depends on what was freed before.
-_BYTES = 4 * 4 * decoding.MOST_PIXELS
+# The most memory that a reader may use for a few kilobytes: four copies of the
+# largest picture accepted, which Pillow keeps at 4 bytes per pixel.
+_BYTES = 4 * 4 * decoding.MAX_PIXELS
 
 
 @pytest.fixture(autouse=True)
 def bounded(monkeypatch, unchecked):
-  """Bounds memory, and lets nothing be unpickled."""
+  """Bounds memory and forbids unpickling."""
   forbid_pickles(monkeypatch)
   before = _peak(reset=True)
   yield
@@ -39,8 +38,8 @@ def bounded(monkeypatch, unchecked):
 def forbid_pickles(monkeypatch):
   """Makes every way to unpickle fail.
 
-  Python's queues keep pickle.loads when they are first imported: they are by
-  now, or those of TensorBoard would keep the one that fails and never end.
+  Python's queues bind pickle.loads when they are first imported, so this module
+  imports them: otherwise TensorBoard's would bind the failing one and hang.
   """
 
   def refuse(*_, **__):
@@ -51,7 +50,7 @@ def forbid_pickles(monkeypatch):
 
 
 def _peak(*, reset=False):
-  """Gives the most bytes that this process had in memory, on Linux."""
+  """Returns the peak memory of this process in bytes, on Linux."""
   with contextlib.suppress(OSError):
     if reset:
       pathlib.Path('/proc/self/clear_refs').write_text('5')
@@ -61,7 +60,7 @@ def _peak(*, reset=False):
 
 
 def fuzz(strategy):
-  """Runs a test of (example, folder) on a few, and as a slow one on many."""
+  """Runs a test of (example, folder) on few examples; a slow one on many."""
 
   def decorate(test):
     slow = pytest.param(MANY, marks=pytest.mark.slow)
@@ -86,7 +85,7 @@ def fuzz(strategy):
 
 
 def survives(reader, *arguments, **keywords):
-  """Gives what a reader gives; None, if it refuses with a message."""
+  """Returns a reader's result; None if it raises an error with a message."""
   start = time.process_time()
   try:
     return reader(*arguments, **keywords)
@@ -100,7 +99,7 @@ def survives(reader, *arguments, **keywords):
 
 @st.composite
 def mutated(draw, wholes):
-  """Changes, removes, repeats and inserts bytes of a whole file."""
+  """Changes, removes, repeats and inserts bytes of a file."""
   data = bytearray(draw(st.sampled_from(wholes)))
   for _ in range(draw(st.integers(0, 5))):
     place = draw(st.integers(0, len(data)))
@@ -122,7 +121,7 @@ def mutated(draw, wholes):
   return bytes(data)
 
 
-# All of Unicode takes hypothesis a minute to prepare.
+# Hypothesis needs a minute to prepare all of Unicode.
 TEXT = st.text('az09"\\/. \0\nß\U0001f600', max_size=8)
 JSON = st.recursive(
   st.none() | st.booleans() | st.integers() | st.floats() | TEXT,

@@ -16,7 +16,7 @@ from jax.extend import core as jex
 
 from experiments.configs import celeba, celeba_128, celeba_256
 from tests import small
-from tests.data import test_cache
+from tests.data import numbered
 from vaegan_jax.config import build
 from vaegan_jax.core import algorithm, architecture, streams
 from vaegan_jax.data import batches
@@ -296,7 +296,7 @@ def test_gradients_and_statistics_of_one_to_eight_devices_are_the_same():
 
 def test_data_is_built_verified_and_fed_without_a_copy_in_memory(tmp_path):
   @dataclasses.dataclass(frozen=True)
-  class Grey(test_cache.Numbered):
+  class Grey(numbered.Numbered):
     def read(self, split, start, stop):
       shape = (stop - start, *self.size, self.channels)
       return np.broadcast_to(np.uint8(7), shape)  # takes no memory itself
@@ -304,7 +304,7 @@ def test_data_is_built_verified_and_fed_without_a_copy_in_memory(tmp_path):
   source = Grey(size=(128, 128), images=2048)
   tracemalloc.start()
   try:
-    data = test_cache.load(source, tmp_path)
+    data = numbered.load(source, tmp_path)
     make = batches.Batches(data, seed=0, batch_size=8, resident=1 << 20)
     batch = make(0)
     _, most = tracemalloc.get_traced_memory()

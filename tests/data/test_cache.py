@@ -3,53 +3,16 @@ import json
 import multiprocessing
 import pathlib
 import threading
+import types
 
 import numpy as np
 import pytest
 
-from vaegan_jax.data import cache
+from tests.data.numbered import Numbered, load, only
+from vaegan_jax.data import cache, storage
 
 
-@dataclasses.dataclass(frozen=True)
-class Numbered:
-  """Image i is full of i, its attributes are i and i + 1."""
-
-  size: tuple[int, int] = (8, 8)
-  images: int = 600
-  channels: int = 1
-  shade: int = 0
-  name = 'numbered:x/y'
-  attribute_names = ('this', 'next')
-  skip_broken = False
-
-  def fingerprint(self):
-    return {'shade': self.shade}
-
-  def length(self, split):
-    return self.images if split != 'test' else 0
-
-  def attributes(self, split):
-    numbers = np.arange(self.images)
-    return np.stack([numbers, numbers + 1], 1).astype(np.int16)
-
-  def read(self, split, start, stop):
-    shape = (stop - start, *self.size, self.channels)
-    numbers = (np.arange(start, stop) + self.shade) % 256
-    return np.broadcast_to(numbers[:, None, None, None], shape).astype('u1')
-
-
-def load(source, directory, split='train', **settings):
-  return cache.load(
-    source, split=split, directory=directory, progress=False, **settings
-  )
-
-
-def only(directory, name):
-  (found,) = directory.rglob(name)
-  return found
-
-
-def test_images_and_attributes_come_in_the_sources_order(tmp_path):
+def test_images_and_attributes_are_in_the_order_of_the_source(tmp_path):
   data = load(Numbered(), tmp_path)
   assert data.images.shape == (600, 8, 8, 1)
   np.testing.assert_array_equal(data.images[:, 3, 4, 0], np.arange(600) % 256)
@@ -81,6 +44,13 @@ def test_another_setting_has_another_cache(tmp_path, change):
   other = load(Numbered(**change), tmp_path)
   assert first.digest != other.digest
   assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_each_image_is_read_exactly_once(tmp_path):
+  calls = []
+  load(Numbered(calls=calls), tmp_path)
+  covered = [i for start, stop in calls for i in range(start, stop)]
+  assert sorted(covered) == list(range(600))
 
 
 def test_the_images_cannot_be_written_to(tmp_path):
@@ -117,16 +87,29 @@ def test_an_empty_split_is_refused(tmp_path):
     load(Numbered(), tmp_path, split='test')
 
 
-def test_an_error_of_the_source_leaves_nothing_behind(tmp_path):
+@pytest.mark.parametrize('error', [ValueError, KeyboardInterrupt])
+def test_an_error_or_interrupt_leaves_nothing_behind(tmp_path, error):
   @dataclasses.dataclass(frozen=True)
-  class Broken(Numbered):
+  class Failing(Numbered):
     def read(self, split, start, stop):
       if start > 256:
-        raise ValueError('image 512 is broken')
+        raise error('image 512 failed')
       return super().read(split, start, stop)
 
-  with pytest.raises(ValueError, match='image 512 is broken'):
-    load(Broken(), tmp_path)
+  with pytest.raises(error, match='image 512 failed'):
+    load(Failing(), tmp_path)
+  assert not [path for path in tmp_path.rglob('*') if path.is_file()]
+
+
+def test_a_full_disk_is_reported_before_anything_is_written(
+  tmp_path, monkeypatch
+):
+  usage = types.SimpleNamespace(free=1)
+  monkeypatch.setattr(storage.shutil, 'disk_usage', lambda path: usage)
+  calls = []
+  with pytest.raises(OSError, match='GB free'):
+    load(Numbered(calls=calls), tmp_path)
+  assert not calls
   assert not [path for path in tmp_path.rglob('*') if path.is_file()]
 
 
@@ -176,20 +159,45 @@ def test_without_verifying_a_flipped_bit_passes_but_a_shape_does_not(tmp_path):
     load(Numbered(), tmp_path, verify=False)
 
 
-def test_the_folder_says_what_it_holds(tmp_path):
+def test_the_folder_describes_its_content(tmp_path):
   load(Numbered(), tmp_path)
   about = json.loads(only(tmp_path, 'about.json').read_text())
   assert about['images'] == ['uint8', 600, 8, 8, 1]
   assert about['fingerprint'] == {'shade': 0}
 
 
-def test_two_that_build_at_once_both_get_it(tmp_path):
-  together = threading.Barrier(2)
+def test_a_folder_made_for_other_data_is_refused(tmp_path):
+  load(Numbered(), tmp_path)
+  path = only(tmp_path, 'about.json')
+  about = json.loads(path.read_text())
+  for key, value in (('source', 'other'), ('version', 1)):
+    path.write_text(json.dumps(about | {key: value}))
+    with pytest.raises(ValueError, match=f'{key} is .*, not .*; remove'):
+      load(Numbered(), tmp_path, verify=False)
+
+
+def test_the_first_of_two_builds_is_kept(tmp_path):
+  @dataclasses.dataclass(frozen=True)
+  class Late(Numbered):
+    def read(self, split, start, stop):
+      if start == 0:
+        load(Numbered(), tmp_path)  # another process finishes first
+        [kept] = tmp_path.glob('*/train/images.npy')
+        first.append(kept.stat().st_ino)
+      return super().read(split, start, stop)
+
+  first = []
+  load(Late(), tmp_path)
+  assert only(tmp_path, 'images.npy').stat().st_ino == first[0]
+
+
+def test_two_threads_that_build_at_once_get_the_same(tmp_path):
+  barrier = threading.Barrier(2)
 
   @dataclasses.dataclass(frozen=True)
   class Slow(Numbered):
     def length(self, split):
-      together.wait(timeout=30)
+      barrier.wait(timeout=30)
       return self.images
 
   results = []
@@ -216,7 +224,7 @@ def test_two_processes_may_build_at_once(tmp_path):
   assert len(set(digests)) == 1
 
 
-def test_the_cache_lies_where_the_user_keeps_caches(monkeypatch):
+def test_the_default_directory_is_the_users_cache(monkeypatch):
   monkeypatch.setenv('XDG_CACHE_HOME', '/somewhere')
   expected = pathlib.Path('/somewhere/vaegan_jax')
   assert cache.default_directory() == expected

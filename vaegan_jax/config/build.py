@@ -16,7 +16,7 @@ import ml_collections
 from vaegan_jax.config import schema
 from vaegan_jax.core import architecture, objectives, optimizers
 from vaegan_jax.core.equilibrium import Equilibrium
-from vaegan_jax.data import cache
+from vaegan_jax.data import sources
 
 SOURCES = ('faces', 'celeba', 'lfw', 'folder', 'tfds:NAME')
 ALL = 'all'
@@ -61,7 +61,7 @@ def check(config: Config) -> None:
   _source_kind(config)
 
 
-def resolve(config: Config, source: cache.Source) -> Config:
+def resolve(config: Config, source: sources.Source) -> Config:
   """Puts the names of the data's attributes where a config says 'all'.
 
   Raises:
@@ -205,7 +205,7 @@ def size(config: Config) -> tuple[int, int]:
   return schema.size(config.data.size)
 
 
-def source(config: Config) -> cache.Source:
+def source(config: Config) -> sources.Source:
   """Opens the source of images that a config names.
 
   Raises:

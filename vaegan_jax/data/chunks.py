@@ -1,4 +1,4 @@
-"""A function of many rows, called on a few of them at a time."""
+"""Applies a function to many rows, a few at a time."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ def apply(
   """Calls a function on batches of one size, so that it is compiled once.
 
   Args:
-    function: of as many arrays; what it gives of a row depends on no other.
-    arrays: of equally many rows, at least one.
-    size: rows of a call, which bound its memory; copies of the last row fill
-      up the last call.
+    function: maps batches of rows to a batch; rows do not affect each other.
+    arrays: at least one row each, equally many.
+    size: rows per call, which bounds memory. Copies of the last row pad the
+      last call.
 
   Returns:
-    what the function gives, arrays or a tree of them, a row for each given.
+    the function's results for all rows, an array or a tree of arrays.
   """
   count = len(arrays[0])
   results = []
   for start in range(0, count, size):
     parts = (np.asarray(array[start : start + size]) for array in arrays)
-    results.append(function(*(_fill(part, size=size) for part in parts)))
+    results.append(function(*(_pad(part, size=size) for part in parts)))
   return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)
 
 
-def _fill(part: np.ndarray, *, size: int) -> np.ndarray:
+def _pad(part: np.ndarray, *, size: int) -> np.ndarray:
   if len(part) == size:
     return part
   return np.concatenate([part, np.repeat(part[-1:], size - len(part), 0)])

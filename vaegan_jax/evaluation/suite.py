@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from vaegan_jax import inference
-from vaegan_jax.data import cache
+from vaegan_jax.data import cache, sources
 from vaegan_jax.data.sources import faces
 from vaegan_jax.evaluation import attribute_vectors, editing, similarity
 from vaegan_jax.evaluation.features import oracle, random_network
@@ -57,11 +57,11 @@ class Study(NamedTuple):
 
   def condition(self, model: inference.Model) -> np.ndarray | None:
     """Gives the test images' attributes that a conditional model wants."""
-    return self.test.attributed(model.attribute_names).attributes
+    return self.test.with_attributes(model.attribute_names).attributes
 
 
 def prepare(
-  source: cache.Source,
+  source: sources.Source,
   *,
   directory: pathlib.Path | None = None,
   images: int = 2_000,

@@ -15,7 +15,7 @@ import numpy as np
 from vaegan_jax import inference
 from vaegan_jax.config import build, schema
 from vaegan_jax.core import train_state
-from vaegan_jax.data import batches, cache
+from vaegan_jax.data import batches, cache, sources
 from vaegan_jax.distributed import parallel, preemption, processes
 from vaegan_jax.files import checksums, lock
 from vaegan_jax.report import pictures
@@ -90,7 +90,7 @@ def _checked(
   workdir: pathlib.Path,
   *,
   devices: Sequence[jax.Device] | None,
-) -> tuple[build.Config, setup.Run, cache.Source]:
+) -> tuple[build.Config, setup.Run, sources.Source]:
   """Refuses what cannot work, and opens the rest."""
   build.check(config)
   schema.check_places(schema.flatten(config), workdir=workdir)
@@ -100,12 +100,12 @@ def _checked(
 
 
 def _load(
-  config: build.Config, source: cache.Source, *, split: str
+  config: build.Config, source: sources.Source, *, split: str
 ) -> cache.Dataset:
   """Loads a split, with the attributes that the model is conditional on."""
   directory = build.cache_directory(config)
   dataset = cache.load(source, split=split, directory=directory)
-  return dataset.attributed(build.conditional(config))
+  return dataset.with_attributes(build.conditional(config))
 
 
 def _trained(

@@ -1,4 +1,4 @@
-"""Every kind of bad image is converted, or left out, counted and named."""
+"""Every unusual image is converted, or left out, counted and named."""
 
 import io
 import json
@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vaegan_jax.data import cache, storage
-from vaegan_jax.data.images import decoding, skipping
+from tests.data.numbered import Numbered, load, only
+from vaegan_jax.data import building
+from vaegan_jax.data.images import decoding, defects
 from vaegan_jax.data.sources import celeba, folder
 
 RAMP = np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6)
@@ -57,7 +58,7 @@ def tiff(array):
   return encode(Image.fromarray(array), 'TIFF')
 
 
-# What becomes of a file: its height and width, or words of the reason.
+# A file, and its height and width or words of the error.
 KINDS = {
   'grey': (encode(GREY), (4, 6)),
   'grey and alpha': (encode(GREY.convert('LA')), (4, 6)),
@@ -70,19 +71,20 @@ KINDS = {
     (4, 6),
   ),
   '1 bit': (encode(GREY.convert('1')), (4, 6)),
-  '16 bits': (encode(Image.fromarray(RAMP.astype('u2') * 256)), (4, 6)),
+  '16 bits': (encode(Image.fromarray(RAMP.astype('u2') * 256 + 77)), (4, 6)),
   '16 bits, big-endian': (tiff(RAMP.astype('>u2') * 256), (4, 6)),
   '32 bits': (tiff(RAMP.astype('i4') * 256), (4, 6)),
   'one pixel': (encode(GREY.resize((1, 1))), (1, 1)),
   'on its side': (rotated(), (6, 4)),
-  'png named jpg': (encode(GREY), (4, 6)),
+  'bmp': (encode(GREY.convert('RGB'), 'BMP'), (4, 6)),
+  'webp and alpha': (encode(GREY.convert('RGBA'), 'WEBP'), (4, 6)),
   'float': (tiff(RAMP.astype('f4')), 'floating point'),
-  'truncated': (encode(GREY, 'JPEG')[:-200], 'no whole image'),
+  'truncated': (encode(GREY, 'JPEG')[:-200], 'not a valid image'),
   'empty': (b'', 'empty'),
-  'text': (b'<html>404 not found</html>', 'no whole image of JPEG, PNG'),
+  'text': (b'<html>404 not found</html>', 'not a valid image of JPEG, PNG'),
   'program': (b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n', 'PNG'),
   'bomb': (bomb(9000, 9000), '9000 x 9000 pixels are more than'),
-  'larger bomb': (bomb(2**31 - 1, 0), 'no whole image'),
+  'larger bomb': (bomb(2**31 - 1, 0), 'not a valid image'),
 }  # fmt: skip
 GOOD = [
   kind for kind, (_, outcome) in KINDS.items() if isinstance(outcome, tuple)
@@ -104,7 +106,7 @@ def test_it_is_converted(kind, channels):
 @pytest.mark.parametrize('kind', BAD)
 def test_it_is_refused_by_name_with_a_reason(kind):
   data, why = KINDS[kind]
-  with pytest.raises(skipping.Broken, match=why) as error:
+  with pytest.raises(defects.BrokenImage, match=why) as error:
     decoding.decode(data, name='a.jpg')
   assert error.value.name == 'a.jpg'
   assert '0x' not in str(error.value)  # the same words at each start
@@ -114,10 +116,10 @@ def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch):
   data, _ = KINDS['bomb']
   assert len(data) < 20_000
   start = time.perf_counter()
-  with pytest.raises(skipping.Broken):
+  with pytest.raises(defects.BrokenImage):
     decoding.decode(data)
   assert time.perf_counter() - start < 0.1
-  monkeypatch.setattr(decoding, 'MOST_PIXELS', 9000**2)
+  monkeypatch.setattr(decoding, 'MAX_PIXELS', 9000**2)
   assert decoding.decode(data, channels=1).shape == (9000, 9000, 1)
 
 
@@ -134,25 +136,19 @@ def pictures(tmp_path):
   return tmp_path / 'pictures'
 
 
-def load(source, tmp_path, split='train'):
-  return cache.load(
-    source, split=split, directory=tmp_path / 'cache', progress=False
-  )
-
-
 def test_too_many_stop_the_build_and_leave_nothing(pictures, tmp_path):
+  where = tmp_path / 'cache'
   with pytest.raises(ValueError, match='of folder train') as error:
-    load(folder.Folder(pictures, (8, 8)), tmp_path)
+    load(folder.Folder(pictures, (8, 8)), where)
   total = len(BAD) + 2 * len(GOOD)
   first = f'train/1/{list(KINDS).index(BAD[0]):02d}.jpg'
   for words in (
     f'{len(BAD)} of {total} images ({first}, ',
     f'{first}: its pixels are floating point',
-    'go on without them by --config.data.skip_broken=True',
+    'leave them out with --config.data.skip_broken=True',
   ):
     assert words in str(error.value)
-  left = [p for p in (tmp_path / 'cache').rglob('*') if p.is_file()]
-  assert not left
+  assert not [path for path in where.rglob('*') if path.is_file()]
 
 
 def test_what_is_left_is_right_in_order_and_recorded(
@@ -160,18 +156,18 @@ def test_what_is_left_is_right_in_order_and_recorded(
 ):
   digests = set()
   for chunk_size in (256, 7, 1):
-    monkeypatch.setattr(storage, '_CHUNK', chunk_size)
+    monkeypatch.setattr(building, '_CHUNK', chunk_size)
     source = folder.Folder(pictures, (8, 8), skip_broken=True)
     data = load(source, tmp_path / str(chunk_size))
     digests.add(data.digest)
-  names = [n for n in source._names['train'] if kind_of(n) in GOOD]
+  names = [n for n in source._names('train') if kind_of(n) in GOOD]
   assert len(data.images) == len(names) == 2 * len(GOOD)
   for name, pixels in zip(names, data.images, strict=True):
-    np.testing.assert_array_equal(pixels, source._image(name))
+    np.testing.assert_array_equal(pixels, source._read(name))
   assert len(digests) == 1
   assert f'{len(BAD)} of {len(BAD) + len(names)} images' in caplog.text
-  (about,) = (tmp_path / '1').rglob('about.json')
-  recorded = dict(json.loads(about.read_text())['skipped'])
+  about = json.loads(only(tmp_path / '1', 'about.json').read_text())
+  recorded = dict(about['skipped'])
   assert [kind_of(name) for name in recorded] == BAD
   assert all(KINDS[kind_of(name)][1] in why for name, why in recorded.items())
 
@@ -180,19 +176,16 @@ def kind_of(name):
   return list(KINDS)[int(name[-6:-4])]
 
 
-def test_each_later_start_warns_again_and_may_refuse(
-  pictures, tmp_path, caplog
-):
-  source = folder.Folder(pictures, (8, 8), skip_broken=True)
-  load(source, tmp_path)
+def test_every_load_warns_and_may_refuse(tmp_path, caplog):
+  load(Numbered(broken=(1,), skip_broken=True), tmp_path)
   caplog.clear()
-  load(source, tmp_path)
+  load(Numbered(broken=(1,), skip_broken=True), tmp_path)
   assert caplog.text.count('They are left out') == 1
   with pytest.raises(ValueError, match=r'--config\.data\.skip_broken=True'):
-    load(folder.Folder(pictures, (8, 8)), tmp_path)
+    load(Numbered(broken=(1,)), tmp_path)
 
 
-def test_an_image_that_is_mended_is_used(pictures, tmp_path):
+def test_a_repaired_image_is_used(pictures, tmp_path):
   source = folder.Folder(pictures, (8, 8), skip_broken=True)
   before = load(source, tmp_path)
   for kind in BAD[1:]:
@@ -204,9 +197,9 @@ def test_an_image_that_is_mended_is_used(pictures, tmp_path):
 
 def test_attributes_stay_with_their_images(pictures, tmp_path):
   source = folder.Folder(pictures, (8, 8), skip_broken=True)
-  names = source._names['train']
+  names = source._names('train')
   lines = [f'{name},{place}' for place, name in enumerate(names)]
-  del lines[1], lines[-1]  # of good ones; another is of no image
+  del lines[1], lines[-1]  # good images; another row is of no image
   text = '\n'.join(['path,place', *lines, 'gone.jpg,99'])
   (pictures / 'attributes.csv').write_text(text)
   source = folder.Folder(pictures, (8, 8), skip_broken=True)
@@ -215,76 +208,48 @@ def test_attributes_stay_with_their_images(pictures, tmp_path):
   assert len(places) == len(data.images) == 2 * len(GOOD) - 2
   assert 1 not in places
   for place, pixels in zip(places, data.images, strict=True):
-    np.testing.assert_array_equal(pixels, source._image(names[place]))
+    np.testing.assert_array_equal(pixels, source._read(names[place]))
 
 
-def test_if_not_one_can_be_used_skipping_does_not_help(tmp_path):
-  (tmp_path / 'train').mkdir()
-  for number in range(3):
-    (tmp_path / 'train' / f'{number}.jpg').write_bytes(b'no image')
+def test_a_split_without_any_good_image_is_refused(tmp_path):
+  source = Numbered(images=3, broken=(0, 1, 2), skip_broken=True)
   with pytest.raises(ValueError, match='3 of 3 images') as error:
-    load(folder.Folder(tmp_path, (8, 8), skip_broken=True), tmp_path)
+    load(source, tmp_path)
   assert 'skip_broken' not in str(error.value)
 
 
-def numbered(broken, asked=None):
-  """Reads images full of their numbers; some are broken."""
-
-  def read(start, stop):
-    if asked is not None:
-      asked.append(start)
-    for number in range(start, stop):
-      if number in broken:
-        raise skipping.Broken(f'{number}.jpg', 'eaten by a dog')
-    numbers = np.arange(start, stop).astype(np.uint8)
-    return np.broadcast_to(
-      numbers[:, None, None, None], (stop - start, 8, 8, 1)
-    )
-
-  return read
-
-
-def write(path, length, read, **settings):
-  storage.write(
-    path,
-    shape=(length, 8, 8, 1),
-    read=read,
-    attributes=np.arange(length)[:, None],
-    about={},
-    label='numbers',
-    progress=False,
-    **settings,
-  )
-
-
-def test_one_in_a_thousand_is_left_out_with_no_question(tmp_path):
+def test_a_thousandth_of_the_images_may_be_broken(tmp_path, caplog):
   broken = (0, 255, 256, 2999)
-  write(tmp_path / 'some', 3000, numbered(broken[:3]))
-  stored = storage.read(tmp_path / 'some', about={}, verify=True)
+  data = load(Numbered(images=3000, broken=broken[:3]), tmp_path / 'some')
   kept = np.delete(np.arange(3000), broken[:3])
-  np.testing.assert_array_equal(stored.images[:, 0, 0, 0], kept % 256)
-  np.testing.assert_array_equal(stored.attributes[:, 0], kept)
-  assert [str(error) for error in stored.skipped] == [
-    f'{number}.jpg: eaten by a dog' for number in broken[:3]
-  ]
-  size = (tmp_path / 'some' / 'images.npy').stat().st_size
+  np.testing.assert_array_equal(data.images[:, 0, 0, 0], kept % 256)
+  np.testing.assert_array_equal(data.attributes[:, 0], kept)
+  assert '(0.jpg, 255.jpg, 256.jpg) of numbered:x/y train' in caplog.text
+  assert '0.jpg: eaten by a dog' in caplog.text
+  size = only(tmp_path / 'some', 'images.npy').stat().st_size
   assert size == 128 + 2997 * 64
-  with pytest.raises(ValueError, match=r'4 of 3000 images .* of numbers'):
-    write(tmp_path / 'more', 3000, numbered(broken))
-  assert not (tmp_path / 'more').exists()
+  with pytest.raises(ValueError, match=r'4 of 3000 images'):
+    load(Numbered(images=3000, broken=broken), tmp_path / 'more')
+  assert not [p for p in (tmp_path / 'more').rglob('*') if p.is_file()]
+
+
+def test_a_summary_lists_at_most_three_names():
+  assert defects.summarize('abc', 9) == '3 of 9 images (a, b, c)'
+  assert defects.summarize('abcd', 9) == '4 of 9 images (a, b, c, ...)'
 
 
 def test_the_build_stops_as_soon_as_too_many_are_broken(tmp_path):
-  asked = []
+  calls = []
+  source = Numbered(images=100_000, broken=range(100_000), calls=calls)
   with pytest.raises(ValueError, match='of 100000 images'):
-    write(tmp_path / 'all', 100_000, numbered(range(100_000), asked))
-  assert len(asked) < 10_000
+    load(source, tmp_path)
+  assert len(calls) < 10_000
 
 
 def test_a_few_missing_files_of_celeba_are_left_out(
   tmp_path, caplog, monkeypatch
 ):
-  monkeypatch.setattr(skipping, 'TOLERATED', 0.1)
+  monkeypatch.setattr(defects, 'TOLERATED', 0.1)
   image = Image.new('RGB', (178, 218), (10, 20, 30))
   root = tmp_path / 'img_align_celeba'
   root.mkdir()

@@ -1,11 +1,10 @@
-import contextlib
 import io
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from vaegan_jax.data.images import decoding, skipping
+from vaegan_jax.data.images import decoding, defects
 
 
 def encode(image, kind='PNG', **options):
@@ -17,30 +16,7 @@ def encode(image, kind='PNG', **options):
 RAMP = np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6)
 
 
-@pytest.mark.parametrize(
-  ('mode', 'kind'),
-  [('1', 'PNG'), ('L', 'PNG'), ('LA', 'PNG'), ('P', 'PNG'), ('RGB', 'BMP'),
-   ('RGBA', 'WEBP'), ('CMYK', 'JPEG'), ('I;16', 'PNG')],
-)  # fmt: skip
-@pytest.mark.parametrize('channels', [1, 3])
-def test_every_mode_becomes_bytes_of_the_channels_asked(mode, kind, channels):
-  image = Image.fromarray(RAMP)
-  if mode == 'I;16':
-    image = Image.fromarray(RAMP.astype(np.uint16) * 257)
-  else:
-    image = image.convert(mode)
-  pixels = decoding.decode(encode(image, kind), channels=channels)
-  assert pixels.dtype == np.uint8
-  assert pixels.shape == (4, 6, channels)
-
-
-def test_16_bit_grey_keeps_its_high_bits():
-  image = Image.fromarray(RAMP.astype(np.uint16) * 256 + 77)
-  pixels = decoding.decode(encode(image), channels=1)
-  np.testing.assert_array_equal(pixels[..., 0], RAMP)
-
-
-def test_palette_colours_are_the_palettes():
+def test_palette_images_get_the_colours_of_the_palette():
   colours = np.zeros((4, 6, 3), np.uint8)
   colours[:2] = (200, 30, 90)
   image = Image.fromarray(colours).quantize(2)
@@ -61,7 +37,7 @@ def test_cmyk_ink_is_dark():
   assert decoding.decode(encode(ink, 'JPEG')).max() < 5
 
 
-def test_pictures_taken_on_the_side_stand_upright():
+def test_rotated_photographs_are_turned_upright():
   exif = Image.Exif()
   exif[0x0112] = 6  # orientation: turn by 90 degrees clockwise
   data = encode(Image.fromarray(RAMP), exif=exif.tobytes())
@@ -75,22 +51,10 @@ def test_half_a_file_is_refused(kind):
   data = encode(Image.fromarray(noise), kind)
   decoding.decode(data)
   for broken in (data[: len(data) // 2], b'', b'<html>not found</html>'):
-    with pytest.raises(skipping.Broken, match=r'x\.jpg: .*no whole image'):
+    with pytest.raises(defects.BrokenImage, match=r'x\.jpg: .*not a valid'):
       decoding.decode(broken, name='x.jpg')
 
 
-@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'WEBP', 'BMP'])
-def test_damaged_bytes_give_pixels_or_a_value_error_never_another(kind):
-  generator = np.random.default_rng(0)
-  image = Image.fromarray(generator.integers(0, 256, (8, 8, 3), np.uint8))
-  data = encode(image, kind)
-  for _ in range(300):
-    damaged = bytearray(data)
-    damaged[generator.integers(len(data))] = generator.integers(256)
-    with contextlib.suppress(skipping.Broken):
-      decoding.decode(bytes(damaged))
-
-
-def test_other_counts_of_channels_are_refused():
+def test_other_numbers_of_channels_are_refused():
   with pytest.raises(ValueError, match='channels'):
     decoding.decode(b'', channels=4)

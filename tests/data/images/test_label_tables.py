@@ -20,7 +20,7 @@ def test_txt_is_split_at_blanks_and_csv_at_commas(tmp_path):
   )
 
 
-def test_a_spreadsheets_byte_order_mark_is_not_part_of_a_name(tmp_path):
+def test_a_byte_order_mark_is_not_part_of_a_name(tmp_path):
   path = write(tmp_path / 'x.csv', '\ufeffa.jpg,1\n')
   assert list(label_tables.rows(path)) == [['a.jpg', '1']]
 
@@ -49,14 +49,14 @@ def test_cells_between_tabs_may_hold_blanks(tmp_path):
   assert list(label_tables.rows(path, tabs=True)) == expected
 
 
-def test_names_are_looked_up_in_their_order_and_missing_ones_are_zeros():
+def test_lookup_keeps_the_order_of_names_and_returns_zeros_for_missing_ones():
   table = {name: [name, str(i)] for i, name in enumerate('abcdef')}
   settings = {'columns': 1, 'path': pathlib.Path('x.txt')}
   values = label_tables.lookup(table, ['f', 'z', 'b'], **settings)
   np.testing.assert_array_equal(values, [[5], [0], [1]])
 
 
-def test_two_rows_of_a_name_must_say_the_same():
+def test_two_rows_of_a_name_must_be_equal():
   rows = [['a', '1'], ['b', '2'], ['a', '1']]
   table = label_tables.by_name(rows, path=pathlib.Path('x.csv'))
   assert table == {'a': ['a', '1'], 'b': ['b', '2']}
@@ -66,18 +66,13 @@ def test_two_rows_of_a_name_must_say_the_same():
 
 @pytest.mark.parametrize('word', ['nan', 'inf', '-inf', '1e99'])
 @pytest.mark.filterwarnings('ignore:overflow')
-def test_numbers_that_are_not_finite_are_refused_by_their_row(word):
+def test_nan_and_infinity_are_refused_by_their_row(word):
   cells = [['a', '1', '2'], ['b', '3', word]]
-  with pytest.raises(ValueError, match=r'row of b .* not finite'):
+  with pytest.raises(ValueError, match=r'row of b .* NaN or infinity'):
     label_tables.numbers(cells, columns=2, path=pathlib.Path('x'))
 
 
-def test_what_is_no_text_is_refused_by_its_name(tmp_path):
+def test_a_binary_file_is_refused_by_its_name(tmp_path):
   (tmp_path / 'x.csv').write_bytes(bytes(range(256)))
-  with pytest.raises(ValueError, match=r'x\.csv is no table'):
+  with pytest.raises(ValueError, match=r'x\.csv is not a table'):
     list(label_tables.rows(tmp_path / 'x.csv'))
-
-
-def test_at_most_three_of_many_names_are_said():
-  assert label_tables.some(list('abc'), 9) == '3 of 9 images (a, b, c)'
-  assert label_tables.some(list('abcd'), 9) == '4 of 9 images (a, b, c, ...)'

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from tests import SHARED
-from vaegan_jax.data import cache
-from vaegan_jax.data.images import skipping
+from vaegan_jax.data import cache, sources
+from vaegan_jax.data.images import defects
 from vaegan_jax.data.sources import celeba
 
 IMAGES = SHARED / 'celeba'
@@ -99,7 +99,7 @@ def whole(tmp_path):
 
 def test_the_splits_are_disjoint_and_test_images_are_never_trained_on(whole):
   source = celeba.CelebA(whole, train_on_validation=False)
-  splits = [levels(source, split) for split in cache.SPLITS]
+  splits = [levels(source, split) for split in sources.SPLITS]
   assert splits == [[0, 1, 2, 3, 4, 5], [6, 7], [8, 9]]
   for flag in (True, False):
     trained = levels(celeba.CelebA(whole, train_on_validation=flag), 'train')
@@ -170,7 +170,7 @@ def test_images_known_to_be_unusable_are_refused_one_by_one(whole):
   assert source.length('train') == 8
   assert source.read('train', 0, 1).shape == (1, 64, 64, 3)
   for place, why in ((1, 'lacks it'), (2, 'no row of it')):
-    with pytest.raises(skipping.Broken, match=f'{NAMES[place]}: .*{why}'):
+    with pytest.raises(defects.BrokenImage, match=f'{NAMES[place]}: .*{why}'):
       source.read('train', place, 4)
 
 
@@ -198,7 +198,9 @@ def test_a_partition_that_makes_no_sense_is_refused(whole, text):
 def test_a_broken_image_is_named(whole):
   path = whole / 'img_align_celeba' / NAMES[1]
   path.write_bytes(path.read_bytes()[:400])
-  with pytest.raises(skipping.Broken, match=r'000002.jpg: .*no whole image'):
+  with pytest.raises(
+    defects.BrokenImage, match=r'000002.jpg: .*not a valid image'
+  ):
     celeba.CelebA(whole).read('train', 0, 3)
 
 
@@ -212,7 +214,7 @@ def test_images_that_are_not_the_aligned_ones_are_refused(whole):
 def test_a_web_page_saved_as_the_zip_is_refused(whole):
   path = whole / 'img_align_celeba.zip'
   path.write_text('<html>Too many users have viewed this file</html>')
-  with pytest.raises(ValueError, match='no whole zip'):
+  with pytest.raises(ValueError, match='not a valid zip'):
     celeba.CelebA(path).fingerprint()
 
 
@@ -230,7 +232,11 @@ def test_threads_read_what_one_reader_reads(tmp_path):
 @pytest.mark.skipif(not IMAGES.is_dir(), reason='no development data')
 def test_the_real_files_have_their_known_counts():
   source = celeba.CelebA(IMAGES, train_on_validation=False)
-  assert [source.length(split) for split in cache.SPLITS] == [8000, 1000, 1000]
+  assert [source.length(split) for split in sources.SPLITS] == [
+    8000,
+    1000,
+    1000,
+  ]
   assert len(source.attribute_names) == 40
   male = source.attributes('train')[:, source.attribute_names.index('Male')]
   assert 0.35 < male.mean() < 0.5

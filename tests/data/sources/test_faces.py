@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vaegan_jax.data import cache
+from vaegan_jax.data import sources
 from vaegan_jax.data.sources import faces
 from vaegan_jax.data.sources.cartoon import canvas, drawing, traits
 
@@ -155,15 +155,15 @@ def test_attributes_and_visibility_are_those_of_the_pictures(source, plain):
 
 
 def test_splits_seeds_and_indices_share_no_face(source):
-  drawn = [source.read(split, 0, 50) for split in cache.SPLITS]
+  drawn = [source.read(split, 0, 50) for split in sources.SPLITS]
   drawn.append(faces.draw_many(1, range(50), size=SIZE).pixels)
   assert len({face.tobytes() for part in drawn for face in part}) == 200
 
 
 def test_splits_own_ranges_of_indices_that_cannot_meet():
-  with pytest.raises(ValueError, match='give from 0 to'):
+  with pytest.raises(ValueError, match='must be from 0 to'):
     faces.Faces(size=SIZE, test=faces.SPLIT_ROOM + 1)
-  assert len(cache.SPLITS) * faces.SPLIT_ROOM < 2**31
+  assert len(sources.SPLITS) * faces.SPLIT_ROOM < 2**31
 
 
 def test_flipping_twice_restores_a_face_without_kin(source):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vaegan_jax.data import cache
+from vaegan_jax.data import cache, sources
 from vaegan_jax.data.sources import folder
 
 KINDS = ('jpg', 'jpeg', 'png', 'webp', 'bmp', 'PNG', 'JPG')
@@ -23,11 +23,11 @@ def pictures(tmp_path):
 
 
 def names(source, split):
-  return source._names[split]
+  return source._names(split)
 
 
 def everything(source):
-  return [name for split in cache.SPLITS for name in names(source, split)]
+  return [name for split in sources.SPLITS for name in names(source, split)]
 
 
 def test_nested_images_of_every_kind_are_found_once(pictures):
@@ -49,16 +49,16 @@ def test_links_are_followed_but_never_in_circles(pictures):
 def test_a_hash_of_the_path_puts_most_images_in_train(tmp_path):
   paths = [f'{number}.png' for number in range(2000)]
   splits = [folder._split_by_hash(path) for path in paths]
-  counts = [splits.count(split) for split in cache.SPLITS]
+  counts = [splits.count(split) for split in sources.SPLITS]
   assert counts == pytest.approx([1800, 100, 100], abs=50)
 
 
 def test_adding_an_image_moves_no_other(pictures):
   before = folder.Folder(pictures, (16, 16))
-  kept = {split: set(names(before, split)) for split in cache.SPLITS}
+  kept = {split: set(names(before, split)) for split in sources.SPLITS}
   save(pictures / 'new.png')
   after = folder.Folder(pictures, (16, 16))
-  assert all(kept[s] <= set(names(after, s)) for s in cache.SPLITS)
+  assert all(kept[s] <= set(names(after, s)) for s in sources.SPLITS)
 
 
 @pytest.mark.parametrize('validation', ['validation', 'val'])
@@ -67,7 +67,7 @@ def test_folders_named_as_splits_are_the_splits(tmp_path, validation):
     for number in range(count):
       save(tmp_path / top / 'deep' / f'{number}.png')
   source = folder.Folder(tmp_path, (16, 16))
-  assert [source.length(split) for split in cache.SPLITS] == [5, 3, 2]
+  assert [source.length(split) for split in sources.SPLITS] == [5, 3, 2]
 
 
 def test_images_come_in_order_cropped_about_their_centre(tmp_path):
@@ -91,7 +91,7 @@ def test_grey_is_asked_for_by_channels(tmp_path, mode):
 def test_an_empty_folder_and_none_are_refused(tmp_path):
   with pytest.raises(FileNotFoundError, match='hold no image'):
     folder.Folder(tmp_path, (16, 16)).fingerprint()
-  with pytest.raises(FileNotFoundError, match='is no folder'):
+  with pytest.raises(FileNotFoundError, match='is not a folder'):
     folder.Folder(tmp_path / 'nowhere', (16, 16)).fingerprint()
 
 

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from tests import SHARED
-from vaegan_jax.data import cache
-from vaegan_jax.data.images import skipping
+from vaegan_jax.data import cache, sources
+from vaegan_jax.data.images import defects
 from vaegan_jax.data.sources import lfw
 
 IMAGES = SHARED / 'lfw'
@@ -91,7 +91,7 @@ def test_every_layout_gives_the_same_without_a_warning(
   assert levels(source, 'train') == [20, 40, 60]
   assert levels(source, 'test') == [80, 100]
   assert not caplog.text
-  assert isinstance(source, cache.Source)
+  assert isinstance(source, sources.Source)
   whole = tmp_path / 'again'
   whole.mkdir()
   write_lists(whole)
@@ -148,7 +148,7 @@ def test_images_that_are_not_there_are_counted_and_refused(whole):
     lfw.LFW(whole).length('train')
   source = lfw.LFW(whole, skip_broken=True)
   assert source.length('train') == 3
-  with pytest.raises(skipping.Broken, match=r'0002\.jpg: .* lacks it'):
+  with pytest.raises(defects.BrokenImage, match=r'0002\.jpg: .* lacks it'):
     source.read('train', 0, 3)
 
 
@@ -173,7 +173,7 @@ def test_a_validation_split_is_refused(whole):
 
 def test_a_person_in_both_splits_is_refused(whole):
   write_lists(whole, {'train': {'Ann_Lee': 2}, 'test': {'Ann_Lee': 1}})
-  with pytest.raises(ValueError, match='tested on what it was trained on'):
+  with pytest.raises(ValueError, match='tested on its training data'):
     lfw.LFW(whole).length('test')
 
 
@@ -186,7 +186,7 @@ def test_names_that_match_no_image_are_refused(whole):
 
 def test_scores_that_match_no_image_are_refused(whole):
   write_lists(whole, scores={('Zed', 1): (1, 1)})
-  with pytest.raises(ValueError, match='go without attributes'):
+  with pytest.raises(ValueError, match='train without attributes'):
     lfw.LFW(whole).length('train')
 
 
@@ -233,7 +233,7 @@ def test_images_that_are_not_250_wide_are_refused(whole):
 def test_a_broken_image_is_named(whole):
   path = whole / 'lfw' / 'Ann_Lee' / 'Ann_Lee_0002.jpg'
   path.write_bytes(path.read_bytes()[:300])
-  with pytest.raises(skipping.Broken, match=r'_0002.jpg: .*no whole image'):
+  with pytest.raises(defects.BrokenImage, match=r'_0002.jpg: .*not a valid'):
     lfw.LFW(whole).read('train', 0, 3)
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests import ROOT
-from vaegan_jax.data import cache
+from vaegan_jax.data import cache, sources
 from vaegan_jax.data.sources import tfds
 
 
@@ -105,7 +105,7 @@ def test_pictures_are_cropped_resized_and_of_the_channels_asked(prepared):
 
 def test_own_splits_are_taken_as_they_are(prepared):
   data = source(prepared)
-  assert [data.length(split) for split in cache.SPLITS] == [30, 8, 7]
+  assert [data.length(split) for split in sources.SPLITS] == [30, 8, 7]
   assert sorted(numbers(data, 'train')) == list(range(30))
 
 
@@ -116,8 +116,8 @@ def test_missing_splits_are_carved_from_train_and_left_out_of_it(
   prepared, name, sizes
 ):
   data = source(prepared, name)
-  assert [data.length(split) for split in cache.SPLITS] == sizes
-  carved = [s for s, n in zip(cache.SPLITS, sizes, strict=True) if n != 7]
+  assert [data.length(split) for split in sources.SPLITS] == sizes
+  carved = [s for s, n in zip(sources.SPLITS, sizes, strict=True) if n != 7]
   examples = [number for split in carved for number in numbers(data, split)]
   assert sorted(examples) == list(range(40))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests import fuzzing
 from tests.evaluation.features import test_inception
-from vaegan_jax.data import arrays, storage
+from vaegan_jax.data import npy, storage
 from vaegan_jax.evaluation.features import (
   inception,
   pickles,
@@ -241,7 +241,7 @@ def test_what_we_write_is_read_without_unpickling(tmp_path):
   )
   stored = storage.read(tmp_path / 'cache', about={}, verify=True)
   np.testing.assert_array_equal(stored.attributes, np.eye(2))
-  assert arrays.load_all(packed())['c'] == 1
+  assert npy.load_npz(packed())['c'] == 1
 
 
 def test_nothing_of_ours_can_unpickle():

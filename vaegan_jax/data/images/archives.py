@@ -1,275 +1,258 @@
-"""The images of a folder, a zip or a tgz file, by their bare names.
+"""Image files of a folder, a zip or a tgz, by their bare names.
 
-Nothing is unpacked to disk, so that no name in an archive can say where.
+Nothing is unpacked to disk, so names in an archive cannot write anywhere.
 """
 
 from __future__ import annotations
 
 import filecmp
+import functools
+import operator
 import pathlib
 import stat
-import struct
 import tarfile
 import threading
 import zipfile
-import zlib
-from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
-from vaegan_jax.data.images import skipping
+from vaegan_jax.data.images import defects
 
-# Bytes of a file that may be an image; an archive can claim any number.
-LARGEST = 256 << 20
+# Largest image file in bytes; an archive can claim any size.
+MAX_FILE = 256 << 20
 
-# Bytes of all files of a tgz, which are held in memory.
-LARGEST_TGZ = 4 << 30
-
-# What the readers of zip and tar files raise for what is damaged.
-_DAMAGED = (
-  OSError,
-  EOFError,
-  ValueError,
-  LookupError,
-  ArithmeticError,
-  RuntimeError,
-  struct.error,
-  zlib.error,
-  tarfile.TarError,
-  zipfile.BadZipFile,
-)
+# Largest content of a tgz in bytes; it is held in memory.
+MAX_TGZ = 4 << 30
 
 _ENCRYPTED = 0x1
 
-# LZMA would take as much memory as a file asks for.
+# LZMA allocates as much memory as a file demands.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
-_File = TypeVar('_File')
+
+class _Member(NamedTuple):
+  """A file of an archive.
+
+  Attributes:
+    path: its path in the archive, with folders.
+    size: its size in bytes.
+    content: what `same` compares.
+    read: reads the whole file; its name is for error messages.
+  """
+
+  path: str
+  size: int
+  content: Any
+  read: Callable[[str], bytes]
+
+  @property
+  def name(self) -> str:
+    """The path without folders."""
+    return self.path.replace('\\', '/').rpartition('/')[2]
 
 
-@runtime_checkable
-class Archive(Protocol):
-  """Files by name; `read` is safe to call from threads."""
-
-  def sizes(self) -> dict[str, int]:
-    """Maps each file's name, without folders, to its size in bytes."""
-    ...
-
-  def read(self, name: str) -> bytes:
-    """Reads a file whole.
-
-    Raises:
-      Broken: it is not there, is damaged, or has an absurd size.
-    """
-    ...
-
-
-class Folder:
-  """The files of a folder: those directly in it, or those of a pattern.
+class Archive:
+  """Files by their bare names; identical copies count once.
 
   Args:
-    path: the folder.
-    pattern: '*/*' for the files in its sub-folders.
+    path: the folder or archive, for error messages.
+    members: its files.
+    same: compares the contents of two members of equal size.
 
   Raises:
-    ValueError: two of them have the same name, and not the same content.
+    ValueError: two files have the same name and different content.
   """
 
-  def __init__(self, path: pathlib.Path, *, pattern: str = '*'):
-    self._files = _by_name(
-      ((str(f), f) for f in sorted(path.glob(pattern)) if f.is_file()),
-      same=lambda one, other: filecmp.cmp(one, other, shallow=False),
-      path=path,
+  def __init__(
+    self,
+    path: pathlib.Path,
+    members: list[_Member],
+    *,
+    same: Callable[..., bool] = operator.eq,
+  ):
+    self._members: dict[str, _Member] = {}
+    for member in members:
+      first = self._members.setdefault(member.name, member)
+      if first is member:
+        continue
+      if first.size != member.size or not same(first.content, member.content):
+        raise ValueError(
+          f'{path} holds {first.path} and {member.path}, which have the same '
+          'name and different content; remove one'
+        )
+
+  def sizes(self) -> dict[str, int]:
+    """Maps each file's name to its size in bytes."""
+    return {name: member.size for name, member in self._members.items()}
+
+  def read(self, name: str) -> bytes:
+    """Reads a whole file; thread-safe.
+
+    Raises:
+      BrokenImage: it is missing, damaged or too large.
+    """
+    if name not in self._members:
+      raise defects.BrokenImage(name, 'it is missing; fetch the images again')
+    _check_size(self._members[name].size, name=name)
+    return self._members[name].read(name)
+
+
+def open_first(*paths: pathlib.Path, pattern: str = '*') -> Archive | None:
+  """Opens the first path that exists: a folder, a .tgz, or else a zip.
+
+  Args:
+    *paths: the candidates.
+    pattern: which files of a folder.
+
+  Returns:
+    None if no path exists.
+  """
+  for path in paths:
+    if path.is_dir():
+      return open_folder(path, pattern=pattern)
+    if path.is_file():
+      return open_tgz(path) if path.suffix == '.tgz' else open_zip(path)
+  return None
+
+
+def open_folder(path: pathlib.Path, *, pattern: str = '*') -> Archive:
+  """Lists the files of a folder; '*/*' for those in its sub-folders.
+
+  Raises:
+    ValueError: as `Archive`.
+  """
+  members = [
+    _Member(str(f), f.stat().st_size, f, functools.partial(read_file, f))
+    for f in sorted(path.glob(pattern))
+    if f.is_file()
+  ]
+  same = functools.partial(filecmp.cmp, shallow=False)
+  return Archive(path, members, same=same)
+
+
+def open_zip(path: pathlib.Path) -> Archive:
+  """Opens a zip, which stays open; links are ignored.
+
+  Raises:
+    ValueError: the file is damaged or encrypted, or as `Archive`.
+  """
+  try:
+    archive = zipfile.ZipFile(path)
+  except defects.READ_ERRORS as error:
+    raise _damaged(path, 'zip', error) from error
+  files = [info for info in archive.infolist() if _is_plain(info)]
+  encrypted = [i.filename for i in files if i.flag_bits & _ENCRYPTED]
+  if encrypted:
+    raise ValueError(
+      f'{path} is encrypted ({encrypted[0]}): unpack it with its password and '
+      'name the folder, or pack it again without'
     )
-
-  def sizes(self) -> dict[str, int]:
-    """Maps each file's name, without folders, to its size in bytes."""
-    return {name: file.stat().st_size for name, file in self._files.items()}
-
-  def read(self, name: str) -> bytes:
-    """Reads a file whole."""
-    return read_file(_find(self._files, name), name=name)
+  read = functools.partial(_read_zip, archive, threading.Lock())
+  members = [
+    _Member(i.filename, i.file_size, i.CRC, functools.partial(read, i))
+    for i in files
+  ]
+  return Archive(path, members)
 
 
-class Zip:
-  """The files in a zip, in whatever folders; open until it is forgotten.
+def open_tgz(path: pathlib.Path) -> Archive:
+  """Reads a gzipped tar into memory; links and devices are ignored.
 
-  Links in it are passed over.
+  A gzipped tar can only be read in its own order, so it is read once.
 
   Raises:
-    ValueError: the file is no whole zip, is encrypted, or has two files of
-      the same name and not the same content.
+    ValueError: the file is damaged or unpacks to more than `MAX_TGZ`, or as
+      `Archive`.
   """
-
-  def __init__(self, path: pathlib.Path):
-    try:
-      self._zip = zipfile.ZipFile(path)
-    except _DAMAGED as error:
-      raise _cut_short(path, 'zip', error) from error
-    members = [m for m in self._zip.infolist() if _is_plain(m)]
-    encrypted = [m.filename for m in members if m.flag_bits & _ENCRYPTED]
-    if encrypted:
-      raise ValueError(
-        f'{path} is encrypted ({encrypted[0]}): unpack it with its password '
-        'and name the folder, or pack it again without'
-      )
-    self._members = _by_name(
-      ((m.filename, m) for m in members),
-      same=lambda a, b: (a.CRC, a.file_size) == (b.CRC, b.file_size),
-      path=path,
+  members: list[_Member] = []
+  total = 0
+  try:
+    with tarfile.open(path, 'r:gz') as tar:
+      for member in _unpack(tar):
+        members.append(member)
+        total += len(member.content)
+        if total > MAX_TGZ:
+          break
+  except defects.READ_ERRORS as error:
+    raise _damaged(path, 'tgz', error) from error
+  if total > MAX_TGZ:
+    raise ValueError(
+      f'{path} unpacks to more than {MAX_TGZ >> 20} MB, which would be held in '
+      'memory; unpack it and name the folder'
     )
-    self._lock = threading.Lock()
-
-  def sizes(self) -> dict[str, int]:
-    """Maps each file's name, without folders, to its size in bytes."""
-    return {name: info.file_size for name, info in self._members.items()}
-
-  def read(self, name: str) -> bytes:
-    """Reads a file whole."""
-    member = _find(self._members, name)
-    _check_size(member.file_size, name=name)
-    if member.compress_type not in _METHODS:
-      raise skipping.Broken(
-        name,
-        f'packed by method {member.compress_type}; pack the zip again by '
-        'deflation, or unpack it and name the folder',
-      )
-    try:
-      with self._lock:
-        data = self._zip.read(member)
-      if len(data) != member.file_size:
-        raise ValueError(f'{len(data)} bytes of {member.file_size}')
-    except _DAMAGED as error:
-      raise skipping.Broken(
-        name, f'damaged in the zip ({error}); fetch that again'
-      ) from error
-    return data
+  return Archive(path, members)
 
 
-class Tgz:
-  """The files in a gzipped tar; all of them are held in memory.
-
-  Such a file can be read in its own order only, so it is read once. Links and
-  devices are passed over, and nothing is written where a member's name says.
+def read_file(path: pathlib.Path, name: str) -> bytes:
+  """Reads a whole file of a folder.
 
   Raises:
-    ValueError: the file is no whole tgz, is too large for the memory, or has
-      two files of the same name and not the same content.
-  """
-
-  def __init__(self, path: pathlib.Path):
-    try:
-      with tarfile.open(path, 'r:gz') as tar:
-        found = _unpacked(tar, path)
-    except _TooLarge:
-      raise
-    except _DAMAGED as error:
-      raise _cut_short(path, 'tgz', error) from error
-    self._files = _by_name(found, same=_Unpacked.__eq__, path=path)
-
-  def sizes(self) -> dict[str, int]:
-    """Maps each file's name, without folders, to its size in bytes."""
-    return {name: file.size for name, file in self._files.items()}
-
-  def read(self, name: str) -> bytes:
-    """Reads a file whole."""
-    file = _find(self._files, name)
-    _check_size(file.size, name=name)
-    return file.data
-
-
-class _Unpacked(NamedTuple):
-  """A file of a tgz; without its data, if its size is absurd."""
-
-  size: int
-  data: bytes
-
-
-class _TooLarge(ValueError):
-  """Reports a tgz that does not fit into memory."""
-
-
-def read_file(path: pathlib.Path, *, name: str) -> bytes:
-  """Reads a file of a folder whole.
-
-  Raises:
-    Broken: it cannot be read, or has an absurd size.
+    BrokenImage: it cannot be read, or is too large.
   """
   try:
     _check_size(path.stat().st_size, name=name)
     return path.read_bytes()
   except OSError as error:
-    raise skipping.Broken(name, f'it cannot be read ({error})') from error
+    raise defects.BrokenImage(name, f'it cannot be read ({error})') from error
 
 
-def _unpacked(
-  tar: tarfile.TarFile, path: pathlib.Path
-) -> list[tuple[str, _Unpacked]]:
-  found: list[tuple[str, _Unpacked]] = []
-  total = 0
-  for member in tar:
-    file = tar.extractfile(member) if member.isreg() else None
-    if file is None:
-      continue
-    data = file.read() if member.size <= LARGEST else b''
-    found.append((member.name, _Unpacked(member.size, data)))
-    total += len(data)
-    if total > LARGEST_TGZ:
-      raise _TooLarge(
-        f'{path} unpacks to more than {LARGEST_TGZ >> 20} MB, which would be '
-        'held in memory; unpack it and name the folder'
-      )
-  return found
+def _read_zip(
+  archive: zipfile.ZipFile,
+  lock: threading.Lock,
+  info: zipfile.ZipInfo,
+  name: str,
+) -> bytes:
+  if info.compress_type not in _METHODS:
+    raise defects.BrokenImage(
+      name,
+      f'compressed by method {info.compress_type}; pack the zip again with '
+      'deflate, or unpack it and name the folder',
+    )
+  try:
+    with lock:
+      data = archive.read(info)
+    if len(data) != info.file_size:
+      raise ValueError(f'{len(data)} bytes of {info.file_size}')
+  except defects.READ_ERRORS as error:
+    raise defects.BrokenImage(
+      name, f'damaged in the zip ({error}); fetch the zip again'
+    ) from error
+  return data
 
 
-def _is_plain(member: zipfile.ZipInfo) -> bool:
-  """Tells a file from a folder, a link, and what a Mac adds to a picture."""
-  kind = stat.S_IFMT(member.external_attr >> 16)
+def _unpack(tar: tarfile.TarFile) -> Iterator[_Member]:
+  """Yields regular files; those that are too large without their data."""
+  for info in tar:
+    file = tar.extractfile(info) if info.isreg() else None
+    if file is not None:
+      data = file.read() if info.size <= MAX_FILE else b''
+      yield _Member(info.name, info.size, data, _in_memory(data))
+
+
+def _in_memory(data: bytes) -> Callable[[str], bytes]:
+  return lambda name: data
+
+
+def _is_plain(info: zipfile.ZipInfo) -> bool:
+  """Excludes folders, links and the metadata that macOS adds."""
+  kind = stat.S_IFMT(info.external_attr >> 16)
   return (
-    # Not member.is_dir(), which fails where there is no name at all.
-    member.filename[-1:] not in ('', '/')
+    # Not info.is_dir(), which fails for an empty name.
+    info.filename[-1:] not in ('', '/')
     and kind in (0, stat.S_IFREG)
-    and '__MACOSX' not in member.filename
+    and '__MACOSX' not in info.filename
   )
 
 
-def _by_name(
-  files: Iterable[tuple[str, _File]],
-  *,
-  same: Callable[[_File, _File], bool],
-  path: pathlib.Path,
-) -> dict[str, _File]:
-  """Maps bare names to files; copies of one file count once.
-
-  Raises:
-    ValueError: naming two files of one name that are no copies.
-  """
-  found: dict[str, tuple[str, _File]] = {}
-  for long_name, file in files:
-    name = long_name.replace('\\', '/').rpartition('/')[2]
-    first, kept = found.setdefault(name, (long_name, file))
-    if kept is not file and not same(kept, file):
-      raise ValueError(
-        f'{path} holds {first} and {long_name}, of one name but not the same: '
-        'which of them is meant? Remove one'
-      )
-  return {name: file for name, (_, file) in found.items()}
-
-
-def _find(files: dict[str, _File], name: str) -> _File:
-  if name not in files:
-    raise skipping.Broken(name, 'it is not there; fetch the images again')
-  return files[name]
-
-
 def _check_size(size: int, *, name: str) -> None:
-  if size > LARGEST:
-    raise skipping.Broken(
-      name, f'{size} bytes are more than {LARGEST}: no image is so large'
+  if size > MAX_FILE:
+    raise defects.BrokenImage(
+      name, f'{size} bytes are more than {MAX_FILE}: no image is so large'
     )
 
 
-def _cut_short(path: pathlib.Path, kind: str, error: Exception) -> ValueError:
+def _damaged(path: pathlib.Path, kind: str, error: Exception) -> ValueError:
   return ValueError(
-    f'{path} is no whole {kind} file ({error}): a download cut short, or a web '
-    'page in its place; fetch it again'
+    f'{path} is not a valid {kind} file ({error}): an incomplete download, or '
+    'a web page in its place; fetch it again'
   )

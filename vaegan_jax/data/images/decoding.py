@@ -1,102 +1,82 @@
-"""An image file of any kind -> uint8 pixels."""
+"""Decodes image files to uint8 pixels."""
 
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from vaegan_jax.data.images import skipping
+from vaegan_jax.data.images import defects
 
-# PIL knows more; for some it starts other programs (EPS: Ghostscript).
+# PIL reads more formats, some with other programs (EPS with Ghostscript).
 FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'GIF', 'TIFF', 'PPM')
 
-# Of an image: 8192 x 8192. A few kilobytes may claim any number.
-MOST_PIXELS = 1 << 26
+# 8192 x 8192. A file of a few kilobytes can claim any number.
+MAX_PIXELS = 1 << 26
 
 _MODES = {1: 'L', 3: 'RGB'}
-_BROKEN = (
-  OSError,
-  SyntaxError,  # what PIL raises for a broken PNG
-  ValueError,
-  EOFError,
-  struct.error,
-  zlib.error,
-  # What one or another version of its readers runs into, where nothing checks
-  # a number of a header.
-  LookupError,
-  TypeError,
-  AttributeError,
-  ArithmeticError,
-  RuntimeError,
-  MemoryError,
-  Image.DecompressionBombError,
-)
 
 
 def decode(
   data: bytes, *, channels: int = 3, name: str = 'the image'
 ) -> UInt8[np.ndarray, 'height width channels']:
-  """Decodes a file's bytes, upright, to grey (1 channel) or RGB (3).
+  """Decodes a file to upright grey (1 channel) or RGB (3 channels).
 
   Transparent pixels are laid over white, 16-bit grey keeps its 8 high bits,
-  and palette, CMYK and 1-bit files are converted by PIL. Of an animation it
-  is the first frame.
+  and PIL converts palette, CMYK and 1-bit images. An animation yields its
+  first frame.
 
   Args:
     data: the whole file.
-    channels: of the result.
-    name: of the image, for errors.
+    channels: channels of the result.
+    name: the image's name, for error messages.
 
   Raises:
-    Broken: the bytes are no whole image, an image of too many pixels, or one
-      of floating point numbers, whose range nobody knows.
+    BrokenImage: the file is damaged, not an image, too large, or holds
+      floating point numbers, whose range is unknown.
   """
   if channels not in _MODES:
     raise ValueError(f'channels must be 1 (grey) or 3 (RGB), not {channels}')
   if not data:
-    raise skipping.Broken(name, 'the file is empty, no whole image')
+    raise defects.BrokenImage(name, 'the file is empty, not a valid image')
   try:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
       _check(image, name)
       image.load()
       upright = ImageOps.exif_transpose(image)
-      pixels = np.asarray(_opaque(upright).convert(_MODES[channels]))
-  except skipping.Broken:
+      pixels = np.asarray(_flatten(upright).convert(_MODES[channels]))
+  except defects.BrokenImage:
     raise
-  except Image.UnidentifiedImageError as error:
-    raise skipping.Broken(
-      name, f'{len(data)} bytes are no whole image of {", ".join(FORMATS)}'
-    ) from error
-  except _BROKEN as error:
-    raise skipping.Broken(
-      name, f'{len(data)} bytes are no whole image ({error})'
+  except defects.READ_ERRORS as error:
+    # The message of UnidentifiedImageError holds a memory address.
+    unknown = isinstance(error, Image.UnidentifiedImageError)
+    detail = f' of {", ".join(FORMATS)}' if unknown else f' ({error})'
+    raise defects.BrokenImage(
+      name, f'{len(data)} bytes are not a valid image{detail}'
     ) from error
   return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def _check(image: Image.Image, name: str) -> None:
-  """Refuses, before any pixel is decoded, what cannot become bytes."""
+  """Refuses unsuitable images before their pixels are decoded."""
   width, height = image.size
-  if width * height > MOST_PIXELS:
-    raise skipping.Broken(
+  if width * height > MAX_PIXELS:
+    raise defects.BrokenImage(
       name,
-      f'{width} x {height} pixels are more than {MOST_PIXELS}: reduce it',
+      f'{width} x {height} pixels are more than {MAX_PIXELS}: resize it',
     )
   if image.mode == 'F':
-    raise skipping.Broken(
+    raise defects.BrokenImage(
       name, 'its pixels are floating point numbers: save them as bytes'
     )
 
 
-def _opaque(image: Image.Image) -> Image.Image:
-  """Brings the modes that PIL's own conversion spoils to one it does not."""
+def _flatten(image: Image.Image) -> Image.Image:
+  """Converts 16-bit and transparent images, where PIL loses information."""
   if image.mode == 'I' or image.mode.startswith('I;16'):
-    # PIL would clip at 255, which turns nearly all of the picture white.
+    # PIL clips at 255, which turns most of the picture white.
     high = np.clip(np.asarray(image) >> 8, 0, 255)
     return Image.fromarray(high.astype(np.uint8))
   if image.has_transparency_data:

@@ -1,57 +1,49 @@
-"""Aligned photographs, all of one size -> the faces in them, reduced."""
+"""Crops the face from aligned photographs of one size."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 
-from vaegan_jax.data.images import archives, decoding, resizing, skipping
+from vaegan_jax.data.images import decoding, defects, resizing
 
 
 class Frame(NamedTuple):
   """Where the face is in each photograph of a data set.
 
   Attributes:
-    full: height, width, colours of a photograph.
-    rows: of the face.
-    columns: of the face.
-    remedy: what to do about photographs of another size.
+    shape: height, width and channels of a photograph.
+    rows: rows of the face.
+    columns: columns of the face.
+    remedy: advice about photographs of another shape, for error messages.
   """
 
-  full: tuple[int, int, int]
+  shape: tuple[int, int, int]
   rows: slice
   columns: slice
   remedy: str
 
 
-def read(
-  archive: archives.Archive,
-  names: Sequence[str],
-  *,
-  frame: Frame,
-  size: tuple[int, int],
-) -> UInt8[np.ndarray, 'images height width colours']:
-  """Decodes, crops and reduces photographs.
+def decode(
+  data: bytes, *, name: str, frame: Frame, size: tuple[int, int]
+) -> UInt8[np.ndarray, 'height width 3']:
+  """Decodes a photograph, crops the face and resizes it.
 
   Args:
-    archive: where they are.
-    names: of the photographs.
+    data: the file.
+    name: the photograph's name, for error messages.
     frame: where the face is.
-    size: height and width to reduce it to.
+    size: height and width of the result.
 
   Raises:
-    Broken: one is missing, damaged or of another size.
+    BrokenImage: the file is damaged or has another shape than `frame`.
   """
-  faces = []
-  for name in names:
-    pixels = decoding.decode(archive.read(name), name=name)
-    if pixels.shape != frame.full:
-      raise skipping.Broken(
-        name,
-        f'its shape is {pixels.shape}, expected {frame.full}: {frame.remedy}',
-      )
-    faces.append(resizing.fit(pixels[frame.rows, frame.columns], size))
-  return np.stack(faces)
+  pixels = decoding.decode(data, name=name)
+  if pixels.shape != frame.shape:
+    raise defects.BrokenImage(
+      name,
+      f'its shape is {pixels.shape}, expected {frame.shape}: {frame.remedy}',
+    )
+  return resizing.fit(pixels[frame.rows, frame.columns], size)

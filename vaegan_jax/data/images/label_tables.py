@@ -1,4 +1,4 @@
-"""Lists that say something of each image: a name, then numbers."""
+"""Tables of image labels: each row is a name, then numbers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from jaxtyping import Float32
 
-# How many names an error says of those that it counts.
-_NAMED = 3
-
 
 def rows(path: pathlib.Path, *, tabs: bool = False) -> Iterator[list[str]]:
-  """Yields the cells of each line: by commas in a .csv, by blanks otherwise.
+  """Yields the cells of each line that is not empty.
+
+  Cells are separated by commas in a .csv and by white space otherwise.
 
   Args:
-    path: of the list.
-    tabs: cells end at tabs alone, so that they may hold blanks.
+    path: the table.
+    tabs: separate cells by tabs only, so that they may hold spaces.
 
   Raises:
-    ValueError: it is no text, or no table.
+    ValueError: the file is not text, or not a table.
   """
   try:
     with path.open(encoding='utf-8-sig', newline='') as lines:
@@ -35,25 +34,26 @@ def rows(path: pathlib.Path, *, tabs: bool = False) -> Iterator[list[str]]:
         cells = map(str.split, lines)
       yield from (row for row in cells if row)
   except (UnicodeDecodeError, csv.Error) as error:
-    raise ValueError(f'{path} is no table ({error}); fetch it again') from error
+    raise ValueError(
+      f'{path} is not a table ({error}); fetch it again'
+    ) from error
 
 
 def by_name(
-  cells: Iterable[Sequence[str]], *, path: pathlib.Path
+  table: Iterable[Sequence[str]], *, path: pathlib.Path
 ) -> dict[str, Sequence[str]]:
-  """Maps the name that each row begins with to the row.
+  """Maps the first cell of each row to the row.
 
   Raises:
-    ValueError: two rows of one name say different things.
+    ValueError: two rows of the same name differ.
   """
-  table: dict[str, Sequence[str]] = {}
-  for row in cells:
-    if table.setdefault(row[0], row) != row:
+  named: dict[str, Sequence[str]] = {}
+  for row in table:
+    if named.setdefault(row[0], row) != row:
       raise ValueError(
-        f'{path} has two rows of {row[0]} that differ: which of them is meant? '
-        'Remove one'
+        f'{path} has two rows of {row[0]} that differ; remove one'
       )
-  return table
+  return named
 
 
 def lookup(
@@ -63,55 +63,46 @@ def lookup(
   columns: int,
   path: pathlib.Path,
 ) -> Float32[np.ndarray, 'names columns']:
-  """Finds the numbers of each image; zeros, if the table has no row of it.
+  """Returns the numbers of each image; zeros for images without a row.
 
   Args:
-    table: an image's name -> its row, which begins with the name.
-    names: of the images wanted.
-    columns: numbers a row.
-    path: of the list, for errors.
+    table: rows by name, as `by_name` returns them.
+    names: the images.
+    columns: numbers per row.
+    path: the table's file, for error messages.
 
   Raises:
-    ValueError: as `numbers` says.
+    ValueError: as `numbers`.
   """
-  found = [place for place, name in enumerate(names) if name in table]
+  found = [i for i, name in enumerate(names) if name in table]
   values = np.zeros((len(names), columns), np.float32)
-  values[found] = numbers(
-    [table[names[place]] for place in found], columns=columns, path=path
-  )
+  cells = [table[names[i]] for i in found]
+  values[found] = numbers(cells, columns=columns, path=path)
   return values
 
 
-def some(names: Sequence[str], total: int) -> str:
-  """Counts images and names the first: '5 of 8 images (a, b, c, ...)'."""
-  more = ', ...' if len(names) > _NAMED else ''
-  first = ', '.join(names[:_NAMED])
-  return f'{len(names)} of {total} images ({first}{more})'
-
-
 def numbers(
-  cells: Sequence[Sequence[str]], *, columns: int, path: pathlib.Path
+  table: Sequence[Sequence[str]], *, columns: int, path: pathlib.Path
 ) -> Float32[np.ndarray, 'rows columns']:
-  """Turns what follows the name in each row into numbers.
+  """Converts the cells after the name of each row.
 
   Raises:
-    ValueError: a row has another count of numbers, or something else, or a
-      number that is not finite.
+    ValueError: a row has the wrong number of cells, or a cell is not a finite
+      number.
   """
-  for row in cells:
+  for row in table:
     if len(row) != columns + 1:
       raise ValueError(
         f'{path}: the row of {row[0]} has {len(row) - 1} values, expected '
-        f'{columns}; the list is damaged'
+        f'{columns}; the table is damaged'
       )
   try:
-    values = np.array([row[1:] for row in cells], np.float32)
+    values = np.array([row[1:] for row in table], np.float32)
   except ValueError as error:
     raise ValueError(f'{path}: {error}; the values must be numbers') from error
-  values = values.reshape(len(cells), columns)
-  if not np.isfinite(values).all():
-    place = int(np.argmin(np.isfinite(values).all(1)))
-    raise ValueError(
-      f'{path}: the row of {cells[place][0]} holds a number that is not finite'
-    )
+  values = values.reshape(len(table), columns)
+  finite = np.isfinite(values).all(axis=1)
+  if not finite.all():
+    name = table[int(np.argmin(finite))][0]
+    raise ValueError(f'{path}: the row of {name} holds a NaN or infinity')
   return values

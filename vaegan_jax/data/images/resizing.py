@@ -1,4 +1,4 @@
-"""The authors' way from a large picture to a small one: blur, then sample.
+"""Resizes images as the authors' code does: blur, then interpolate.
 
 Source: dataset/celeba.py, commit 1906387 (`_resize`).
 """
@@ -12,24 +12,24 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from scipy import sparse
 
-# Part of the caches' fingerprint: raise it when the bytes change.
+# Part of every fingerprint. Raise it when the pixels change.
 VERSION = 1
 
-# Where scipy.ndimage, and so the authors' blur, cuts the Gaussian off.
+# Where scipy.ndimage, which the authors use, truncates the Gaussian.
 _SIGMAS = 4.0
 
 
 def fit(
   image: UInt8[np.ndarray, 'height width channels'], size: tuple[int, int]
 ) -> UInt8[np.ndarray, 'new_height new_width channels']:
-  """Crops to the shape of `size` about the centre, then resizes."""
+  """Crops to the aspect ratio of `size` about the centre, then resizes."""
   return resize(crop(image, size), size)
 
 
 def crop(
   image: UInt8[np.ndarray, 'height width channels'], size: tuple[int, int]
 ) -> UInt8[np.ndarray, 'new_height new_width channels']:
-  """Cuts the largest centred box whose sides are in the ratio of `size`."""
+  """Crops the largest centred box with the aspect ratio of `size`."""
   height, width = image.shape[:2]
   scale = min(height / size[0], width / size[1])
   rows = min(height, max(1, round(size[0] * scale)))
@@ -43,12 +43,12 @@ def resize(
 ) -> UInt8[np.ndarray, 'new_height new_width channels']:
   """Blurs, interpolates at the new pixels' centres, rounds and clips.
 
-  Deviation: the authors truncate to bytes where we round, so that theirs are
-  darker by half a level on average; beyond the edge we repeat the last pixel.
+  Deviation: the authors truncate to bytes where we round, so their images are
+  darker by half a level on average. Beyond the edge we repeat the last pixel.
   """
   height, width, channels = image.shape
   rows, columns = matrix(height, size[0]), matrix(width, size[1])
-  # Each product contracts the leading axis, the other two being one.
+  # Each product contracts the leading axis; the others are merged.
   x = image.astype(np.float32).reshape(height, width * channels)
   x = (rows @ x).reshape(size[0], width, channels).transpose(1, 0, 2)
   x = columns @ x.reshape(width, size[0] * channels)
@@ -57,21 +57,21 @@ def resize(
 
 
 def sigma(scale: float) -> float:
-  """Gives the blur before a reduction by `scale`, in pixels of the original.
+  """Returns the blur before a reduction by `scale`, in original pixels.
 
-  The authors' sqrt(scale) / 2 (0.76 for 148 -> 64). It would let large
-  reductions alias, so beyond 2.6 it becomes (scale - 1) / 2, which is what
-  scikit-image took up after them. Enlarging needs no blur.
+  The authors use sqrt(scale) / 2 (0.76 for 148 -> 64). Large reductions would
+  alias, so beyond 2.6 we use (scale - 1) / 2, as later versions of
+  scikit-image do. Enlarging needs no blur.
   """
   return 0.0 if scale <= 1 else max(math.sqrt(scale), scale - 1) / 2
 
 
 @functools.lru_cache(maxsize=1024)
 def matrix(size: int, new_size: int) -> sparse.csr_array:
-  """Builds blur and interpolation of one axis as one [new_size, size] matrix.
+  """Builds blur and interpolation of one axis as a [new_size, size] matrix.
 
-  Sparse, because few weights are not zero, and because a small dense product
-  makes BLAS start threads that cost thirty times what they do.
+  It is sparse because most weights are zero, and because BLAS starts threads
+  for a small dense product, which cost thirty times the product itself.
   """
   scale = size / new_size
   centres = (np.arange(new_size) + 0.5) * scale - 0.5
@@ -79,7 +79,7 @@ def matrix(size: int, new_size: int) -> sparse.csr_array:
   taps = first[:, None] + np.arange(-1, 3)
   cubic = keys(centres[:, None] - taps)
   offsets, blur = _gaussian(sigma(scale))
-  # Clamped twice: the blurred picture is itself continued by its last pixel.
+  # Clamped twice: the blurred image, too, is extended by its last pixel.
   columns = np.clip(taps, 0, size - 1)[:, :, None] + offsets
   columns = np.clip(columns, 0, size - 1)
   weights = cubic[:, :, None] * blur
@@ -90,7 +90,7 @@ def matrix(size: int, new_size: int) -> sparse.csr_array:
 
 
 def keys(distance: Float[np.ndarray, '*shape']) -> Float[np.ndarray, '*shape']:
-  """Evaluates Keys' cubic kernel (a = -1/2), which is 1 at 0, 0 beyond 2."""
+  """Evaluates Keys' cubic kernel (a = -1/2): 1 at 0, and 0 beyond 2."""
   x = np.abs(distance)
   near = (1.5 * x - 2.5) * x**2 + 1
   far = ((-0.5 * x + 2.5) * x - 4) * x + 2
@@ -98,7 +98,7 @@ def keys(distance: Float[np.ndarray, '*shape']) -> Float[np.ndarray, '*shape']:
 
 
 def _gaussian(sigma: float) -> tuple[np.ndarray, np.ndarray]:
-  """Samples a Gaussian at whole offsets and makes its weights sum to 1."""
+  """Samples a Gaussian at integer offsets; the weights sum to 1."""
   radius = int(_SIGMAS * sigma + 0.5)
   offsets = np.arange(-radius, radius + 1)
   if not radius:

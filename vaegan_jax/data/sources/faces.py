@@ -1,10 +1,10 @@
-"""Cartoon faces, drawn on demand: the data set that comes with the project.
+"""Cartoon faces, drawn on demand: the data set embedded in the project.
 
-A face is a pure function of (seed, index): chance decides pose, light, colours
-and cloth, the attributes decide the rest. Any attribute can be flipped on the
-same face, and a mask says which attributes can be seen. The bytes are the same
-however the indices are grouped; another kind of processor may round a value to
-the next byte.
+A face is a pure function of (seed, index). Pose, light, colours and cloth are
+random; the attributes determine the rest. Any attribute can be flipped on the
+same face, and a mask says which attributes are visible. The bytes do not depend
+on how indices are grouped; another kind of processor may round some values to
+the neighbouring byte.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
-from vaegan_jax.data import cache
+from vaegan_jax.data import sources
 from vaegan_jax.data.sources.cartoon import drawing, traits
 
 ATTRIBUTES: tuple[str, ...] = traits.ATTRIBUTES
-# Raise it whenever a face, its attributes or their visibility change: caches
-# made before are then made anew.
+
+# Part of the fingerprint. Raise it when a face, its attributes or their
+# visibility change.
 DRAWING_VERSION = 1
-SPLIT_ROOM = 10_000_000  # indices set aside for each split
+
+# Indices reserved for each split.
+SPLIT_ROOM = 10_000_000
+
+Indices = Iterable[int | np.integer]
 
 
 class Face(NamedTuple):
@@ -31,9 +36,9 @@ class Face(NamedTuple):
 
   Attributes:
     pixels: the picture.
-    attributes: which of ATTRIBUTES hold.
-    visible: which of ATTRIBUTES the picture shows; flipping another one leaves
-      every pixel as it is.
+    attributes: which of ATTRIBUTES are present.
+    visible: which of ATTRIBUTES the picture shows; flipping another one
+      changes no pixel.
   """
 
   pixels: UInt8[np.ndarray, '*faces height width 3']
@@ -43,24 +48,19 @@ class Face(NamedTuple):
 
 def draw_many(
   seed: int,
-  indices: Iterable[int | np.integer],
+  indices: Indices,
   *,
   size: tuple[int, int],
   correlated: bool = False,
   flip: str | None = None,
 ) -> Face:
-  """Draws the faces of several indices, as `draw` does one."""
+  """Draws the faces of several indices, each as `draw` draws it."""
   _check_size(size)
-  planned = drawing.plan_many(
-    seed,
-    np.asarray(list(indices), np.int64),
-    correlated=correlated,
-    flip=flip,
+  plan = drawing.plan_many(
+    seed, np.asarray([*indices], np.int64), correlated=correlated, flip=flip
   )
-  pixels = drawing.paint_many(planned, size=size)
-  return Face(
-    pixels, np.asarray(planned.attributes), np.asarray(planned.visible)
-  )
+  pixels = drawing.paint_many(plan, size=size)
+  return Face(pixels, np.asarray(plan.attributes), np.asarray(plan.visible))
 
 
 def draw(
@@ -75,14 +75,14 @@ def draw(
 
   Args:
     seed: of the data set, from 0 to 2^32 - 1.
-    index: of the face in it.
+    index: of the face in the data set.
     size: height and width, at least 16 pixels each.
-    correlated: whether attributes keep company as in CelebA (beards only on
-      men), or each is drawn by itself.
-    flip: the name of an attribute to negate on the otherwise same face.
+    correlated: whether attributes are correlated as in CelebA (only men have
+      beards), or independent.
+    flip: an attribute to negate on the otherwise same face.
 
   Raises:
-    ValueError: no such attribute, or too small a size.
+    ValueError: the attribute is unknown, or the size too small.
   """
   face = draw_many(seed, [index], size=size, correlated=correlated, flip=flip)
   return Face(*(field[0] for field in face))
@@ -91,26 +91,26 @@ def draw(
 def _check_size(size: tuple[int, int]) -> None:
   if min(size) < 16:
     raise ValueError(
-      f'a cartoon face of {size[0]}x{size[1]} pixels is too small: give a '
-      'height and a width of at least 16'
+      f'a cartoon face of {size[0]}x{size[1]} pixels is too small: height and '
+      'width must be at least 16'
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class Faces:
-  """The source of cartoon faces: see `cache.Source`.
+  """The source of cartoon faces.
 
-  Splits never share a face: split number i owns the indices from
-  i * SPLIT_ROOM, and no split may be longer than that.
+  Splits share no face: split number i owns the SPLIT_ROOM indices from
+  i * SPLIT_ROOM.
 
   Attributes:
-    size: height and width of a picture in pixels.
+    size: height and width in pixels.
     seed: of the data set, from 0 to 2^32 - 1.
-    correlated: whether attributes keep company as in CelebA.
-    train: number of faces to train on; the other splits likewise.
+    correlated: whether attributes are correlated as in CelebA.
+    train: the number of faces of split 'train'; the other splits likewise.
 
   Raises:
-    ValueError: a size, seed or length that cannot be had.
+    ValueError: an impossible size, seed or length.
   """
 
   size: tuple[int, int]
@@ -119,102 +119,82 @@ class Faces:
   train: int = 20_000
   validation: int = 1_000
   test: int = 2_000
-  name: str = dataclasses.field(default='faces', init=False)
-  channels: int = dataclasses.field(default=3, init=False)
-  attribute_names: tuple[str, ...] = dataclasses.field(
-    default=ATTRIBUTES, init=False, repr=False
-  )
-  skip_broken: bool = dataclasses.field(default=False, init=False, repr=False)
+
+  name = 'faces'
+  channels = 3
+  attribute_names = ATTRIBUTES
+  skip_broken = False
 
   def __post_init__(self) -> None:
     _check_size(self.size)
     if not 0 <= self.seed < 2**32:
-      raise ValueError(
-        f'seed {self.seed} is not within 0 and 2^32 - 1: give one that is'
-      )
-    for split in cache.SPLITS:
+      raise ValueError(f'seed {self.seed} must be from 0 to 2^32 - 1')
+    for split in sources.SPLITS:
       if not 0 <= self.length(split) <= SPLIT_ROOM:
         raise ValueError(
-          f'{split} = {self.length(split)} faces: give from 0 to {SPLIT_ROOM}'
+          f'{split} = {self.length(split)} faces must be from 0 to {SPLIT_ROOM}'
         )
 
   def fingerprint(self) -> dict[str, Any]:
-    """Says what decides the bytes."""
+    """Covers the settings and the version of the drawing."""
     return {
       'name': self.name,
       'drawing_version': DRAWING_VERSION,
-      'size': list(self.size),
-      'seed': self.seed,
-      'correlated': self.correlated,
-      **{split: self.length(split) for split in cache.SPLITS},
+      **dataclasses.asdict(self),
     }
 
   def length(self, split: str) -> int:
     """Counts the faces of a split.
 
     Raises:
-      ValueError: no such split.
+      ValueError: the split is unknown.
     """
-    if split not in cache.SPLITS:
-      raise ValueError(f'no split {split!r}: expected one of {cache.SPLITS}')
+    if split not in sources.SPLITS:
+      raise ValueError(f'no split {split!r}: expected one of {sources.SPLITS}')
     return int(getattr(self, split))
 
   def attributes(self, split: str) -> Bool[np.ndarray, 'images attributes']:
-    """Gives the attributes of every face of a split."""
-    whole = self._plan(split, range(self.length(split)))
-    return np.asarray(whole.attributes)
+    """Returns the attributes of every face of a split."""
+    return np.asarray(self._plan(split, 0, self.length(split)).attributes)
 
   def read(
     self, split: str, start: int, stop: int
   ) -> UInt8[np.ndarray, 'images height width channels']:
     """Draws faces start..stop-1 of a split."""
-    return np.asarray(self._draw(split, range(start, stop)).pixels)
+    plan = self._plan(split, start, stop)
+    return np.asarray(drawing.paint_many(plan, size=self.size))
 
   def visible(
     self, split: str, start: int, stop: int
   ) -> Bool[np.ndarray, 'images attributes']:
-    """Says which attributes the pictures start..stop-1 show."""
-    return np.asarray(self._plan(split, range(start, stop)).visible)
+    """Returns which attributes the pictures start..stop-1 show."""
+    return np.asarray(self._plan(split, start, stop).visible)
 
   def counterfactual(
-    self, split: str, indices: Iterable[int | np.integer], attribute: str
+    self, split: str, indices: Indices, attribute: str
   ) -> Face:
     """Draws faces of a split again with one attribute flipped."""
-    return self._draw(split, indices, flip=attribute)
-
-  def _indices(
-    self, split: str, indices: Iterable[int | np.integer]
-  ) -> Int[np.ndarray, ' faces']:
-    """Turns places in a split into indices of the data set."""
-    places = np.asarray(list(indices), np.int64)
-    length = self.length(split)
-    if len(places) and not 0 <= places.min() <= places.max() < length:
-      raise ValueError(
-        f'faces {places.min()} to {places.max()} of split {split!r} asked for: '
-        f'it has those from 0 to {length - 1}'
-      )
-    return places + cache.SPLITS.index(split) * SPLIT_ROOM
-
-  def _draw(
-    self,
-    split: str,
-    indices: Iterable[int | np.integer],
-    flip: str | None = None,
-  ) -> Face:
     return draw_many(
       self.seed,
       self._indices(split, indices),
       size=self.size,
       correlated=self.correlated,
-      flip=flip,
+      flip=attribute,
     )
 
-  def _plan(
-    self, split: str, indices: Iterable[int | np.integer]
-  ) -> drawing.Plan:
+  def _indices(self, split: str, indices: Indices) -> Int[np.ndarray, ' faces']:
+    """Converts indices of a split to indices of the data set."""
+    places = np.asarray([*indices], np.int64)
+    length = self.length(split)
+    if len(places) and not 0 <= places.min() <= places.max() < length:
+      raise ValueError(
+        f'split {split!r} has faces from 0 to {length - 1}, not '
+        f'{places.min()} to {places.max()}'
+      )
+    return places + sources.SPLITS.index(split) * SPLIT_ROOM
+
+  def _plan(self, split: str, start: int, stop: int) -> drawing.Plan:
+    indices = self._indices(split, range(start, stop))
     return drawing.plan_many(
-      self.seed,
-      self._indices(split, indices),
-      correlated=self.correlated,
-      flip=None,
+      self.seed, indices, correlated=self.correlated, flip=None
     )

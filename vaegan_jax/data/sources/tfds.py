@@ -1,7 +1,7 @@
-"""Image data sets that TensorFlow Datasets has prepared, without TensorFlow.
+"""Image data sets prepared by TensorFlow Datasets, read without TensorFlow.
 
-Only what lies on the disk is used: offline, TFDS's own look-up of a data set
-waits minutes for the network, and its downloads need TensorFlow.
+Only files on disk are used: TFDS's own lookup of a data set waits minutes for
+the network when offline, and its downloads need TensorFlow.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int8, UInt8
 
-from vaegan_jax.data import cache
 from vaegan_jax.data.images import decoding, resizing
+from vaegan_jax.data.sources import files
 
-# What data sets call the three splits.
+# The names that data sets use for each split.
 _ALIASES = {
   'train': ('train',),
   'validation': ('validation', 'valid', 'val', 'dev'),
@@ -29,27 +29,26 @@ _ALIASES = {
 # Examples in memory at a time while the attributes are read.
 _CHUNK = 1024
 
-# Of train, for each split that the data set has not.
+# The fraction of 'train' that replaces each missing split.
 _CARVED = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class Tfds:
-  """A data set of TFDS with one image per example, stored as array_record.
+  """A TFDS data set with one image per example, stored as array_record.
 
-  A data set without 'validation' or 'test' gives the last twentieths of its
-  'train' for them, which 'train' then leaves out. Its boolean features and,
-  one column a class, its class labels are the attributes; other numbers are
-  not.
+  If the data set has no 'validation' or 'test', the last twentieths of its
+  'train' replace them. The attributes are its boolean features and, with one
+  column per class, its class labels; other numbers are ignored.
 
   Attributes:
-    dataset: 'celeb_a', or with more: 'cifar10:3.0.2', 'name/config:version'.
-      The newest version on the disk if none is named.
+    dataset: a name such as 'celeb_a', 'cifar10:3.0.2' or
+      'name/config:version'; without a version, the newest on disk.
     size: height and width of the images, cropped about their centre.
     channels: 1 (grey) or 3 (RGB).
-    data_dir: where TFDS keeps data sets; $TFDS_DATA_DIR or
-      ~/tensorflow_datasets if None.
-    skip_broken: go on without images that cannot be used, however many.
+    data_dir: the folder of TFDS; $TFDS_DATA_DIR or ~/tensorflow_datasets if
+      None.
+    skip_broken: leave out any number of broken images.
   """
 
   dataset: str
@@ -60,7 +59,7 @@ class Tfds:
 
   @property
   def name(self) -> str:
-    """What the user wrote in the config."""
+    """Value of `config.data.source`."""
     return f'tfds:{self.dataset}'
 
   @functools.cached_property
@@ -69,13 +68,13 @@ class Tfds:
     return tuple(column for label in self._labels for column in label.columns)
 
   def fingerprint(self) -> dict[str, Any]:
-    """Covers the data set, its version, its files' names and sizes."""
-    files = {p.name: p.stat().st_size for p in self._folder.iterdir()}
+    """Covers the data set, its version, and its files' names and sizes."""
+    sizes = {path.name: path.stat().st_size for path in self._folder.iterdir()}
     return {
       'full_name': self._builder.info.full_name,
       'carved': _CARVED,
       'resizing': resizing.VERSION,
-      'files': cache.files_digest(files),
+      'files': files.digest(sizes),
     }
 
   def length(self, split: str) -> int:
@@ -86,7 +85,7 @@ class Tfds:
   def attributes(
     self, split: str
   ) -> Int8[np.ndarray, 'images attributes'] | None:
-    """Gives 1 where a feature is true or a class applies, 0 elsewhere."""
+    """Returns 1 where a feature is true or a class applies, 0 elsewhere."""
     if not self._labels:
       return None
     length = self.length(split)
@@ -100,28 +99,25 @@ class Tfds:
   def read(
     self, split: str, start: int, stop: int
   ) -> UInt8[np.ndarray, 'images height width channels']:
-    """Decodes, crops and resizes the images start..stop-1."""
+    """Decodes, crops and resizes images start..stop-1."""
     images = []
-    examples = self._examples(split, start, stop)
-    for place, example in enumerate(examples, start):
+    for i, example in enumerate(self._examples(split, start, stop), start):
+      data = example[self._image_name]
       pixels = decoding.decode(
-        example[self._image_name],
-        channels=self.channels,
-        name=f'example {place}',
+        data, channels=self.channels, name=f'example {i}'
       )
       images.append(resizing.fit(pixels, self.size))
     return np.stack(images)
 
   def _examples(self, split: str, start: int, stop: int) -> list[Any]:
     name, first, _ = self._span(split)
-    data = self._sources[name]
-    # Undecoded: PIL lets other threads run meanwhile, and is faster.
-    return data.__getitems__(range(first + start, first + stop))
+    return self._data[name].__getitems__(range(first + start, first + stop))
 
   @functools.cached_property
-  def _sources(self) -> dict[str, Any]:
+  def _data(self) -> dict[str, Any]:
     import tensorflow_datasets as tfds
 
+    # Images stay encoded: PIL is faster, and releases the GIL.
     as_bytes = {self._image_name: tfds.decode.SkipDecoding()}
     return {
       name: self._builder.as_data_source(
@@ -131,18 +127,18 @@ class Tfds:
     }
 
   def _span(self, split: str) -> tuple[str, int, int]:
-    """Finds a split: TFDS's name of it, first example, one past the last."""
+    """Returns TFDS's split, the first example, and one past the last."""
     sizes = {k: v.num_examples for k, v in self._builder.info.splits.items()}
     found = {
       wanted: next((name for name in names if name in sizes), None)
       for wanted, names in _ALIASES.items()
     }
-    own = found[split]
     if found['train'] is None:
       raise ValueError(
         f"{self.name} has no split 'train', only {', '.join(sizes)}; take a "
         'data set that has one'
       )
+    own = found[split]
     if split != 'train' and own is not None:
       return own, 0, sizes[own]
     total = sizes['train']
@@ -165,7 +161,7 @@ class Tfds:
       return 'image' if 'image' in names else names[0]
     raise ValueError(
       f'{self.name} has {len(names)} image features ({", ".join(names)}), '
-      'expected one, or one called image; take another data set'
+      "expected one, or one named 'image'; take another data set"
     )
 
   @functools.cached_property
@@ -184,7 +180,7 @@ class Tfds:
 
     Raises:
       FileNotFoundError: there is none.
-      ValueError: it is in another format, or several configs are there.
+      ValueError: it is in another format, or has several configs.
     """
     root = self.data_dir or pathlib.Path(
       os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets'
@@ -220,7 +216,7 @@ class _Label:
       example = example[key]
     if len(self.columns) == 1:
       return np.array([example], np.int8)
-    # Unlabelled examples carry -1 and get zeros.
+    # Unlabelled examples have class -1: all columns are zero.
     return (np.arange(len(self.columns)) == example).astype(np.int8)
 
 
@@ -228,7 +224,7 @@ def _find_labels(features: Any, path: tuple[str, ...]) -> list[_Label]:
   import tensorflow_datasets as tfds
 
   labels: list[_Label] = []
-  for key in sorted(features):  # their own order may change with the process
+  for key in sorted(features):  # their own order may differ between processes
     feature, here = features[key], (*path, key)
     if isinstance(feature, tfds.features.FeaturesDict):
       labels += _find_labels(feature, here)
@@ -261,9 +257,9 @@ def _version(folder: pathlib.Path) -> list[int]:
 def _formats(folder: pathlib.Path) -> list[str]:
   path = folder / 'dataset_info.json'
   try:
-    about = json.loads(path.read_text(encoding='utf-8'))
-    others = about.get('alternativeFileFormats', [])
-    return [about.get('fileFormat', 'tfrecord'), *others]
+    info = json.loads(path.read_text(encoding='utf-8'))
+    others = info.get('alternativeFileFormats', [])
+    return [info.get('fileFormat', 'tfrecord'), *others]
   except (ValueError, TypeError, AttributeError, RecursionError) as error:
     raise ValueError(
       f'{path} is damaged ({error}): prepare the data set again'

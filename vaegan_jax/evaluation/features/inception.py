@@ -25,7 +25,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float32, UInt8
 
-from vaegan_jax.data import arrays, chunks
+from vaegan_jax.data import chunks, npy
 from vaegan_jax.evaluation.metrics import quality
 
 SIDE = 299
@@ -61,7 +61,7 @@ def load(path: pathlib.Path, *, sha256: str) -> quality.Extract:
       'weights again, or state the sum that the converter printed'
     )
   try:
-    return features(arrays.load_all(content))
+    return features(npy.load_npz(content))
   except ValueError as error:
     raise ValueError(f'{path}: {error}') from error
 

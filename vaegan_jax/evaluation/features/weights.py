@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vaegan_jax.data import arrays
+from vaegan_jax.data import npy
 from vaegan_jax.files import atomic
 
 _ARRAYS, _ABOUT = 'weights.npz', 'about.json'
@@ -58,7 +58,7 @@ def read(
     if found.get(key) != value:
       raise _damaged(folder, f'{key} is {value!r}, not {found.get(key)!r}')
   try:
-    return arrays.load_all(content)
+    return npy.load_npz(content)
   except ValueError as error:
     raise _damaged(folder, str(error)) from error
 

@@ -1,0 +1,34 @@
+"""Makes folders and archives from contents by name."""
+
+import io
+import tarfile
+import zipfile
+
+
+def make_folder(path, files):
+  for name, data in files.items():
+    (path / name).parent.mkdir(parents=True, exist_ok=True)
+    (path / name).write_bytes(data)
+  return path
+
+
+def make_zip(path, files, method=zipfile.ZIP_DEFLATED):
+  """Packs files; a name may be a ZipInfo."""
+  with zipfile.ZipFile(path, 'w', method) as writer:
+    for name, data in files.items():
+      writer.writestr(name, data)
+  return path
+
+
+def make_tgz(path, files, links=()):
+  """Packs files and, as (name, type), links and devices."""
+  with tarfile.open(path, 'w:gz') as writer:
+    for name, data in files.items():
+      info = tarfile.TarInfo(name)
+      info.size = len(data)
+      writer.addfile(info, io.BytesIO(data))
+    for name, kind in links:
+      info = tarfile.TarInfo(name)
+      info.type, info.linkname = kind, '/etc/hostname'
+      writer.addfile(info)
+  return path

@@ -1,0 +1,99 @@
+"""Broken images: a few are left out, more of them stop the run."""
+
+from __future__ import annotations
+
+import logging
+import struct
+import tarfile
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Sequence
+
+from PIL import Image
+
+_LOGGER = logging.getLogger(__name__)
+
+# Raised by some version of PIL, NumPy, zipfile or tarfile for a damaged file.
+READ_ERRORS = (
+  OSError,
+  EOFError,
+  ValueError,
+  SyntaxError,
+  TypeError,
+  AttributeError,
+  LookupError,
+  ArithmeticError,
+  RuntimeError,
+  MemoryError,
+  struct.error,
+  tokenize.TokenError,
+  zlib.error,
+  tarfile.TarError,
+  zipfile.BadZipFile,
+  Image.DecompressionBombError,
+)
+
+# The fraction of a split that may be broken without `skip_broken`.
+TOLERATED = 0.001
+
+# Names that a message lists before it ends with an ellipsis.
+_LISTED = 3
+
+
+class BrokenImage(ValueError):
+  """Reports an image that is missing, damaged or unsuitable.
+
+  Attributes:
+    name: the image's name.
+    reason: the defect and its remedy.
+  """
+
+  def __init__(self, name: str, reason: str):
+    super().__init__(name, reason)
+    self.name, self.reason = name, reason
+
+  def __str__(self) -> str:
+    """Returns name and reason."""
+    return f'{self.name}: {self.reason}'
+
+
+def check(
+  broken: Sequence[BrokenImage], total: int, *, label: str, skip: bool
+) -> None:
+  """Raises an error if more than a thousandth of the images are broken.
+
+  Args:
+    broken: the broken images found so far.
+    total: the number of images of the split.
+    label: source and split, for the error message.
+    skip: accept any number, `config.data.skip_broken`.
+
+  Raises:
+    ValueError: too many images are broken, or all of them.
+  """
+  if len(broken) <= TOLERATED * total or (skip and len(broken) < total):
+    return
+  remedy = 'repair or remove them'
+  if len(broken) < total:
+    remedy += ', or leave them out with --config.data.skip_broken=True'
+  raise ValueError(f'{_describe(broken, total, label=label)}; {remedy}')
+
+
+def warn(broken: Sequence[BrokenImage], total: int, *, label: str) -> None:
+  """Logs how many images are left out, if any, and the first reason."""
+  if broken:
+    description = _describe(broken, total, label=label)
+    _LOGGER.warning('%s. They are left out.', description)
+
+
+def summarize(names: Sequence[str], total: int) -> str:
+  """Counts names and lists the first: '5 of 8 images (a, b, c, ...)'."""
+  ellipsis = ', ...' if len(names) > _LISTED else ''
+  first = ', '.join(names[:_LISTED])
+  return f'{len(names)} of {total} images ({first}{ellipsis})'
+
+
+def _describe(broken: Sequence[BrokenImage], total: int, *, label: str) -> str:
+  summary = summarize([image.name for image in broken], total)
+  return f'{summary} of {label} cannot be used. {broken[0]}'

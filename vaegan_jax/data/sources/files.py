@@ -1,0 +1,97 @@
+"""What the sources that read image files share."""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Shaped, UInt8
+
+from vaegan_jax.data.images import defects, label_tables
+
+
+class FileSource(abc.ABC):
+  """A source of image files and, optionally, a table of their attributes.
+
+  A subclass says which files a split has, how to read one, and what is known
+  to be wrong before any is read.
+  """
+
+  name: str
+  size: tuple[int, int]
+  skip_broken: bool
+
+  @property
+  @abc.abstractmethod
+  def attribute_names(self) -> tuple[str, ...]:
+    """The columns of the attribute table; empty without one."""
+
+  @property
+  @abc.abstractmethod
+  def _table(self) -> pathlib.Path | None:
+    """The attribute table, if there is one."""
+
+  @property
+  @abc.abstractmethod
+  def _rows(self) -> Mapping[str, Sequence[str]]:
+    """Maps the name of each file in the table to its row."""
+
+  @property
+  @abc.abstractmethod
+  def _broken(self) -> Mapping[str, str]:
+    """Maps the names of files known to be broken to the reason."""
+
+  @abc.abstractmethod
+  def _names(self, split: str) -> Sequence[str]:
+    """Lists the files of a split, including broken ones."""
+
+  @abc.abstractmethod
+  def _read(self, name: str) -> UInt8[np.ndarray, 'height width channels']:
+    """Reads one image, or raises BrokenImage."""
+
+  def length(self, split: str) -> int:
+    """Counts the images of a split, including broken ones.
+
+    Raises:
+      ValueError: too many are missing, or have no attributes.
+    """
+    names, reasons = self._names(split), self._broken
+    defects.check(
+      [defects.BrokenImage(n, reasons[n]) for n in names if n in reasons],
+      len(names),
+      label=f'{self.name} {split}',
+      skip=self.skip_broken,
+    )
+    return len(names)
+
+  def attributes(
+    self, split: str
+  ) -> Shaped[np.ndarray, 'images attributes'] | None:
+    """Returns the numbers of the attribute table, float32, or None."""
+    if self._table is None or not self.attribute_names:
+      return None
+    return label_tables.lookup(
+      self._rows,
+      self._names(split),
+      columns=len(self.attribute_names),
+      path=self._table,
+    )
+
+  def read(
+    self, split: str, start: int, stop: int
+  ) -> UInt8[np.ndarray, 'images height width channels']:
+    """Decodes, crops and resizes images start..stop-1."""
+    names = self._names(split)[start:stop]
+    for name in names:
+      if name in self._broken:
+        raise defects.BrokenImage(name, self._broken[name])
+    return np.stack([self._read(name) for name in names])
+
+
+def digest(sizes: Mapping[str, int]) -> str:
+  """Digests the names of files and their sizes in bytes, in any order."""
+  lines = (f'{name}\0{size}\n' for name, size in sorted(sizes.items()))
+  return hashlib.sha256(''.join(lines).encode()).hexdigest()
