@@ -11,8 +11,9 @@ import pytest
 from hypothesis import strategies as st
 
 from tests import fuzzing
+from tests.data import numbered
 from tests.evaluation.features import test_inception
-from vaegan_jax.data import npy, storage
+from vaegan_jax.data import npy
 from vaegan_jax.evaluation.features import (
   inception,
   pickles,
@@ -230,17 +231,8 @@ def test_what_we_write_is_read_without_unpickling(tmp_path):
   write_weights(tmp_path / 'w')
   found = weights.read(tmp_path / 'w', about=ABOUT)
   np.testing.assert_array_equal(found['a/b'], np.eye(3))
-  storage.write(
-    tmp_path / 'cache',
-    shape=(2, 8, 8, 1),
-    read=lambda start, stop: np.zeros((stop - start, 8, 8, 1), np.uint8),
-    attributes=np.eye(2),
-    about={},
-    label='x',
-    progress=False,
-  )
-  stored = storage.read(tmp_path / 'cache', about={}, verify=True)
-  np.testing.assert_array_equal(stored.attributes, np.eye(2))
+  data = numbered.load(numbered.Numbered(), tmp_path / 'cache')
+  np.testing.assert_array_equal(data.attributes[:, 0], np.arange(600))
   assert npy.load_npz(packed())['c'] == 1
 
 
