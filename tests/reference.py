@@ -134,12 +134,12 @@ def terms(params, images, noise, z_p, *, layer, objective, given=None, a=None):
     compared = {s: features for s, (features, _) in judged.items()}
     p = {s: probability for s, (_, probability) in judged.items()}
     generated = list(streams) if objective.reconstructions else ['x_p']
-    out['discrimination'] = -objective.real_weight * jnp.log(p['x'] + e).sum()
-    out['discrimination'] -= sum(jnp.log(1 - p[s] + e).sum() for s in generated)
+    out['gan'] = -objective.real_weight * jnp.log(p['x'] + e).sum()
+    out['gan'] -= sum(jnp.log(1 - p[s] + e).sum() for s in generated)
     out['generation'] = (
       -sum(jnp.log(p[s] + e).sum() for s in generated)
       if objective.non_saturating
-      else -out['discrimination']
+      else -out['gan']
     )
   if model.llike:
     difference = compared['x'] - compared['x_tilde']
@@ -158,7 +158,7 @@ def gradients(params, images, noise, z_p, *, objective, **keywords):
     return {
       'encoder': t.get('prior', 0) + t.get('llike', 0),
       'decoder': gamma * t.get('llike', 0) + t.get('generation', 0),
-      'discriminator': t.get('discrimination', 0),
+      'discriminator': t.get('gan', 0),
     }
 
   return {

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.configs import celeba
 from vaegan_jax.config import build
-from vaegan_jax.core import algorithm, architecture, optimizers
+from vaegan_jax.core import algorithm, architecture, forward, optimizers
 
 torch = pytest.importorskip('torch')
 
@@ -116,11 +116,7 @@ def test_the_step_in_pytorch_has_our_gradients():
   noise = draw.normal(size=(2, BATCH, nets.latent)).astype(np.float32)
   ours = jax.jit(
     lambda v, x, n: algorithm.descend(
-      nets,
-      v,
-      x,
-      noise=algorithm.Noise(*n),
-      objective=build.objective(config()),
+      forward.Forward(nets, v, x, forward.Noise(*n), build.objective(config()))
     )
   )(variables, jnp.asarray(images), jnp.asarray(noise))
 

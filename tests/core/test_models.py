@@ -63,7 +63,7 @@ def test_a_frozen_discriminator_is_that_of_the_gan_to_the_end(trained, folder):
   given, frozen = (
     networks_of(folder, name)['discriminator'] for name in ('gan', 'vae_dis')
   )
-  for part in ('params', 'statistics'):
+  for part in ('params', 'batch_stats'):
     jax.tree.map(np.testing.assert_array_equal, given[part], frozen[part])
 
 

@@ -10,7 +10,7 @@ from flax import linen as nn
 
 from tests import small
 from vaegan_jax.config import build
-from vaegan_jax.core import algorithm, architecture
+from vaegan_jax.core import algorithm, architecture, forward
 from vaegan_jax.data import batches
 from vaegan_jax.ops import normalisation
 from vaegan_jax.training import setup
@@ -91,11 +91,11 @@ def test_state_and_metrics_stay_float32():
   ):
     assert (made.shape, made.dtype) == (old.shape, old.dtype)
   for network in new.networks.values():
-    for part in (network.params, network.statistics, network.average):
+    for part in (network.params, network.batch_stats, network.average):
       assert all(x.dtype == jnp.float32 for x in jax.tree.leaves(part))
     floats = [
       x.dtype
-      for x in jax.tree.leaves(network.optimizer)
+      for x in jax.tree.leaves(network.opt_state)
       if jnp.issubdtype(x.dtype, jnp.floating)
     ]
     assert floats
@@ -111,11 +111,13 @@ def descent(dtype):
   state = setup.prepare(shallow()).initialise()
   return jax.jit(
     lambda variables: algorithm.descend(
-      nets,
-      variables,
-      jnp.asarray(images),
-      noise=algorithm.Noise(*jnp.asarray(noise)),
-      objective=build.objective(shallow()),
+      forward.Forward(
+        nets,
+        variables,
+        jnp.asarray(images),
+        forward.Noise(*jnp.asarray(noise)),
+        build.objective(shallow()),
+      )
     )
   )({name: network.variables() for name, network in state.networks.items()})
 
@@ -136,7 +138,7 @@ def test_bfloat16_changes_gradients_by_little_but_rounding(monkeypatch):
     cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
     assert cosine > 0.998, name
     assert np.linalg.norm(a - b) < 0.06 * np.linalg.norm(a), name
-    statistics = (vector(d.statistics[name]) for d in (full, half))
+    statistics = (vector(d.batch_stats[name]) for d in (full, half))
     np.testing.assert_allclose(*statistics, rtol=0, atol=4e-4)
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(b, a, rtol=5e-3),

@@ -58,7 +58,7 @@ def prepared(**changes):
       nets, made, key=jax.random.key(0), averaged=config.average_decay > 0
     )
   )()
-  function = train_step.make(
+  function = train_step.TrainStep(
     nets,
     made,
     objective=build.objective(config),
@@ -79,13 +79,13 @@ def test_skipped_network_keeps_parameters_and_optimizer_bit_for_bit():
   old, new = (s.networks['discriminator'] for s in (start, end))
   assert metrics['discriminator/updated'] == 0
   assert new.updates == 0
-  for part in ('params', 'optimizer'):
+  for part in ('params', 'opt_state'):
     jax.tree.map(
       np.testing.assert_array_equal, getattr(old, part), getattr(new, part)
     )
   for a, b in zip(
-    jax.tree.leaves(old.statistics),
-    jax.tree.leaves(new.statistics),
+    jax.tree.leaves(old.batch_stats),
+    jax.tree.leaves(new.batch_stats),
     strict=True,
   ):
     assert (a != b).any()
@@ -173,7 +173,7 @@ def test_step_computes_little_more_than_the_least():
   start = jax.jit(
     lambda: train_state.initialise(nets, made, key=jax.random.key(0))
   )()
-  function = train_step.make(
+  function = train_step.TrainStep(
     nets,
     made,
     objective=objectives.Objective(),

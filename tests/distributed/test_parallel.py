@@ -79,11 +79,14 @@ print('equal')
 
 # A step of a few operations, as several are slow to compile.
 SEVERAL = """
+import functools
 import jax, numpy as np
 from vaegan_jax.distributed import parallel
 
-def step(state, batch, *, axis):
-  seen = parallel.total(batch['x'].sum(), axis=axis)
+def step(how, state, batch):
+  seen = batch['x'].sum()
+  if how == 'pmap':
+    seen = jax.lax.psum(seen, parallel.AXIS_NAME)
   state = 0.5 * state + seen
   return state, {'state': state, 'seen': seen}
 
@@ -94,7 +97,8 @@ for batch in x:
   rows.append(expected)
 assert len(jax.devices()) == 4
 for how in ('jit', 'pmap'):
-  compiled = parallel.compile_step(step, batch_size=8, how=how, several=True)
+  compiled = parallel.compile_step(
+    functools.partial(step, how), batch_size=8, how=how, several=True)
   state = jax.device_put(np.zeros((), np.float32), compiled.replicated)
   state, metrics = compiled.step(state, {'x': x})
   np.testing.assert_allclose(state, expected, rtol=1e-5)
@@ -177,8 +181,7 @@ def on_four_devices(program, *arguments):
   return result.stdout.strip()
 
 
-def step(state, batch, *, axis):
-  del axis
+def step(state, batch):
   return state + batch.sum(), {}
 
 

@@ -123,7 +123,7 @@ def test_a_poisoned_network_stops_the_run_by_name_step_and_images(
 PARTS = [
   (network, part)
   for network in architecture.NAMES
-  for part in ('params', 'statistics', 'optimizer')
+  for part in ('params', 'batch_stats', 'opt_state')
 ] + [('decoder', 'average')]
 
 
@@ -141,9 +141,9 @@ def test_every_part_that_is_not_finite_is_named(start, value):
 @pytest.mark.parametrize(
   ('network', 'part'),
   [
-    ('encoder', 'optimizer'),
+    ('encoder', 'opt_state'),
     ('decoder', 'average'),
-    ('discriminator', 'statistics'),
+    ('discriminator', 'batch_stats'),
   ],
 )
 def test_a_fault_that_no_loss_shows_is_found_before_the_state_is_saved(

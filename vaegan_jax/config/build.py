@@ -86,7 +86,7 @@ def resolve(config: Config, source: sources.Source) -> Config:
   return config
 
 
-def model(config: Config) -> objectives.Model:
+def model(config: Config) -> objectives.ModelSpec:
   """Gives which of the paper's models a config asks for."""
   return objectives.MODELS[config.model]
 

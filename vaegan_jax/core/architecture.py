@@ -47,14 +47,14 @@ class Encoder(nn.Module):
     latent: the size of a code z.
     channels: of the strided convolutions.
     hidden: units of the dense layer (2048 in the paper, 1024 in the code).
-    axis: the mapped axis over which a batch is spread, if any.
+    axis_name: the mapped axis over which a batch is spread, if any.
     dtype: of the activations.
   """
 
   latent: int = 128
   channels: tuple[int, ...] = (64, 128, 256)
   hidden: int = 1024
-  axis: str | None = None
+  axis_name: str | None = None
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -69,12 +69,14 @@ class Encoder(nn.Module):
     x = images.astype(self.dtype)
     for i, channels in enumerate(self.channels, 1):
       x = layers.Convolution(channels, name=f'convolution_{i}')(x)
-      x = layers.Normalise(self.axis, name=f'normalise_{i}')(x, train=train)
+      x = layers.Normalise(self.axis_name, name=f'normalise_{i}')(
+        x, train=train
+      )
     x = layers.join(x, attributes)
     x = layers.Dense(
       self.hidden, use_bias=False, dtype=self.dtype, name='dense'
     )(x)
-    x = layers.Normalise(self.axis, name='normalise_dense')(x, train=train)
+    x = layers.Normalise(self.axis_name, name='normalise_dense')(x, train=train)
     # Without a dtype: float32, as the kernels are.
     mean = layers.Dense(self.latent, name='mean')(x)
     log_var = layers.Dense(self.latent, name='log_var')(x)
@@ -87,13 +89,13 @@ class Decoder(nn.Module):
   Attributes:
     shape: height, width and colours of the images.
     channels: of the dense layer's maps, then of the strided layers.
-    axis: the mapped axis over which a batch is spread, if any.
+    axis_name: the mapped axis over which a batch is spread, if any.
     dtype: of the activations.
   """
 
   shape: tuple[int, int, int]
   channels: tuple[int, ...] = (256, 256, 128, 32)
-  axis: str | None = None
+  axis_name: str | None = None
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -112,17 +114,19 @@ class Decoder(nn.Module):
       height * width * first, use_bias=False, dtype=self.dtype, name='dense'
     )(x)
     # Over each unit of the dense layer, as in the authors' code, not per map.
-    x = layers.Normalise(self.axis, name='normalise_dense')(x, train=train)
+    x = layers.Normalise(self.axis_name, name='normalise_dense')(x, train=train)
     x = x.reshape(-1, height, width, first)
     for i, channels in enumerate(rest, 1):
       x = layers.Convolution(channels, direction='up', name=f'convolution_{i}')(
         x
       )
-      x = layers.Normalise(self.axis, name=f'normalise_{i}')(x, train=train)
+      x = layers.Normalise(self.axis_name, name=f'normalise_{i}')(
+        x, train=train
+      )
     colours = self.shape[2]
     x = layers.Convolution(colours, stride=1, bias=True, name='colours')(x)
     # Images are small beside the maps, and their colours want the digits.
-    return jnp.tanh(x.astype(jnp.float32))
+    return jnp.tanh(x.astype(jnp.promote_types(x.dtype, jnp.float32)))
 
 
 class Discriminator(nn.Module):
@@ -137,14 +141,14 @@ class Discriminator(nn.Module):
     hidden: units of the dense layer.
     layer: how many strided convolutions lie below Dis_l; 3 in the authors'
       code, 0 means the first convolution.
-    axis: the mapped axis over which a batch is spread, if any.
+    axis_name: the mapped axis over which a batch is spread, if any.
     dtype: of the activations.
   """
 
   channels: tuple[int, ...] = (32, 128, 256, 256)
   hidden: int = 512
   layer: int = 3
-  axis: str | None = None
+  axis_name: str | None = None
   dtype: Any = jnp.float32
 
   def setup(self):
@@ -154,9 +158,9 @@ class Discriminator(nn.Module):
       layers.Convolution(first, stride=1, bias=True),
       *(layers.Convolution(channels) for channels in rest),
     ]
-    self.normalisations = [layers.Normalise(self.axis) for _ in rest]
+    self.normalisations = [layers.Normalise(self.axis_name) for _ in rest]
     self.dense = layers.Dense(self.hidden, use_bias=False, dtype=self.dtype)
-    self.normalise_dense = layers.Normalise(self.axis)
+    self.normalise_dense = layers.Normalise(self.axis_name)
     self.logit = layers.Dense(1)
 
   def __call__(
@@ -224,9 +228,9 @@ class Networks(NamedTuple):
     named = {name: getattr(self, name) for name in NAMES}
     return {name: network for name, network in named.items() if network}
 
-  def over(self, axis: str | None) -> Networks:
-    """Gives networks that normalise the batch spread over a mapped axis."""
-    return self._clone(axis=axis)
+  def over_axis(self, axis_name: str | None) -> Networks:
+    """Returns networks that normalise over the batch of a mapped axis."""
+    return self._clone(axis_name=axis_name)
 
   def computing(self, dtype: Any) -> Networks:
     """Gives networks whose activations are of a type; the rest is the same."""

@@ -56,16 +56,18 @@ Dense = functools.partial(
 class Normalise(nn.Module):
   """Normalises a batch (over space too) and applies ReLU.
 
-  With `axis` the batch is the one spread over a mapped axis of that name.
+  With `axis_name` the batch is the one spread over a mapped axis of that name.
   """
 
-  axis: str | None = None
+  axis_name: str | None = None
 
   @nn.compact
   def __call__(self, x: Array, *, train: bool) -> Array:
     """Normalises by the batch's statistics, or by the running ones."""
     x = normalisation.BatchNorm(
-      epsilon=1e-6 if x.ndim == 4 else 1e-5, axis=self.axis, name='batch_norm'
+      epsilon=1e-6 if x.ndim == 4 else 1e-5,
+      axis_name=self.axis_name,
+      name='batch_norm',
     )(x, train=train)
     return normalisation.relu(x)
 

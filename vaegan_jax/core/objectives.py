@@ -1,27 +1,31 @@
-"""The paper's four models, what is minimised, and the terms that come of it."""
+"""The paper's four models, what each minimises, and the resulting terms."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from vaegan_jax.core import architecture, losses, streams
+from vaegan_jax.core import architecture, losses
+
+# The logits of Dis for x, x_tilde and x_p, by these names.
+Logits: TypeAlias = Mapping[str, Float[Array, ' batch']]
 
 
-class Model(NamedTuple):
-  """Which parts of the VAE/GAN one of the paper's models has.
+class ModelSpec(NamedTuple):
+  """The parts of the VAE/GAN that one of the paper's models has.
 
   Attributes:
-    title: as the paper writes it.
-    learned: the networks that descend something.
+    title: the paper's name of the model.
+    learned: the networks with an objective.
     llike: where L_llike compares x with x_tilde, in 'pixels' or in 'dis_l';
-      None: there is no x_tilde, as there is no encoder.
-    adversarial: whether there is L_GAN, and with it x_p.
-    given: a network taken from another run, which stays as it is.
+      None for a model without an encoder, which has no x_tilde.
+    adversarial: whether the model has L_GAN, and with it x_p.
+    given: a network taken from another run and kept fixed.
   """
 
   title: str
@@ -31,45 +35,38 @@ class Model(NamedTuple):
   given: str | None = None
 
   def networks(self) -> tuple[str, ...]:
-    """Names the networks of this model."""
+    """Returns the names of the networks of this model."""
     return self.learned + ((self.given,) if self.given else ())
-
-  def judged(self) -> tuple[str, ...]:
-    """Names the streams that may take part in L_GAN."""
-    if not self.adversarial:
-      return ()
-    return ('x', 'x_tilde', 'x_p') if self.llike else ('x', 'x_p')
 
 
 MODELS = {
-  'vae': Model('VAE', ('encoder', 'decoder'), 'pixels', False),
-  'vae_dis': Model(
+  'vae': ModelSpec('VAE', ('encoder', 'decoder'), 'pixels', False),
+  'vae_dis': ModelSpec(
     'VAE_Dis_l', ('encoder', 'decoder'), 'dis_l', False, 'discriminator'
   ),
-  'gan': Model('GAN', ('decoder', 'discriminator'), None, True),
-  'vaegan': Model('VAE/GAN', architecture.NAMES, 'dis_l', True),
+  'gan': ModelSpec('GAN', ('decoder', 'discriminator'), None, True),
+  'vaegan': ModelSpec('VAE/GAN', architecture.NAMES, 'dis_l', True),
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Objective:
-  """Says what is minimised.
+  """What is minimised.
 
   Attributes:
     model: one of MODELS.
-    gamma: weight of L_llike against L_GAN, in the decoder's objective alone,
-      and only where there is L_GAN.
-    real_weight: weight of -log Dis(x) in the discrimination; 1 in the paper.
+    gamma: weight of L_llike against L_GAN in the decoder's objective; unused by
+      models without L_GAN.
+    real_weight: weight of -log Dis(x) in L_GAN; 1 in the paper.
     reconstructions: whether L_GAN has a term for x_tilde.
     epsilon: added inside the logarithms of L_GAN.
-    non_saturating: whether Dec descends -log Dis of what it generates instead
-      of log(1 - Dis), which has the same fixed point and a larger gradient
-      while Dis is winning.
+    non_saturating: whether Dec ascends log Dis of what it made instead of
+      L_GAN: the same fixed point, and a larger gradient while Dis is winning.
     joint_normalisation: whether the streams of a network share one batch
       normalisation, as in the authors' code, or each has its own.
   """
 
-  model: Model = MODELS['vaegan']
+  model: ModelSpec = MODELS['vaegan']
   gamma: float = 1e-5
   real_weight: float = 1.0
   reconstructions: bool = True
@@ -78,60 +75,66 @@ class Objective:
   joint_normalisation: bool = True
 
   def judged(self) -> tuple[str, ...]:
-    """Names the streams of L_GAN."""
-    judged = self.model.judged()
-    return (
-      judged
-      if self.reconstructions
-      else tuple(s for s in judged if s != 'x_tilde')
-    )
+    """Returns the names of the streams in L_GAN, x first."""
+    if not self.model.adversarial:
+      return ()
+    with_x_tilde = self.model.llike and self.reconstructions
+    return ('x', 'x_tilde', 'x_p') if with_x_tilde else ('x', 'x_p')
 
-  def weight(self) -> float:
-    """Gives the weight of L_llike in the decoder's objective."""
+  def llike_weight(self) -> float:
+    """Returns the weight of L_llike in the decoder's objective."""
     return self.gamma if self.model.adversarial else 1.0
 
-  def discrimination(self, logits: streams.Streams) -> Float[Array, '']:
-    """Computes what Dis descends, in nats, summed over the batch."""
-    generated = jnp.stack(self._generated(logits))
-    return self.real_weight * self.real(logits) + generated.sum()
+  def gan(self, logits: Logits) -> Float[Array, '']:
+    """Computes L_GAN, the cross entropy of Dis, in nats, summed over the batch.
 
-  def generation(self, logits: streams.Streams) -> Float[Array, '']:
-    """Computes what L_GAN makes Dec descend, in nats, summed over the batch."""
-    if not self.non_saturating:
-      return -self.discrimination(logits)
-    fooled = [
-      losses.real(logits[s], epsilon=self.epsilon) for s in self.judged()[1:]
-    ]
-    return jnp.stack(fooled).sum()
+    real_weight * -log Dis(x) - log(1 - Dis(x_tilde)) - log(1 - Dis(x_p))
+    """
+    return self.real_weight * self._real(logits) + self._generated(logits).sum()
 
-  def real(self, logits: streams.Streams) -> Float[Array, '']:
-    """Sums -log Dis(x) over the batch."""
+  def fooling(self, logits: Logits) -> Float[Array, '']:
+    """Computes log Dis(x_tilde) + log Dis(x_p), in nats, summed like L_GAN."""
+    return -jnp.stack(
+      [
+        losses.real(logits[s], epsilon=self.epsilon).sum()
+        for s in self.judged()[1:]
+      ]
+    ).sum()
+
+  def gan_terms(self, logits: Logits) -> dict[str, Float[Array, '']]:
+    """Computes the fields of Terms that L_GAN has, summed over the batch."""
+    ascended = self.fooling if self.non_saturating else self.gan
+    return {
+      'real': self._real(logits),
+      'generated': self._generated(logits).mean(),
+      'generation': -ascended(logits),
+    }
+
+  def _real(self, logits: Logits) -> Float[Array, '']:
     return losses.real(logits['x'], epsilon=self.epsilon).sum()
 
-  def generated(self, logits: streams.Streams) -> Float[Array, '']:
-    """Sums -log(1 - Dis) over the batch, the mean of the generated streams."""
-    return jnp.stack(self._generated(logits)).mean()
-
-  def _generated(self, logits: streams.Streams) -> list[Array]:
-    return [
-      losses.generated(logits[s], epsilon=self.epsilon).sum()
-      for s in self.judged()[1:]
-    ]
+  def _generated(self, logits: Logits) -> Float[Array, ' streams']:
+    return jnp.stack(
+      [
+        losses.generated(logits[s], epsilon=self.epsilon).sum()
+        for s in self.judged()[1:]
+      ]
+    )
 
 
 @struct.dataclass
 class Terms:
-  """The losses of one batch, in nats an image, the mean of the batch.
+  """The losses of one batch, in nats per image, averaged over the batch.
 
-  None stands for what a model does not have.
+  None stands for a term that a model does not have.
 
   Attributes:
     prior: L_prior, summed over the latent axis.
-    llike: L_llike without its constant, summed over pixels and colours, or
+    llike: L_llike without its constant, summed over pixels and channels, or
       over the features of Dis_l.
     real: -log Dis(x).
     generated: -log(1 - Dis), the mean over x_tilde and x_p.
-    generation: what L_GAN makes Dec descend.
+    generation: what Dec descends because of L_GAN.
   """
 
   prior: Float[Array, ''] | None = None
@@ -140,42 +143,41 @@ class Terms:
   generated: Float[Array, ''] | None = None
   generation: Float[Array, ''] | None = None
 
-  def present(self) -> dict[str, Array]:
-    """Gives the terms that the model has, by name."""
+  def present(self) -> dict[str, Float[Array, '']]:
+    """Returns the terms that the model has, by name."""
     named = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
     return {name: term for name, term in named.items() if term is not None}
 
 
-# Nats above which a latent dimension counts as active.
+# A latent dimension that adds more than this to L_prior, in nats, is active.
 ACTIVE = 0.01
 
 
 @struct.dataclass
 class Diagnostics:
-  """What tells of a collapse: means over the batch that nothing descends.
+  """Signs of a collapse: means over the batch that no loss contains.
 
   None stands for what a model does not have.
 
   Attributes:
     prior: what each latent dimension adds to L_prior, in nats.
-    power: the square of a feature of Dis_l(x).
+    power: the mean square of the features Dis_l(x).
   """
 
   prior: Float[Array, ' latent'] | None = None
   power: Float[Array, ''] | None = None
 
-  def metrics(self) -> dict[str, Array]:
-    """Computes what is logged.
+  def metrics(self) -> dict[str, Float[Array, '']]:
+    """Computes the logged metrics.
 
-    To be called on the means of the whole batch: neither a threshold nor a
-    root may be averaged over devices.
+    Call it on the means of the whole batch: neither a threshold nor a root may
+    be averaged over devices.
 
     Returns:
-      active_dimensions: how many latent dimensions tell more than ACTIVE nats
-        of an image, float32; kin of the active units of Burda et al. (2016),
-        which are those whose mean code varies by more than 0.01 over the data.
-        Ours counts what L_prior charges, a narrowed variance as well, and
-        sees one batch.
+      active_dimensions: the number of latent dimensions that add more than
+        ACTIVE nats to L_prior, float32. It resembles the active units of Burda
+        et al. (2016), whose mean code varies by more than 0.01 over the data;
+        this one also counts a narrowed variance, and sees one batch.
       feature_scale: root mean square of Dis_l(x), in the features' own unit.
     """
     metrics = {}
@@ -185,3 +187,21 @@ class Diagnostics:
     if self.power is not None:
       metrics['feature_scale'] = jnp.sqrt(self.power)
     return metrics
+
+
+def diagnose(
+  posterior: tuple[Array, Array] | None, dis_l: Array | None
+) -> Diagnostics:
+  """Computes the diagnostics of a batch.
+
+  Args:
+    posterior: mean and log variance, if the model has an encoder.
+    dis_l: the features of x, if the model has a discriminator.
+  """
+  prior = power = None
+  if posterior is not None:
+    prior = losses.prior_by_dimension(*posterior).mean(0)
+  if dis_l is not None:
+    wide = jnp.promote_types(dis_l.dtype, jnp.float32)
+    power = jnp.square(dis_l.astype(wide)).mean()
+  return Diagnostics(prior, power)

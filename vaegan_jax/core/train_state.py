@@ -23,8 +23,8 @@ class NetworkState(struct.PyTreeNode):
 
   Attributes:
     params: what its optimizer changes.
-    statistics: the running statistics of its batch normalisations.
-    optimizer: the state of its own optax transformation; () of a network that
+    batch_stats: the running statistics of its batch normalisations.
+    opt_state: the state of its own optax transformation; () of a network that
       does not learn.
     updates: how often it was updated, int32 []; less where the equilibrium
       rule skipped it.
@@ -32,14 +32,14 @@ class NetworkState(struct.PyTreeNode):
   """
 
   params: Any
-  statistics: Any
-  optimizer: optax.OptState
+  batch_stats: Any
+  opt_state: optax.OptState
   updates: Any
   average: Any = None
 
   def variables(self) -> dict[str, Any]:
     """Gives what Flax's `apply` takes."""
-    return {'params': self.params, 'batch_stats': self.statistics}
+    return {'params': self.params, 'batch_stats': self.batch_stats}
 
   def evaluated(self) -> dict[str, Any]:
     """Gives the variables to evaluate with: the average where there is one."""
@@ -68,7 +68,7 @@ def not_finite(state: TrainState) -> tuple[str, ...]:
   running statistic waits for evaluation.
 
   Returns:
-    such as 'decoder/optimizer', network by network.
+    such as 'decoder/opt_state', network by network.
   """
   finite = jax.device_get(_finite(state.networks))
   return tuple(
@@ -179,8 +179,8 @@ def initialise(
       return _state(given[name], ())
     network = networks.present()[name]
     variables = network.init(key, examples[name], *condition, train=False)
-    optimizer = optimizers[name].init(variables['params'])
-    state = _state(variables, optimizer)
+    opt_state = optimizers[name].init(variables['params'])
+    state = _state(variables, opt_state)
     if averaged and name == 'decoder':
       # A copy: the step takes the memory of its state, piece by piece.
       state = state.replace(average=jax.tree.map(jnp.copy, variables))
@@ -201,10 +201,12 @@ def initialise(
   )
 
 
-def _state(variables: Mapping[str, Any], optimizer: Any) -> NetworkState:
+def _state(
+  variables: Mapping[str, Any], opt_state: optax.OptState
+) -> NetworkState:
   return NetworkState(
     params=variables['params'],
-    statistics=variables['batch_stats'],
-    optimizer=optimizer,
+    batch_stats=variables['batch_stats'],
+    opt_state=opt_state,
     updates=jnp.zeros((), jnp.int32),
   )

@@ -1,51 +1,69 @@
 """Many devices: compiles a pure step over them, with jit or with pmap.
 
-The batch is split over all devices, everything else is on each of them. Under
-jit a step is written for the whole batch and XLA divides the work; under pmap
-it is written for one device's rows and asks the others where it must. Both
-give the same numbers, and the number of devices changes nothing: batch
-normalisation and noise are those of the whole batch.
+The batch is split over all devices, everything else is replicated. Under jit
+XLA divides the work of a step that is written for the whole batch. Under pmap
+each device computes its rows, and what the whole batch shares is reduced over
+the mapped axis. The results of both, and of any number of devices, are equal to
+rounding: batch normalisation and noise are those of the whole batch.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
 import numpy as np
 from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jaxtyping import Array, PyTree
 
-AXIS = 'batch'
+AXIS_NAME = 'batch'
 
-# (state, batch) -> (state, metrics); the keyword names the mapped axis, if any.
-Step = Callable[..., tuple[Any, dict[str, Any]]]
+Step: TypeAlias = Callable[[Any, Any], tuple[Any, dict[str, Array]]]
+
+
+@runtime_checkable
+class StepInParts(Protocol):
+  """A step that can be spread over a mapped axis: core.train_step.TrainStep."""
+
+  @property
+  def draw(self) -> Callable[[Any, int], PyTree]:
+    """Returns (state, rows) -> the random numbers of the whole batch."""
+
+  @property
+  def descend(self) -> Callable[[Any, Any, PyTree], Any]:
+    """Returns (state, batch, draws) -> losses and gradients of some rows."""
+
+  @property
+  def update(self) -> Callable[[Any, Any], tuple[Any, dict[str, Array]]]:
+    """Returns (state, losses and gradients of all rows) -> (state, metrics)."""
 
 
 class Compiled(NamedTuple):
   """A step ready to run.
 
   Attributes:
-    step: (state, batch) -> (state, metrics). It takes the state's memory: what
-      was passed in cannot be used again. If it does several steps, their
-      batches and metrics are stacked on a leading axis.
-    replicated: where the state belongs.
-    sharded: where a batch belongs, split by its leading axis.
+    step: (state, batch) -> (state, metrics). It donates the state: what was
+      passed in cannot be used again. If it does several steps, their batches
+      and metrics are stacked on a leading axis.
+    replicated: the sharding of the state.
+    sharded: the sharding of a batch, split by its leading axis.
   """
 
-  step: Callable[[Any, Any], tuple[Any, dict[str, Any]]]
+  step: Step
   replicated: NamedSharding
   sharded: NamedSharding
 
-  def lower(self, state: Any, batch: Any) -> Callable[[], Any]:
-    """Traces the step, and gives what compiles it.
+  def lower(self, state: PyTree, batch: PyTree) -> Callable[[], Any]:
+    """Traces the step and returns a function that compiles it.
 
-    The first call then finds it compiled. Under pmap all is left to that call.
+    The first call of the step then finds it compiled. Under pmap the first
+    call does all of it.
 
     Args:
-      state: the shapes, types and places of one.
+      state: its shapes, types and shardings.
       batch: those of a batch.
     """
     if isinstance(self.step, jax.stages.Wrapped):
@@ -61,19 +79,20 @@ def compile_step(
   how: str = 'jit',
   several: bool = False,
 ) -> Compiled:
-  """Prepares a step for devices; XLA compiles it when it is asked to.
+  """Prepares a step for devices; its first call, or `lower`, compiles it.
 
-  One call of several steps has the host's work of one, which bounds the speed
-  of small batches on fast devices. They are done by a loop on the device,
-  whose body XLA compiles apart: it fuses and orders sums otherwise, so results
-  differ in the last digits from those of as many calls. Each number of steps
-  is compiled anew.
+  One call of several steps costs the host as much as one of a single step,
+  which matters for small batches on fast devices. A `scan` runs them on the
+  device. XLA fuses and orders the sums of its body in another way, so results
+  differ by rounding from those of as many calls. Each number of steps is
+  compiled anew.
 
   Args:
-    step: a pure function (state, batch, *, axis) -> (state, metrics).
+    step: a pure function (state, batch) -> (state, metrics). For pmap it sees a
+      device's rows, and its results are those of the whole batch: `over_axis`.
     batch_size: of the whole batch.
     devices: the devices to use; all by default.
-    how: 'jit' (over a mesh) or 'pmap'.
+    how: 'jit' (over a mesh) or 'pmap' (over the axis AXIS_NAME).
     several: whether a call does as many steps as batches are stacked.
 
   Raises:
@@ -81,6 +100,56 @@ def compile_step(
       `how`.
   """
   devices = jax.devices() if devices is None else devices
+  _check(devices, batch_size=batch_size, how=how)
+  mesh = jax.make_mesh(
+    (len(devices),), (AXIS_NAME,), axis_types=(AxisType.Auto,), devices=devices
+  )
+  replicated = NamedSharding(mesh, PartitionSpec())
+  sharded = NamedSharding(mesh, PartitionSpec(AXIS_NAME))
+  rows = 1 if several else 0  # the axis of a batch's rows
+  if several:
+    step = functools.partial(lax.scan, step)
+  if how == 'jit':
+    stacked = NamedSharding(mesh, PartitionSpec(*[None] * rows, AXIS_NAME))
+    compiled: Step = jax.jit(
+      step,
+      in_shardings=(replicated, stacked),
+      out_shardings=replicated,
+      donate_argnums=0,
+      compiler_options=_compiler_options(devices[0].platform),
+    )
+  else:
+    compiled = _pmap(step, devices, rows=rows)
+  return Compiled(compiled, replicated, sharded)
+
+
+def over_axis(step: StepInParts, axis_name: str = AXIS_NAME) -> Step:
+  """Makes a step of a device's rows out of one of the whole batch.
+
+  Draws are made for the whole batch and divided, so that they do not depend on
+  the number of devices; losses are averaged and gradients summed over the axis.
+  Networks normalise over it themselves (Networks.over_axis).
+  """
+
+  def mapped(state: Any, batch: Any) -> tuple[Any, dict[str, Array]]:
+    rows = len(jax.tree.leaves(batch)[0])
+    draws = step.draw(state, rows * lax.axis_size(axis_name))
+    start = lax.axis_index(axis_name) * rows
+    mine = jax.tree.map(
+      lambda x: lax.dynamic_slice_in_dim(x, start, rows), draws
+    )
+    descent = step.descend(state, batch, mine)
+    whole = descent._replace(
+      terms=lax.pmean(descent.terms, axis_name),
+      diagnostics=lax.pmean(descent.diagnostics, axis_name),
+      gradients=lax.psum(descent.gradients, axis_name),
+    )
+    return step.update(state, whole)
+
+  return mapped
+
+
+def _check(devices: Sequence[jax.Device], *, batch_size: int, how: str) -> None:
   if batch_size % len(devices):
     raise ValueError(
       f'a batch of {batch_size} cannot be split evenly over {len(devices)} '
@@ -91,56 +160,28 @@ def compile_step(
   if how == 'pmap' and len({device.process_index for device in devices}) > 1:
     raise ValueError(
       "config.compile = 'pmap' is for the devices of one process, and there "
-      f"are those of {jax.process_count()}: take 'jit'"
+      f"are {jax.process_count()} processes: use 'jit'"
     )
-  mesh = jax.make_mesh(
-    (len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices
-  )
-  replicated = NamedSharding(mesh, PartitionSpec())
-  sharded = NamedSharding(mesh, PartitionSpec(AXIS))
-  rows = 1 if several else 0  # the axis of a batch's rows
-  step = _in_turn(step) if several else step
-  if how == 'jit':
-    fed = NamedSharding(mesh, PartitionSpec(*[None] * rows, AXIS))
-    compiled: Callable = jax.jit(
-      functools.partial(step, axis=None),
-      in_shardings=(replicated, fed),
-      out_shardings=replicated,
-      donate_argnums=0,
-      compiler_options=_options(devices[0].platform),
-    )
-  else:
-    compiled = _pmap(step, devices, rows=rows)
-  return Compiled(compiled, replicated, sharded)
 
 
-def _options(platform: str) -> dict[str, str]:
-  """Has a CPU do work in the order that holds least, which is faster too."""
+def _compiler_options(platform: str) -> dict[str, str]:
+  """Returns XLA's options: on a CPU, the schedule that needs least memory."""
   if platform != 'cpu':
     return {}
   return {'xla_cpu_scheduler_type': 'CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED'}
 
 
-def _in_turn(step: Step) -> Step:
-  """Makes a step of several: a row of batches in, a row of metrics out."""
-
-  def steps(state, batches, *, axis):
-    return lax.scan(functools.partial(step, axis=axis), state, batches)
-
-  return steps
-
-
-def _pmap(step: Step, devices: Sequence[jax.Device], *, rows: int) -> Callable:
+def _pmap(step: Step, devices: Sequence[jax.Device], *, rows: int) -> Step:
   """Maps a step over devices, hiding that they are an axis of every array."""
   mapped = jax.pmap(
-    functools.partial(step, axis=AXIS),
-    axis_name=AXIS,
+    step,
+    axis_name=AXIS_NAME,
     in_axes=(None, rows),
     out_axes=None,
     devices=devices,
   )
 
-  def split(x):
+  def split(x: Array) -> Array:
     before, after = x.shape[:rows], x.shape[rows + 1 :]
     return x.reshape(*before, len(devices), -1, *after)
 
@@ -153,60 +194,29 @@ def place(
   *,
   like: jax.sharding.Sharding,
 ) -> jax.Array:
-  """Builds an array of which each device of this host gets its part.
+  """Builds an array from the part of each device of this process.
 
-  `jax.make_array_from_callback` would do, but counts as an implicit transfer,
-  which a training loop may have forbidden (`jax.transfer_guard`).
+  Unlike `jax.make_array_from_callback`, it transfers explicitly, which a
+  training loop may require (`jax.transfer_guard`).
 
   Args:
-    shape: of the whole, over all hosts.
+    shape: of the whole, over all processes.
     part: index -> the part there.
-    like: where the parts belong.
+    like: the sharding of the array.
   """
   places = like.addressable_devices_indices_map(shape)
-  devices = list(places)
   parts = [part(index or (slice(None),)) for index in places.values()]
-  shards = jax.device_put(parts, devices)
+  shards = jax.device_put(parts, list(places))
   return jax.make_array_from_single_device_arrays(shape, like, shards)
 
 
 def replicate(array: np.ndarray, like: jax.sharding.Sharding) -> jax.Array:
-  """Copies an array whole to each device of a sharding, on every host."""
+  """Copies an array to each device of a sharding, in every process."""
   if isinstance(like, NamedSharding):
     like = NamedSharding(like.mesh, PartitionSpec())
   return place(array.shape, lambda index: array, like=like)
 
 
-def local(tree: Any) -> Any:
-  """Gives the copy on one device of this host of what is on each device.
-
-  A host computes with it by itself.
-  """
+def local(tree: PyTree) -> PyTree:
+  """Returns the copy of a replicated tree on one device of this process."""
   return jax.tree.map(lambda x: x.addressable_data(0), tree)
-
-
-def local_rows(drawn: Any, *, axis: str | None) -> Any:
-  """Keeps this device's rows of arrays made for the whole batch.
-
-  What is drawn for all and then divided does not depend on the number of
-  devices.
-  """
-  if axis is None:
-    return drawn
-  count, index = lax.axis_size(axis), lax.axis_index(axis)
-
-  def rows(x):
-    size = x.shape[0] // count
-    return lax.dynamic_slice_in_dim(x, index * size, size)
-
-  return jax.tree.map(rows, drawn)
-
-
-def mean(tree: Any, *, axis: str | None) -> Any:
-  """Averages over the mapped axis, if there is one."""
-  return tree if axis is None else lax.pmean(tree, axis)
-
-
-def total(tree: Any, *, axis: str | None) -> Any:
-  """Sums over the mapped axis, if there is one."""
-  return tree if axis is None else lax.psum(tree, axis)

@@ -28,13 +28,13 @@ class BatchNorm(nn.Module):
 
   Attributes:
     epsilon: added to the variance.
-    axis: a mapped axis over which the batch is spread, if it is.
+    axis_name: a mapped axis over which the batch is spread, if it is.
 
   Source: Ioffe and Szegedy, Batch normalization, ICML 2015.
   """
 
   epsilon: float
-  axis: str | None = None
+  axis_name: str | None = None
 
   @nn.compact
   def __call__(
@@ -49,7 +49,7 @@ class BatchNorm(nn.Module):
     if not train:
       running = Moments(mean.value, var.value)
       return _standardise(x, running, scale, bias, epsilon=self.epsilon)
-    y, batch = normalise(x, scale, bias, self.epsilon, self.axis)
+    y, batch = normalise(x, scale, bias, self.epsilon, self.axis_name)
     if not self.is_initializing():
       for old, new in ((mean, batch.mean), (var, batch.variance)):
         old.value = _MOMENTUM * old.value + (1 - _MOMENTUM) * new
@@ -69,22 +69,22 @@ def normalise(
   scale: Float[Array, ' channels'],
   bias: Float[Array, ' channels'],
   epsilon: float,
-  axis: str | None,
+  axis_name: str | None,
 ) -> tuple[Float[Array, '*batch channels'], Moments]:
   """Gives scale (x - mean) / sqrt(variance + epsilon) + bias, in x's type.
 
   The moments come along as constants: no gradient goes through them.
   """
-  moments = _moments(x, axis)
+  moments = _moments(x, axis_name)
   return _standardise(x, moments, scale, bias, epsilon=epsilon), moments
 
 
-def _forward(x, scale, bias, epsilon, axis):
-  y, moments = normalise(x, scale, bias, epsilon, axis)
+def _forward(x, scale, bias, epsilon, axis_name):
+  y, moments = normalise(x, scale, bias, epsilon, axis_name)
   return (y, moments), (x, moments, scale)
 
 
-def _backward(epsilon, axis, saved, cotangents):
+def _backward(epsilon, axis_name, saved, cotangents):
   x, moments, scale = saved
   cotangent, _ = cotangents
   inverse = lax.rsqrt(moments.variance + epsilon)
@@ -93,7 +93,7 @@ def _backward(epsilon, axis, saved, cotangents):
   # With n = (x - mean) / deviation, of which no map is made.
   g_sum, gx_sum = _sums(g, g * x.astype(wide))
   gn_sum = inverse * (gx_sum - moments.mean * g_sum)
-  g_mean, gn_mean = _means(g_sum, gn_sum, count=_count(x), axis=axis)
+  g_mean, gn_mean = _means(g_sum, gn_sum, count=_count(x), axis_name=axis_name)
   # scale / deviation * (g - mean of g - n * mean of g n), by coefficients.
   slope = inverse * gn_mean
   offset = moments.mean * slope - g_mean
@@ -116,10 +116,10 @@ relu.defvjp(
 )
 
 
-def _moments(x: Array, axis: str | None) -> Moments:
+def _moments(x: Array, axis_name: str | None) -> Moments:
   """Reduces in float32 at least; the variance is E[x^2] - E[x]^2."""
   x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-  mean, square = _means(*_sums(x, x * x), count=_count(x), axis=axis)
+  mean, square = _means(*_sums(x, x * x), count=_count(x), axis_name=axis_name)
   return Moments(mean, jnp.maximum(square - mean**2, 0))
 
 
@@ -135,10 +135,12 @@ def _sums(*maps: Array) -> list[Array]:
   return [x.sum(tuple(range(x.ndim - 1))) for x in maps]
 
 
-def _means(*sums: Array, count: int, axis: str | None) -> tuple[Array, ...]:
+def _means(
+  *sums: Array, count: int, axis_name: str | None
+) -> tuple[Array, ...]:
   """Divides sums by the count, and averages them over the mapped axis."""
   means = tuple(total / count for total in sums)
-  return means if axis is None else lax.pmean(means, axis)
+  return means if axis_name is None else lax.pmean(means, axis_name)
 
 
 def _count(x: Array) -> int:

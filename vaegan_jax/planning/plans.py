@@ -211,7 +211,7 @@ def _memory(
 ) -> Memory:
   networks = state.networks.values()
   parameters = _bytes([(n.variables(), n.average) for n in networks])
-  optimizers = _bytes([n.optimizer for n in networks])
+  optimizers = _bytes([n.opt_state for n in networks])
   both = [step, *([feed] if feed else [])]
   return Memory(
     parameters=parameters,

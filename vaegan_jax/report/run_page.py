@@ -190,7 +190,7 @@ def _title(settings: Settings) -> str:
   return f'{kind} on {data}, {settings["steps"]:,} steps'
 
 
-def _model(settings: Settings) -> objectives.Model:
+def _model(settings: Settings) -> objectives.ModelSpec:
   return objectives.MODELS[settings['model']]
 
 
@@ -244,7 +244,7 @@ def _curve(folder: pathlib.Path, name: str, caption: str) -> markup.Markup:
   return markup.picture(path, alt=alt, caption=caption, density=curves.DENSITY)
 
 
-def _curves(folder: pathlib.Path, model: objectives.Model) -> _Section:
+def _curves(folder: pathlib.Path, model: objectives.ModelSpec) -> _Section:
   absent = set() if model.adversarial else {'discriminator', 'generation'}
   absent |= set() if model.llike else {'prior', 'llike', 'active_dimensions'}
   absent |= set() if 'discriminator' in model.networks() else {'feature_scale'}

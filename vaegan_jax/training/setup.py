@@ -65,8 +65,9 @@ def prepare(
   networks = build.networks(config)
   given = _given(config, networks)
   optimizers = build.make_optimizers(config)
-  step = train_step.make(
-    networks.computing(config.dtype),
+  axis_name = parallel.AXIS_NAME if config.compile == 'pmap' else None
+  step = train_step.TrainStep(
+    networks.computing(config.dtype).over_axis(axis_name),
     optimizers,
     objective=build.objective(config),
     augment=augmentation.each(
@@ -76,8 +77,11 @@ def prepare(
     average_decay=config.average_decay,
     recompute=config.recompute,
   )
+  whole: parallel.Step = step
+  if axis_name:
+    whole = parallel.over_axis(step, axis_name)
   compiled = parallel.compile_step(
-    step,
+    whole,
     batch_size=config.batch_size,
     devices=devices,
     how=config.compile,
