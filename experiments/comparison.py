@@ -44,7 +44,7 @@ def write(
   moving = walk(workdir, study=study, model=results.models['vaegan'])
   tables = outcome.tables(results)
   atomic.write_text(workdir / 'table.md', comparison_page.markdown(tables))
-  findings = [claims.judge(claim, results.measures) for claim in paper.CLAIMS]
+  findings = [claims.decide(claim, results.measures) for claim in paper.CLAIMS]
   found = [_record(finding) for finding in findings]
   atomic.write_text(
     workdir / 'claims.json', json.dumps(found, indent=2, allow_nan=False) + '\n'
@@ -105,7 +105,7 @@ def draw(
         workdir, study=study, model=models['vaegan'], vectors=vectors
       )
     )
-  if study.judge is not None:
+  if study.oracle is not None:
     shown.append(_conditional(workdir, study=study, models=models))
   return shown
 
@@ -142,7 +142,7 @@ def _vectors(
   study: suite.Study, model: inference.Model
 ) -> dict[str, np.ndarray]:
   """Computes attribute vectors where attributes hold or not."""
-  if study.judge is None or not study.judge.binary:
+  if study.oracle is None or not study.oracle.binary:
     return {}
   return suite.vectors(model, study).by_name
 
@@ -279,7 +279,7 @@ def _notes(config: ml_collections.ConfigDict, study: suite.Study) -> list[str]:
       'All models have the same networks, data and steps. The GANs alone have '
       f'other settings: {changes}. VAE_Dis_l has the Dis of such a GAN.'
     )
-  if study.judge is None:
+  if study.oracle is None:
     return [
       *notes,
       'The data have no attributes: features are those of a '
@@ -287,21 +287,21 @@ def _notes(config: ml_collections.ConfigDict, study: suite.Study) -> list[str]:
     ]
   means = ', '.join(
     f'{name.replace("_", " ")} {value:.3f}'
-    for name, value in study.judge.held_out.means().items()
+    for name, value in study.oracle.validation.means().items()
   )
   return [
     *notes,
     f'Attributes are predicted by a network trained on {_taught(study)}; on '
-    f'{study.judge.held_out.images:,} held-out images: {means} (mean over '
+    f'{study.oracle.validation.images:,} held-out images: {means} (mean over '
     'attributes).',
   ]
 
 
 def _taught(study: suite.Study) -> str:
   """Says what the predictor of attributes learned from."""
-  if study.learned is None:
+  if study.oracle_train is None:
     return 'the training images'
   return (
-    f'{len(study.learned.images):,} other images, whose attributes are '
+    f'{len(study.oracle_train.images):,} other images, whose attributes are '
     'independent of each other'
   )

@@ -1,64 +1,73 @@
-"""Converts the Inception weights of published FIDs to a file of arrays.
+"""Converts the Inception weights of published FIDs to a safetensors file.
 
-python -m experiments.convert_inception --output=inception.npz \
+python -m experiments.convert_inception --output=inception.safetensors \
   --weights=pt_inception-2015-12-05-6726825d.pth
 
-The weights come from the releases of github.com/mseitzer/pytorch-fid; they
-are read without unpickling. The sum that is printed is the one that
-`vaegan_jax.evaluation.features.inception.load` asks for.
+The weights are a release file of github.com/mseitzer/pytorch-fid. Reading them
+needs PyTorch: pip install 'vaegan_jax[inception]'. The SHA-256 that is printed
+belongs into --inception_sha256 of experiments.evaluate.
 """
 
 from __future__ import annotations
 
-import hashlib
 import pathlib
-import re
 from typing import Any
 
-import numpy as np
 from absl import flags
 
 from experiments import launch
+
+# The SHA-256 of the one known file begins so; its name carries these digits.
+SHA256_START = '6726825d'
 
 _WEIGHTS = flags.DEFINE_string(
   'weights', None, "PyTorch's file, .pth.", required=True
 )
 _OUTPUT = flags.DEFINE_string(
-  'output', None, 'The file to write, .npz.', required=True
+  'output', None, 'The file to write, .safetensors.', required=True
 )
 
 
-def convert(weights: pathlib.Path, output: pathlib.Path) -> str:
-  """Converts a file; gives the SHA-256 of what it wrote.
+def convert(source: pathlib.Path, output: pathlib.Path) -> str:
+  """Converts a file and returns the SHA-256 of the file that it writes.
 
   Raises:
-    FileNotFoundError, ValueError: no file, or not the weights of Inception.
+    FileNotFoundError: there is no such file.
+    ValueError: the file is not the known one, the output cannot be written
+      there, or PyTorch is missing.
   """
-  from vaegan_jax.evaluation.features import inception, torch_files
+  from vaegan_jax.evaluation.features import inception, weights
+  from vaegan_jax.files import checksums
 
-  _check_name(weights)
-  if output.suffix != '.npz':
-    raise ValueError(f'output = {output}: the name must end with .npz')
+  if output.suffix != '.safetensors':
+    raise ValueError(f'--output={output}: expected a name in .safetensors')
   if output.exists():
-    raise ValueError(f'output = {output} exists: name another file')
-  arrays: dict[str, Any] = inception.select(torch_files.read(weights))
-  np.savez(output, **arrays)
-  return hashlib.sha256(output.read_bytes()).hexdigest()
-
-
-def _check_name(weights: pathlib.Path) -> None:
-  """Compares a file with the start of its SHA-256 that its name ends with."""
-  stated = re.search(r'-([0-9a-f]{8,64})$', weights.stem)
-  digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-  if stated and not digest.startswith(stated[1]):
+    raise ValueError(f'--output={output} exists: choose another name')
+  digest = checksums.file_digest(source)
+  if not digest.startswith(SHA256_START):
     raise ValueError(
-      f'{weights} has the SHA-256 {digest}, its name promises {stated[1]}...: '
-      'download it again'
+      f'{source} has the SHA-256 {digest}, expected {SHA256_START}...: '
+      f'download pt_inception-2015-12-05-{SHA256_START}.pth again'
     )
+  selected = inception.select(_read(source))
+  weights.write(output, selected, about=inception.ABOUT)
+  return checksums.file_digest(output)
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+  """Reads a state dictionary as arrays, without running its pickle."""
+  try:
+    import torch
+  except ImportError as error:
+    raise ValueError(
+      f"reading {path} needs PyTorch: pip install 'vaegan_jax[inception]'"
+    ) from error
+  state = torch.load(path, map_location='cpu', weights_only=True)
+  return {name: tensor.numpy() for name, tensor in state.items()}
 
 
 def main(argv: list[str]) -> None:
-  """Converts, and prints the sum."""
+  """Converts the weights and prints the SHA-256 of the new file."""
   launch.refuse_arguments(argv)
   output = pathlib.Path(_OUTPUT.value)
   with launch.session():

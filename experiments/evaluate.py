@@ -1,14 +1,15 @@
-"""Measures a trained model: its samples, reconstructions and attributes.
+"""Evaluates a trained model: samples, reconstructions and attributes.
 
 python -m experiments.evaluate --workdir=DIR
 
-Writes DIR/evaluation.json. What can be measured of real images stands beside.
+Writes DIR/evaluation.json, which also holds the values of real images.
 """
 
 from __future__ import annotations
 
 import json
 import pathlib
+from collections.abc import Mapping
 
 from absl import flags
 
@@ -18,29 +19,33 @@ _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'The folder of the run.', required=True
 )
 _IMAGES = flags.DEFINE_integer(
-  'images', 2_000, 'Test images, and samples, at most.', lower_bound=20
+  'images', 2_000, 'The maximum number of test images.', lower_bound=20
 )
 _RUNS = flags.DEFINE_integer(
   'runs',
   10,
-  'Images of each attribute vector, of a conditional model.',
+  'Images per attribute vector, for a conditional model.',
   lower_bound=1,
 )
 _ORACLE_STEPS = flags.DEFINE_integer(
   'oracle_steps',
   2_000,
-  'Batches that the predictor of attributes is trained for.',
+  'Training steps of the predictor of attributes.',
   lower_bound=1,
 )
 _INCEPTION = flags.DEFINE_string(
   'inception',
   None,
-  "Inception's weights, as experiments.convert_inception writes them: for FID.",
+  "For the FID: Inception's weights, from experiments.convert_inception.",
 )
 _SHA256 = flags.DEFINE_string(
-  'inception_sha256', None, 'The sum of that file, as the converter printed it.'
+  'inception_sha256',
+  None,
+  'The SHA-256 of that file, as the converter printed it.',
 )
-_SEED = flags.DEFINE_integer('seed', 0, 'Of the samples.', lower_bound=0)
+_SEED = flags.DEFINE_integer(
+  'seed', 0, 'The seed of the samples.', lower_bound=0
+)
 
 
 def main(argv: list[str]) -> None:
@@ -70,25 +75,26 @@ def _evaluate(workdir: pathlib.Path) -> None:
     directory=build.cache_directory(config),
     images=_IMAGES.value,
     oracle_steps=_ORACLE_STEPS.value,
+    inception=extract,
   )
-  if study.judge is not None:
-    for name, value in study.judge.held_out.means().items():
+  if study.oracle is not None:
+    for name, value in study.oracle.validation.means().items():
       print(f'Predictor of attributes, held-out {name}: {value:.3f}')
-  real = suite.references(study, runs=_RUNS.value)
-  found = suite.measure(model, study, runs=_RUNS.value, seed=_SEED.value)
-  if extract is not None:
-    found['samples/fid'] = suite.fid(
-      model, study, features=extract, seed=_SEED.value
-    )
-  print(f'{"measure":55} {"model":>10} {"real":>10}')
-  for name, value in found.items():
-    beside = f'{real["real"][name]:10.4f}' if name in real['real'] else ''
-    print(f'{name:55} {value:10.4f} {beside}')
+  references = suite.references(study, runs=_RUNS.value)
+  measures = suite.evaluate(model, study, runs=_RUNS.value, seed=_SEED.value)
+  _print(measures, references['real'])
   path = workdir / 'evaluation.json'
   about = {'step': model.step, 'images': len(study.test.images)}
-  text = json.dumps({'about': about, 'model': found, **real}, indent=2)
-  atomic.write_text(path, text + '\n')
+  content = {'about': about, 'model': measures, **references}
+  atomic.write_text(path, json.dumps(content, indent=2) + '\n')
   print(f'Wrote {path}')
+
+
+def _print(measures: Mapping[str, float], real: Mapping[str, float]) -> None:
+  print(f'{"measure":55} {"model":>10} {"real":>10}')
+  for name, value in measures.items():
+    reference = f'{real[name]:10.4f}' if name in real else ''
+    print(f'{name:55} {value:10.4f} {reference}')
 
 
 if __name__ == '__main__':

@@ -179,7 +179,7 @@ def _measure(
 
   def make() -> dict[str, float]:
     _LOGGER.info('Measuring %s.', folder)
-    return suite.measure(model, study, runs=config.runs, seed=seed)
+    return suite.evaluate(model, study, runs=config.runs, seed=seed)
 
   about = _about(config, study) | {'model': model.digest(), 'seed': seed}
   return _kept(folder / 'measures.json', about, make)
@@ -211,7 +211,7 @@ def _about(
     'runs': config.runs,
     'train': study.train.digest,
     'test': study.test.digest,
-    'oracle': study.judge.digest if study.judge else None,
+    'oracle': study.oracle.digest if study.oracle else None,
   }
 
 

@@ -1,11 +1,10 @@
 """A world without networks: each attribute lights one band of an image."""
 
-import dataclasses
-
 import numpy as np
 
+from vaegan_jax import inference
 from vaegan_jax.data import cache
-from vaegan_jax.evaluation.features import oracle
+from vaegan_jax.evaluation.features import oracles
 
 NAMES = ('top', 'upper', 'lower', 'bottom')
 
@@ -39,7 +38,7 @@ def dataset(length=200, *, seed=0, split='test'):
   )
 
 
-class Seen(oracle.Oracle):
+class Seen(oracles.Oracle):
   """Sees levels: probabilities of light, or as scores the levels."""
 
   def __init__(self, *, binary=True):
@@ -54,18 +53,18 @@ class Seen(oracle.Oracle):
     return 1 / (1 + np.exp((130 - levels) / 10)) if self.binary else levels
 
 
-@dataclasses.dataclass(frozen=True)
-class Model:
+class Model(inference.Model):
   """Codes are levels, less 128, in hundreds; some bands may be forgotten."""
 
-  forgets: tuple = ()
+  def __init__(self, *, forgets=()):
+    self.forgets = forgets
 
-  def encode(self, pixels):
+  def encode(self, pixels, attributes=None):
     codes = (bands(pixels) - 128) / 100
     codes[:, list(self.forgets)] = -0.5
     return codes.astype(np.float32)
 
-  def decode(self, codes):
+  def decode(self, codes, attributes=None):
     levels = 128 + 100 * codes
     levels[:, list(self.forgets)] = 80
     return paint(levels)

@@ -17,7 +17,7 @@ __all__ = ['Model', 'load']
 
 
 def __getattr__(name: str) -> Any:
-  # JAX comes with the first use, not with every module of this package.
+  # Importing the package, or any module of it, does not import JAX.
   if name in __all__:
     from vaegan_jax import inference
 

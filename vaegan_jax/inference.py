@@ -1,7 +1,7 @@
-"""A trained model for a user: encode, decode, reconstruct, sample.
+"""A trained model: encode, decode, reconstruct, sample.
 
-Networks are evaluated in float32, whatever config.dtype they were trained in,
-so that measures of two runs differ by their training alone.
+Networks compute in float32, whatever config.dtype they were trained in, so that
+the measures of two runs differ only by their training.
 """
 
 from __future__ import annotations
@@ -10,44 +10,45 @@ import functools
 import hashlib
 import os
 import pathlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float32, Shaped, UInt8
+from jaxtyping import Array, Float, Float32, Shaped, UInt8
 
 from vaegan_jax.config import build
-from vaegan_jax.core import architecture, augmentation, train_state
+from vaegan_jax.core import architecture, augmentation
 from vaegan_jax.data import chunks
 from vaegan_jax.runs import checkpoints, config_file
 
-# Images a call of a network: bounds memory, and one shape is compiled once.
-_BATCH = 64
+_BATCH = 64  # images per call: bounds memory, and one shape is compiled
 
-Pixels = UInt8[np.ndarray, 'batch height width colours']
-Codes = Float32[np.ndarray, 'batch latent']
-Attributes = Shaped[np.ndarray, 'batch attributes']
+Pixels: TypeAlias = UInt8[np.ndarray, 'batch height width colours']
+Codes: TypeAlias = Float32[np.ndarray, 'batch latent']
+Attributes: TypeAlias = Shaped[np.ndarray, 'batch attributes']
+# Flax's collections: 'params' and 'batch_stats'.
+Variables: TypeAlias = Mapping[str, Any]
 
 
 class Model:
-  """Networks with the variables to evaluate them with.
+  """Networks with their trained variables.
 
-  A conditional model takes `attributes` with everything it is given, a row an
-  image or code in the order of `attribute_names`; another model takes none.
+  A conditional model takes `attributes` in every call: a row for each image or
+  code, with the columns of `attribute_names`. Other models take none.
 
   Attributes:
-    step: the training step they come from.
+    step: the training step of the variables.
     image_shape: height, width, colours.
-    latent_size: numbers in a code.
-    encodes: whether there is an encoder; a GAN has none.
-    attribute_names: of what the model is conditional on; () if it is not.
+    latent_size: the length of a code.
+    encodes: whether the model has an encoder; a GAN has none.
+    attribute_names: the attributes that the model is conditional on, or ().
   """
 
   def __init__(
     self,
     networks: architecture.Networks,
-    variables: Mapping[str, Mapping[str, Any]],
+    variables: Mapping[str, Variables],
     *,
     step: int = 0,
     attribute_names: tuple[str, ...] = (),
@@ -57,8 +58,7 @@ class Model:
     self.latent_size = networks.latent
     self.encodes = networks.encoder is not None
     self.attribute_names = attribute_names
-    self._variables = variables
-    self._networks = networks
+    self._networks, self._variables = networks, variables
 
   def posterior(
     self, images: Pixels, attributes: Attributes | None = None
@@ -67,65 +67,53 @@ class Model:
 
     Args:
       images: pixels, 0..255.
-      attributes: of the images, for a conditional model.
+      attributes: the images' attributes, for a conditional model.
 
     Raises:
-      TypeError, ValueError: if they are not of this model's kind, or the model
-        is a GAN.
+      TypeError, ValueError: the arguments have another type or shape than this
+        model takes, or the model is a GAN.
     """
     if not self.encodes:
       raise ValueError(
-        'this model is a GAN and has no encoder: it samples, and decodes '
-        'codes; take a vae, vae_dis or vaegan to encode or reconstruct'
+        'this model is a GAN and has no encoder: it can sample and decode; '
+        'take a vae, vae_dis or vaegan to encode or reconstruct'
       )
     _check(images, np.uint8, self.image_shape, 'images')
-    return chunks.apply(
-      functools.partial(
-        _encode, self._networks.encoder, self._variables['encoder']
-      ),
-      (images, *self._condition(attributes, len(images))),
-      size=_BATCH,
-    )
+    return self._apply(_encode, 'encoder', images, attributes)
 
   def encode(
     self, images: Pixels, attributes: Attributes | None = None
   ) -> Codes:
-    """Computes the mean code of each image, which has no noise."""
+    """Computes the mean code of each image, without noise."""
     return self.posterior(images, attributes)[0]
 
   def decode(
     self, codes: Codes, attributes: Attributes | None = None
   ) -> Pixels:
-    """Makes an image of each code.
+    """Decodes each code to an image.
 
     Raises:
-      TypeError, ValueError: if they are not float32 of this model's size.
+      TypeError, ValueError: codes are not float32 of this model's size.
     """
     _check(codes, np.float32, (self.latent_size,), 'codes')
-    return chunks.apply(
-      functools.partial(
-        _decode, self._networks.decoder, self._variables['decoder']
-      ),
-      (codes, *self._condition(attributes, len(codes))),
-      size=_BATCH,
-    )
+    return self._apply(_decode, 'decoder', codes, attributes)
 
   def reconstruct(
     self, images: Pixels, attributes: Attributes | None = None
   ) -> Pixels:
-    """Makes x_tilde: encodes images to their mean codes, and decodes these."""
+    """Computes x_tilde: encodes images to their mean codes and decodes them."""
     return self.decode(self.encode(images, attributes), attributes)
 
   def sample(
     self, n: int, attributes: Attributes | None = None, *, seed: int = 0
   ) -> Pixels:
-    """Makes n images x_p from codes drawn from the prior N(0, I)."""
-    return self.decode(self.prior(n, seed=seed), attributes)
+    """Samples n images x_p: decodes codes drawn from the prior N(0, I)."""
+    return self.decode(self.sample_prior(n, seed=seed), attributes)
 
-  def prior(self, n: int, *, seed: int = 0) -> Codes:
-    """Draws n codes from the prior; the first are the same for any n."""
+  def sample_prior(self, n: int, *, seed: int = 0) -> Codes:
+    """Draws n codes from the prior; the first k are the same for any n >= k."""
     if n < 1:
-      raise ValueError(f'{n} samples asked for: expected at least 1')
+      raise ValueError(f'n = {n} samples: expected at least 1')
     draw = jax.vmap(lambda key: jax.random.normal(key, (self.latent_size,)))
     keys = jax.vmap(jax.random.fold_in, (None, 0))(
       jax.random.key(seed), np.arange(n)
@@ -133,25 +121,38 @@ class Model:
     return np.asarray(draw(keys))
 
   def digest(self) -> str:
-    """Computes the sha256 of all variables, in hexadecimal."""
+    """Computes the SHA-256 of all variables, in hexadecimal."""
     digest = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(self._variables):
       digest.update(jax.tree_util.keystr(path).encode())
       digest.update(np.ascontiguousarray(leaf).tobytes())
     return digest.hexdigest()
 
+  def _apply(
+    self,
+    function: Callable[..., Any],
+    name: str,
+    rows: np.ndarray,
+    attributes: Attributes | None,
+  ) -> Any:
+    """Applies a network to rows and their attributes, batch by batch."""
+    network, variables = getattr(self._networks, name), self._variables[name]
+    arrays = (rows, *self._condition(attributes, len(rows)))
+    apply = functools.partial(function, network, variables)
+    return chunks.apply(apply, arrays, size=_BATCH)
+
   def _condition(
     self, attributes: Attributes | None, count: int
   ) -> tuple[np.ndarray, ...]:
-    """Checks the attributes, and gives them as arguments of a network."""
+    """Checks attributes and returns them as arguments of a network."""
     names = self.attribute_names
     if attributes is None and not names:
       return ()
     if attributes is None:
       raise ValueError(
         f'this model is conditional on {len(names)} attributes '
-        f'({", ".join(names[:3])}, ...): give `attributes`, a row of them for '
-        f'each of the {count} images'
+        f'({", ".join(names[:3])}, ...): pass `attributes`, a row for each of '
+        f'the {count} images'
       )
     if not names:
       raise ValueError(
@@ -168,48 +169,54 @@ class Model:
 
 
 def load(workdir: str | os.PathLike) -> Model:
-  """Loads the newest checkpoint of a run.
+  """Loads the model of a run's newest checkpoint.
 
   Args:
     workdir: the run's folder.
 
   Raises:
-    FileNotFoundError: if it holds no run, or no checkpoint yet.
+    FileNotFoundError: the folder holds no run, or no checkpoint yet.
   """
   workdir = pathlib.Path(workdir)
   config = config_file.read(workdir)
-  networks = build.networks(config)
   step, state = checkpoints.load(workdir)
-  variables = {
-    name: train_state.NetworkState(**network).evaluated()
-    for name, network in state['networks'].items()
-  }
   return Model(
-    networks,
-    variables,
+    build.networks(config),
+    {name: _trained(saved) for name, saved in state['networks'].items()},
     step=step,
     attribute_names=build.conditional(config),
   )
 
 
-# Modules are hashable, so models of equal networks share what is compiled.
+def _trained(saved: Mapping[str, Any]) -> Variables:
+  """Selects a network's averaged variables, or those of the last step."""
+  if saved.get('average') is not None:
+    return saved['average']
+  return {'params': saved['params'], 'batch_stats': saved['statistics']}
+
+
+# Modules are hashable, so models of equal networks share compiled programs.
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _encode(
   encoder: architecture.Encoder,
-  variables: Any,
-  pixels: Array,
-  *condition: Array,
-) -> Any:
+  variables: Variables,
+  pixels: UInt8[Array, 'batch height width colours'],
+  *condition: Float[Array, 'batch attributes'],
+) -> tuple[Float[Array, 'batch latent'], Float[Array, 'batch latent']]:
   images = augmentation.to_images(pixels)
-  return encoder.apply(variables, images, *condition, train=False)
+  posterior: Any = encoder.apply(variables, images, *condition, train=False)
+  return posterior
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _decode(
-  decoder: architecture.Decoder, variables: Any, codes: Array, *condition: Array
-) -> Array:
+  decoder: architecture.Decoder,
+  variables: Variables,
+  codes: Float[Array, 'batch latent'],
+  *condition: Float[Array, 'batch attributes'],
+) -> UInt8[Array, 'batch height width colours']:
   images: Any = decoder.apply(variables, codes, *condition, train=False)
   return augmentation.to_pixels(images)
 
@@ -217,8 +224,8 @@ def _decode(
 def _check(given: Any, dtype: type, shape: tuple[int, ...], what: str) -> None:
   if not isinstance(given, np.ndarray | jax.Array):
     raise TypeError(
-      f'{what} are a {type(given).__name__}: expected one array of {what}; '
-      'stack a list with numpy.stack'
+      f'{what} are a {type(given).__name__}: expected one array; stack a list '
+      'with numpy.stack'
     )
   if given.dtype != dtype:
     raise TypeError(
@@ -231,4 +238,4 @@ def _check(given: Any, dtype: type, shape: tuple[int, ...], what: str) -> None:
       f'{what} have the shape {given.shape}: this model takes [{expected}]'
     )
   if not len(given):
-    raise ValueError(f'no {what} given: expected at least one')
+    raise ValueError(f'no {what}: expected at least one')

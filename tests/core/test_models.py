@@ -92,7 +92,7 @@ def test_a_gan_samples_and_refuses_to_encode(trained):
 def test_a_conditional_model_decodes_one_code_by_its_attributes(trained):
   model = trained['conditional']
   assert model.attribute_names == tuple(NAMES.split(','))
-  codes = np.repeat(model.prior(1), 2, axis=0)
+  codes = np.repeat(model.sample_prior(1), 2, axis=0)
   one, other = model.decode(codes, np.array([[0, 0, 0], [1, 1, 1]]))
   assert (one != other).any()
 

@@ -5,6 +5,7 @@ from tests import synthetic
 from vaegan_jax.data import cache
 from vaegan_jax.data.sources import faces
 from vaegan_jax.evaluation import attribute_vectors, editing
+from vaegan_jax.evaluation.features import oracles
 
 MODEL = synthetic.Model()
 SEEN = synthetic.Seen()
@@ -12,7 +13,7 @@ SEEN = synthetic.Seen()
 
 def vectors(model=MODEL, data=None, **settings):
   data = data or synthetic.dataset(seed=1, split='train')
-  return attribute_vectors.vectors(
+  return attribute_vectors.compute(
     model.encode(data.images),
     data.attributes,
     attribute_names=data.attribute_names,
@@ -21,7 +22,7 @@ def vectors(model=MODEL, data=None, **settings):
 
 
 def measure(model=MODEL, **settings):
-  return editing.measure(
+  return editing.edit_all(
     model,
     SEEN,
     **{
@@ -36,7 +37,7 @@ def measure(model=MODEL, **settings):
 def test_a_vector_is_the_mean_with_less_the_mean_without():
   codes = np.array([[1, 0], [3, 2], [0, 8]], np.float32)
   has = np.array([[True], [True], [False]])
-  found = attribute_vectors.vectors(
+  found = attribute_vectors.compute(
     codes, has, attribute_names=('a',), names=('a',), minimum=1
   )
   np.testing.assert_allclose(found.by_name['a'], [2, -7])
@@ -59,11 +60,11 @@ def test_an_attribute_that_few_images_have_or_lack_is_skipped():
 
 def test_a_model_whose_codes_are_attributes_flips_them_and_nothing_else():
   means = editing.summary(measure())
-  assert means['attribute_vectors/flipped'] == 1
-  assert means['attribute_vectors/leaked'] == 0
-  assert means['attribute_vectors/attributes'] == 4
-  assert means['attribute_vectors/flipped_random'] < 0.5
-  assert means['attribute_vectors/leaked_random'] > 0.02
+  assert means['flipped'] == 1
+  assert means['leaked'] == 0
+  assert means['attributes'] == 4
+  assert means['flipped_random'] < 0.5
+  assert means['leaked_random'] > 0.02
 
 
 def test_correlated_attributes_leak():
@@ -118,8 +119,8 @@ def test_edits_come_near_the_true_counterfactuals():
   edits = measure(test=test, counterfactual=counterfactual)
   assert asked == list(synthetic.NAMES)
   means = editing.summary(edits)
-  error = 'attribute_vectors/counterfactual_error'
-  distance = 'attribute_vectors/counterfactual_distance'
+  error = 'counterfactual_error'
+  distance = 'counterfactual_distance'
   assert means[error] < 0.2 * means[f'{error}_unchanged']
   assert means[distance] < 0.2 * means[f'{distance}_unchanged']
   # A band of four that is 100 levels off: sqrt(100^2 / 4).
@@ -140,22 +141,20 @@ def test_the_figure_s_attributes_are_celeba_s():
 
 def test_agreement_is_1_for_copies_and_half_for_strangers():
   test, others = synthetic.dataset(1000), synthetic.dataset(1000, seed=5)
-  assert attribute_vectors.agreement(SEEN, test.images, test.images) == 1
-  chance = attribute_vectors.agreement(SEEN, others.images, test.images)
+  assert oracles.agreement(SEEN, test.images, test.images) == 1
+  chance = oracles.agreement(SEEN, others.images, test.images)
   assert abs(chance - 0.5) < 0.05
   half = MODEL.decode(synthetic.Model(forgets=(0, 1)).encode(test.images))
-  np.testing.assert_allclose(
-    attribute_vectors.agreement(SEEN, half, test.images), 0.75
-  )
+  np.testing.assert_allclose(oracles.agreement(SEEN, half, test.images), 0.75)
 
 
 def test_agreement_of_scores_is_their_correlation():
   test, others = synthetic.dataset(1000), synthetic.dataset(1000, seed=5)
   judge = synthetic.Seen(binary=False)
   np.testing.assert_allclose(
-    attribute_vectors.agreement(judge, test.images, test.images), 1
+    oracles.agreement(judge, test.images, test.images), 1
   )
-  chance = attribute_vectors.agreement(judge, others.images, test.images)
+  chance = oracles.agreement(judge, others.images, test.images)
   assert abs(chance) < 0.1
 
 
@@ -164,7 +163,7 @@ def test_errors_say_what_is_wrong():
   with pytest.raises(ValueError, match='no attribute Halo'):
     vectors(names=('Halo',))
   with pytest.raises(ValueError, match='a row for each code'):
-    attribute_vectors.vectors(
+    attribute_vectors.compute(
       np.zeros((3, 2), np.float32),
       test.attributes,
       attribute_names=('a',) * 4,
@@ -173,6 +172,6 @@ def test_errors_say_what_is_wrong():
   stranger = synthetic.Seen()
   stranger.attribute_names = ('a', 'b', 'c', 'd')
   with pytest.raises(ValueError, match='oracle of this data set'):
-    editing.measure(MODEL, stranger, vectors=vectors(), test=test)
+    editing.edit_all(MODEL, stranger, vectors=vectors(), test=test)
   with pytest.raises(ValueError, match='same shape'):
-    attribute_vectors.agreement(SEEN, test.images[1:], test.images)
+    oracles.agreement(SEEN, test.images[1:], test.images)

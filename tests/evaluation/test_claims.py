@@ -35,17 +35,19 @@ def seeds(*differences):
   ],
 )
 def test_a_verdict_needs_two_seeds_that_agree(differences, verdict):
-  assert claims.judge(CLAIM, seeds(*differences)).verdict == verdict
+  assert claims.decide(CLAIM, seeds(*differences)).verdict == verdict
 
 
 def test_value_and_spread_are_mean_and_deviation_over_seeds():
-  finding = claims.judge(CLAIM, seeds(1.0, 2.0))
+  finding = claims.decide(CLAIM, seeds(1.0, 2.0))
   assert finding.value == pytest.approx(1.5)
   assert finding.spread == pytest.approx(math.sqrt(0.5))
 
 
 def test_what_was_not_measured_is_undecided():
-  finding = claims.judge(CLAIM, [{'a': {'m': 9.0}}, {'a': {}, 'b': {'m': 1.0}}])
+  finding = claims.decide(
+    CLAIM, [{'a': {'m': 9.0}}, {'a': {}, 'b': {'m': 1.0}}]
+  )
   assert finding.verdict == 'undecided'
   assert math.isnan(finding.value)
 

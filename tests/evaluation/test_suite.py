@@ -24,7 +24,7 @@ class Judge:
     stripes = np.array_split(pixels.astype(np.float32), 3, axis=1)
     return np.stack([s.mean((1, 2, 3)) / 255 for s in stripes], 1)
 
-  def holds(self, pixels):
+  def classify(self, pixels):
     return self.predict(pixels) > 0.5
 
   def features(self, pixels):
@@ -87,19 +87,19 @@ def rooms(found):
 
 
 def test_a_gan_is_measured_by_its_samples_alone(study):
-  assert rooms(suite.measure(Painter(encodes=False), study)) == {'samples'}
+  assert rooms(suite.evaluate(Painter(encodes=False), study)) == {'samples'}
 
 
 def test_a_conditional_model_is_asked_for_attributes(study):
   model = Painter(attribute_names=NAMES)
-  found = suite.measure(model, study, runs=2)
+  found = suite.evaluate(model, study, runs=2)
   assert rooms(found) == {'samples', 'reconstructions', 'similarity'}
   assert found['similarity/cosine'] > 0.99
 
 
 def test_a_dropped_attribute_lowers_what_ought_to_notice(study):
-  whole = suite.measure(Painter(attribute_names=NAMES), study, runs=2)
-  without = suite.measure(
+  whole = suite.evaluate(Painter(attribute_names=NAMES), study, runs=2)
+  without = suite.evaluate(
     Painter(attribute_names=NAMES, drops=1), study, runs=2
   )
   assert without['similarity/cosine'] < whole['similarity/cosine'] - 0.2
@@ -118,7 +118,7 @@ def test_a_model_of_some_attributes_is_asked_for_these_alone(study):
       smiling, blond = np.transpose(attributes)
       return paint(np.stack([blond, 0 * blond, smiling], 1))
 
-  found = suite.measure(Some(attribute_names=names), study, runs=2)
+  found = suite.evaluate(Some(attribute_names=names), study, runs=2)
   assert found['similarity/cosine'] > 0.99
 
 
@@ -132,7 +132,7 @@ def test_both_blur_and_grain_are_less_sharp_than_real_images(study):
       return np.clip(made, 0, 255).astype(np.uint8)
 
   whole, grainy = (
-    suite.measure(model(encodes=False), study)['samples/sharpness']
+    suite.evaluate(model(encodes=False), study)['samples/sharpness']
     for model in (Painter, Grainy)
   )
   assert grainy < whole - 0.1
@@ -143,7 +143,7 @@ def test_the_floor_is_that_of_real_images(study):
   floor = references['real']
   assert floor['samples/high_frequency_ratio'] == pytest.approx(1, abs=0.2)
   row = similarity.test_row(
-    study.judge, study.test.images, study.test.attributes
+    study.oracle, study.test.images, study.test.attributes
   )
   assert floor['similarity/cosine'] == pytest.approx(row.cosine)
   ignoring = references['ignoring']

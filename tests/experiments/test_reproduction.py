@@ -11,7 +11,7 @@ from experiments.configs import reproduce_faces
 from tests import small, synthetic
 from vaegan_jax.data.sources import faces
 from vaegan_jax.evaluation import suite
-from vaegan_jax.evaluation.features import oracle
+from vaegan_jax.evaluation.features import oracles
 
 
 def config(cache='', **changes):
@@ -66,9 +66,11 @@ def test_all_models_but_one_are_trained_conditionally_too(tmp_path):
 
 
 def seen():
-  judge = synthetic.Seen()
-  judge.held_out = oracle.Record(9, {'balanced_accuracy': np.full(4, 0.9)})
-  return judge
+  oracle = synthetic.Seen()
+  oracle.validation = oracles.Validation(
+    9, {'balanced_accuracy': np.full(4, 0.9)}
+  )
+  return oracle
 
 
 def kept(path, *, made):
@@ -108,7 +110,7 @@ def test_the_report_says_what_the_predictor_of_faces_learned_from(
     return seen()
 
   monkeypatch.setattr(suite, '_INDEPENDENT', 24)
-  monkeypatch.setattr(suite.oracle, 'load', load)
+  monkeypatch.setattr(suite.oracles, 'load', load)
   source = faces.Faces((16, 16), train=20, test=20)
   study = suite.prepare(source, directory=tmp_path)
   (learned,) = taught
@@ -131,7 +133,7 @@ def test_the_report_says_that_the_predictor_learned_from_training_images():
 @pytest.mark.slow
 def test_every_file_is_written_and_nothing_is_done_twice(tmp_path, monkeypatch):
   monkeypatch.setattr(suite, '_INDEPENDENT', 500)
-  monkeypatch.setattr(oracle, '_BATCH', 20)  # few are asked about at a time
+  monkeypatch.setattr(oracles, '_BATCH', 20)  # few are asked about at a time
   report = reproduction.run(config(tmp_path / 'cache'), tmp_path / 'all')
   folder = tmp_path / 'all'
   for name in (

@@ -27,7 +27,7 @@ class Model(inference.Model):
   def __init__(self):
     self.latent_size = 16
 
-  def prior(self, n, *, seed=0):
+  def sample_prior(self, n, *, seed=0):
     return normal(n, self.latent_size, seed=seed)
 
   def decode(self, codes, attributes=None):

@@ -1,22 +1,21 @@
-"""Claims as comparisons of measures, and the verdict that measurements give.
+"""Claims as inequalities between measures, and verdicts on them.
 
-A claim says that one measure exceeds another by a margin. It is put to the
-test once for each seed that models were trained with: it holds if it held for
-every one, fails if it held for none, and cannot be decided if the seeds
-disagree, if their mean is within two standard deviations of the margin, or if
-there is only one of them.
+A claim says that one measure exceeds another by a margin. It is tested once
+for each training seed. It holds if it holds for every seed and fails if it
+fails for every seed. It is undecided if the seeds disagree, if their mean is
+within two standard deviations of the margin, or if there is only one seed.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-# Model -> measure -> value, of one seed.
-Measures = Mapping[str, Mapping[str, float]]
+# Model -> measure -> value, for one seed.
+Measures: TypeAlias = Mapping[str, Mapping[str, float]]
 
 
 class Quantity(NamedTuple):
@@ -27,15 +26,15 @@ class Quantity(NamedTuple):
 
 
 class Claim(NamedTuple):
-  """What the paper says, as an inequality: greater - lesser > margin.
+  """A claim of the paper as an inequality: greater - lesser > margin.
 
   Attributes:
     statement: the claim in words.
     place: where the paper makes it.
-    greater: what is said to be greater.
-    lesser: than what.
-    margin: by how much, at least; in the measure's unit.
-    detail: why this measure stands for the claim.
+    greater: the quantity that is claimed to be greater.
+    lesser: the quantity that it is compared with.
+    margin: the smallest difference, in the unit of the measure.
+    detail: why this measure represents the claim.
   """
 
   statement: str
@@ -47,11 +46,11 @@ class Claim(NamedTuple):
 
 
 class Finding(NamedTuple):
-  """What became of a claim.
+  """The result of testing a claim.
 
   Attributes:
     claim: the claim.
-    values: greater - lesser of each seed; none where it was not measured.
+    values: greater - lesser for each seed; empty if it was not measured.
     verdict: 'holds', 'fails' or 'undecided'.
   """
 
@@ -61,23 +60,22 @@ class Finding(NamedTuple):
 
   @property
   def value(self) -> float:
-    """The mean over seeds; NaN if nothing was measured."""
+    """The mean over seeds; NaN if there is none."""
     return float(np.mean(self.values)) if self.values else float('nan')
 
   @property
   def spread(self) -> float:
-    """The standard deviation over seeds; NaN of fewer than two."""
+    """The standard deviation over seeds; NaN for fewer than two."""
     if len(self.values) < 2:
       return float('nan')
     return float(np.std(self.values, ddof=1))
 
 
-def judge(claim: Claim, seeds: Sequence[Measures]) -> Finding:
-  """Compares a claim with what was measured of each seed's models."""
+def decide(claim: Claim, seeds: Sequence[Measures]) -> Finding:
+  """Decides a claim from the measures of each seed."""
   differences = [
     _value(claim.greater, measures) - _value(claim.lesser, measures)
     for measures in seeds
-    if _is_measured(claim, measures)
   ]
   values = tuple(x for x in differences if math.isfinite(x))
   finding = Finding(claim, values, 'undecided')
@@ -89,12 +87,5 @@ def judge(claim: Claim, seeds: Sequence[Measures]) -> Finding:
   return finding._replace(verdict='holds' if all(held) else 'fails')
 
 
-def _is_measured(claim: Claim, measures: Measures) -> bool:
-  return all(
-    quantity.measure in measures.get(quantity.model, {})
-    for quantity in (claim.greater, claim.lesser)
-  )
-
-
 def _value(quantity: Quantity, measures: Measures) -> float:
-  return measures[quantity.model][quantity.measure]
+  return measures.get(quantity.model, {}).get(quantity.measure, math.nan)

@@ -1,31 +1,34 @@
-"""What adding visual attribute vectors to codes changes, and what it spares."""
+"""Measures what adding visual attribute vectors to codes changes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int, UInt8
 
+from vaegan_jax import inference
 from vaegan_jax.data import cache
 from vaegan_jax.evaluation import attribute_vectors
-from vaegan_jax.evaluation.features import oracle
+from vaegan_jax.evaluation.features import oracles
 
-Pixels = UInt8[np.ndarray, '_images _height _width colours']
-Codes = Float32[np.ndarray, '_images latent']
-Flags = Bool[np.ndarray, '_images attributes']
-# Places of images and the name of an attribute -> the same faces with that
-# attribute flipped: pixels, 0..255.
-Counterfactual = Callable[[Int[np.ndarray, ' images'], str], np.ndarray]
+Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width colours']
+Codes: TypeAlias = Float32[np.ndarray, '_images latent']
+Flags: TypeAlias = Bool[np.ndarray, '_images attributes']
+# Indices of test images and the name of an attribute -> pixels of the same
+# faces with that attribute flipped.
+Counterfactual: TypeAlias = Callable[
+  [Int[np.ndarray, ' images'], str], np.ndarray
+]
 
 
 class Distances(NamedTuple):
-  """Mean distances from images to their true counterfactuals.
+  """Mean distances between images and their true counterfactuals.
 
   Attributes:
     pixels: root mean square over an image's values, in levels of 0..255.
-    features: Euclidean, of the oracle's features.
+    features: Euclidean, in the oracle's features.
   """
 
   pixels: float
@@ -33,24 +36,23 @@ class Distances(NamedTuple):
 
 
 class Edit(NamedTuple):
-  """What adding one vector does.
+  """The effect of adding one vector.
 
-  It is measured on images that lack the attribute and whose reconstruction
-  lacks it too by the oracle's judgement, so that a reconstruction that has it
-  already does not count as success.
+  It is measured on images without the attribute whose reconstruction lacks it
+  too by the oracle, so an attribute that the reconstruction adds is no success.
 
   Attributes:
-    images: how many such images were edited.
-    flipped: share of them that have the attribute afterwards, by the oracle's
-      judgement.
+    images: the number of edited images.
+    flipped: the fraction of them that have the attribute afterwards, by the
+      oracle.
     flipped_random: the same for random vectors of the same length.
-    leaked: share of all other attributes whose judgement is not that of the
-      reconstruction. Attributes that the edit must change, such as another
-      colour of hair, are among them.
+    leaked: the fraction of all other attributes that differ from those of the
+      reconstruction. It includes attributes that the edit must change, such as
+      another hair colour.
     leaked_random: the same for random vectors.
-    edited: distances from edited images to the true counterfactuals, where
+    edited: distances between edited images and the true counterfactuals, where
       these are known.
-    unchanged: distances from plain reconstructions to the same.
+    unchanged: distances between plain reconstructions and the same.
   """
 
   images: int
@@ -63,10 +65,10 @@ class Edit(NamedTuple):
 
 
 class Edits(NamedTuple):
-  """What adding each vector does.
+  """The effect of adding each vector.
 
   Attributes:
-    by_name: of each attribute that could be measured.
+    by_name: the edit of each attribute that could be measured.
     skipped: attributes without a vector, and those that too few test images
       lack.
   """
@@ -75,9 +77,9 @@ class Edits(NamedTuple):
   skipped: tuple[str, ...]
 
 
-def measure(
-  model: attribute_vectors.Model,
-  judge: oracle.Oracle,
+def edit_all(
+  model: inference.Model,
+  oracle: oracles.Oracle,
   *,
   vectors: attribute_vectors.Vectors,
   test: cache.Dataset,
@@ -91,59 +93,62 @@ def measure(
   """Adds each vector to test images that lack its attribute.
 
   Args:
-    model: that encodes and decodes.
-    judge: of binary attributes, those of `test`.
-    vectors: of the same model.
-    test: images with attributes that neither model nor oracle were trained on.
-    visible: which attributes can be seen in which image; only where one can be
-      is it edited. All if None.
-    counterfactual: draws the true answer, if it is known: for cartoon faces
-      `lambda places, name: source.counterfactual('test', places, name).pixels`.
-    images: an attribute is added to that many, at most.
-    minimum: an attribute with fewer images to add it to is skipped.
-    random: how many random vectors an attribute is compared with.
-    seed: of the random vectors.
+    model: a model with an encoder.
+    oracle: predicts the binary attributes of `test`.
+    vectors: attribute vectors of the model.
+    test: images with attributes that neither model nor oracle was trained on.
+    visible: which attributes can be seen in which image; images where an
+      attribute cannot be seen are not edited. All if None.
+    counterfactual: draws the true counterfactuals, if they are known.
+    images: the maximum number of images to edit for each attribute.
+    minimum: attributes with fewer images to edit are skipped.
+    random: the number of random vectors to compare with.
+    seed: determines the random vectors.
 
   Raises:
-    ValueError: the oracle knows other attributes than the test images have, or
-      scores instead of attributes that hold or not.
+    ValueError: the oracle has other attributes than the test images, or its
+      attributes are scores.
   """
-  if test.attributes is None or test.attribute_names != judge.attribute_names:
+  if test.attributes is None or test.attribute_names != oracle.attribute_names:
     raise ValueError(
-      f'the oracle knows the attributes {judge.attribute_names}, the test '
+      f'the oracle has the attributes {oracle.attribute_names}, the test '
       f'images have {test.attribute_names}: load the oracle of this data set'
     )
-  whole = np.asarray(test.images)
-  studio = _Studio(model, judge, *_reconstruct(model, judge, whole))
-  lacking = ~test.attributes.astype(bool) & ~studio.holds
+  plain = _reconstruct(model, oracle, np.asarray(test.images))
+  lacking = ~test.attributes.astype(bool) & ~plain.has
   if visible is not None:
     lacking &= visible
   generator = np.random.default_rng(seed)
-  found, skipped = {}, [*vectors.skipped]
+  by_name, skipped = {}, [*vectors.skipped]
   for name, vector in vectors.by_name.items():
     column = test.attribute_names.index(name)
-    places = np.flatnonzero(lacking[:, column])[:images]
-    # Drawn for skipped ones too, so that one does not change the others.
+    indices = np.flatnonzero(lacking[:, column])[:images]
+    # Skipped attributes draw too, so that skipping one does not change others.
     directions = generator.normal(size=(random, len(vector)))
-    if len(places) < minimum:
+    if len(indices) < minimum:
       skipped.append(name)
       continue
     lengths = np.linalg.norm(directions, axis=1, keepdims=True)
-    others = directions * (np.linalg.norm(vector) / lengths)
-    truth = counterfactual(places, name) if counterfactual else None
-    found[name] = _measure(
-      studio, places, column=column, vector=vector, others=others, truth=truth
+    by_name[name] = _edit(
+      plain,
+      indices,
+      column=column,
+      vector=vector,
+      others=directions * (np.linalg.norm(vector) / lengths),
+      truth=counterfactual(indices, name) if counterfactual else None,
     )
-  return Edits(found, tuple(skipped))
+  return Edits(by_name, tuple(skipped))
 
 
 def summary(edits: Edits) -> dict[str, float]:
-  """Averages over attributes; names begin with 'attribute_vectors/'.
+  """Averages over attributes.
 
-  'flipped', 'flipped_random', 'leaked', 'leaked_random' as in `Edit`;
-  'attributes' counts those measured. Where the true counterfactuals are known,
-  'counterfactual_error' in levels of 0..255 and 'counterfactual_distance' in
-  oracle features, each also '_unchanged': that of plain reconstructions.
+  Returns:
+    'flipped', 'flipped_random', 'leaked' and 'leaked_random' as in `Edit`;
+    'attributes', the number of attributes. Where the true counterfactuals are
+    known, 'counterfactual_error' in levels of 0..255 and
+    'counterfactual_distance' in the oracle's features, and both for plain
+    reconstructions with the suffix '_unchanged'.
 
   Raises:
     ValueError: no attribute could be measured.
@@ -160,76 +165,74 @@ def summary(edits: Edits) -> dict[str, float]:
     for field in fields
   }
   means['attributes'] = float(len(each))
-  for suffix, kind in (('', 'edited'), ('_unchanged', 'unchanged')):
-    known = [getattr(one, kind) for one in each]
+  for suffix, field in (('', 'edited'), ('_unchanged', 'unchanged')):
+    known = [getattr(one, field) for one in each]
     if None not in known:
       pixels, features = np.mean(known, axis=0)
       means[f'counterfactual_error{suffix}'] = float(pixels)
       means[f'counterfactual_distance{suffix}'] = float(features)
-  return {f'attribute_vectors/{name}': x for name, x in means.items()}
+  return means
 
 
-class _Studio(NamedTuple):
-  """Who edits and judges, and the test images as they are without editing."""
+class _Plain(NamedTuple):
+  """Reconstructions of the test images without edits, and their models."""
 
-  model: attribute_vectors.Model
-  judge: oracle.Oracle
+  model: inference.Model
+  oracle: oracles.Oracle
   codes: Codes
   pixels: Pixels
-  holds: Flags
+  has: Flags
 
 
 def _reconstruct(
-  model: attribute_vectors.Model, judge: oracle.Oracle, pixels: Pixels
-) -> tuple[Codes, Pixels, Flags]:
-  codes = model.encode(pixels)
-  plain = model.decode(codes)
-  return codes, plain, judge.holds(plain)
+  model: inference.Model, oracle: oracles.Oracle, images: Pixels
+) -> _Plain:
+  codes = model.encode(images)
+  pixels = model.decode(codes)
+  return _Plain(model, oracle, codes, pixels, oracle.classify(pixels))
 
 
-def _measure(
-  studio: _Studio,
-  places: np.ndarray,
+def _edit(
+  plain: _Plain,
+  indices: np.ndarray,
   *,
   column: int,
   vector: np.ndarray,
   others: np.ndarray,
   truth: Pixels | None,
 ) -> Edit:
-  codes, before = studio.codes[places], studio.holds[places]
+  def edited_by(vector: np.ndarray) -> Pixels:
+    codes = plain.codes[indices]
+    return attribute_vectors.edit(plain.model, codes, vector=vector)
 
-  def change(edited: Pixels) -> tuple[float, float]:
-    changed = studio.judge.holds(edited) != before
+  def effect(edited: Pixels) -> tuple[float, float]:
+    changed = plain.oracle.classify(edited) != plain.has[indices]
     rest = np.delete(changed, column, axis=1)
     return float(changed[:, column].mean()), float(rest.mean())
 
-  edited = attribute_vectors.edit(studio.model, codes, vector=vector)
-  flipped, leaked = change(edited)
-  by_chance = [
-    change(attribute_vectors.edit(studio.model, codes, vector=v))
-    for v in others
-  ]
+  def distances(pixels: Pixels) -> Distances | None:
+    return None if truth is None else _distances(plain.oracle, pixels, truth)
+
+  edited = edited_by(vector)
+  flipped, leaked = effect(edited)
+  by_chance = [effect(edited_by(other)) for other in others]
   flipped_random, leaked_random = np.mean(by_chance, axis=0).tolist()
-  near = far = None
-  if truth is not None:
-    near = _distances(studio.judge, edited, truth)
-    far = _distances(studio.judge, studio.pixels[places], truth)
   return Edit(
-    images=len(places),
+    images=len(indices),
     flipped=flipped,
     flipped_random=flipped_random,
     leaked=leaked,
     leaked_random=leaked_random,
-    edited=near,
-    unchanged=far,
+    edited=distances(edited),
+    unchanged=distances(plain.pixels[indices]),
   )
 
 
 def _distances(
-  judge: oracle.Oracle, pixels: Pixels, truth: Pixels
+  oracle: oracles.Oracle, pixels: Pixels, truth: Pixels
 ) -> Distances:
   gap = pixels.astype(np.float64) - truth
-  features = judge.features(pixels) - judge.features(truth)
+  features = oracle.features(pixels) - oracle.features(truth)
   return Distances(
     pixels=float(np.sqrt(np.square(gap).mean((1, 2, 3))).mean()),
     features=float(np.linalg.norm(features, axis=1).mean()),

@@ -1,14 +1,14 @@
-"""The paper's table: do images have the attributes that were asked for?
+"""The paper's table: do conditional samples have the requested attributes?
 
-A conditional model makes images of each attribute vector of a test set, an
-oracle predicts their attributes, and these are compared with the query. The
-test set's own images give the figure that a perfect model would get; images
-of other queries give that of a model that ignores what it is asked.
+A conditional model makes images of each attribute vector of a test set (the
+queries), an oracle predicts their attributes, and these are compared with the
+queries. The test images themselves give the value of a perfect model; images
+of other queries give the value of a model that ignores its queries.
 
 Scores are compared as they are. Binary attributes and their probabilities are
-centred first, 2 p - 1: then an attribute that is asked to be absent counts as
-much as one asked to be present, and an undecided oracle adds nothing to the
-inner product. Of 0/1 vectors the cosine hardly sees what should be absent.
+centred first, 2 p - 1: absent attributes then count as much as present ones,
+and an undecided oracle adds nothing to the inner product. The cosine of 0/1
+vectors would hardly depend on absent attributes.
 
 Source: section 4.2 of the paper, and its table of attribute similarity.
 """
@@ -16,34 +16,33 @@ Source: section 4.2 of the paper, and its table of attribute similarity.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float64, Shaped, UInt8
 
-from vaegan_jax.evaluation.features import oracle
+from vaegan_jax.evaluation.features import oracles
 
-Pixels = UInt8[np.ndarray, '_images _height _width colours']
-Queries = Shaped[np.ndarray, 'queries attributes']
-# Attribute vectors and a seed -> an image of each.
-Generate = Callable[[np.ndarray, int], np.ndarray]
+Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width colours']
+Queries: TypeAlias = Shaped[np.ndarray, 'queries attributes']
+# Queries and a seed -> an image of each query.
+Generate: TypeAlias = Callable[[np.ndarray, int], np.ndarray]
 
 
 class Row(NamedTuple):
   """A row of the table.
 
   Attributes:
-    cosine: of an image's predicted attributes and its query, from -1 to 1: the
+    cosine: the cosine of predicted attributes and query, from -1 to 1: the
       best of `best_of` images, averaged over queries. The paper's figure.
-    cosine_mean: the same averaged over those images.
-    squared_error: summed over attributes, averaged over queries and runs: in
-      squared units of the scores; of binary attributes, one that is certainly
-      wrong costs 4.
-    deviation: of the error from run to run, its standard deviation; 0 of a
-      single run.
-    queries: how many.
-    best_of: images a query for the cosine.
-    runs: images a query for the error.
+    cosine_mean: the same, averaged over those images.
+    squared_error: summed over attributes, averaged over queries and runs, in
+      squared units of the scores. A binary attribute that is certainly wrong
+      adds 4.
+    deviation: the standard deviation of the error over runs; 0 for one run.
+    queries: the number of queries.
+    best_of: images per query for the cosine.
+    runs: images per query for the error.
   """
 
   cosine: float
@@ -57,7 +56,7 @@ class Row(NamedTuple):
 
 def table_row(
   generate: Generate,
-  judge: oracle.Oracle,
+  oracle: oracles.Oracle,
   queries: Queries,
   *,
   names: tuple[str, ...] | None = None,
@@ -65,39 +64,35 @@ def table_row(
   best_of: int = 10,
   seed: int = 0,
 ) -> Row:
-  """Measures a conditional model.
-
-  The images of the cosine are among those of the error.
+  """Measures a conditional model; cosine and error share their images.
 
   Args:
-    generate: makes an image of each attribute vector, others for each seed.
-    judge: predicts the attributes of images.
+    generate: makes an image of each query; other seeds, other images.
+    oracle: predicts the attributes of images.
     queries: attributes of test images, as the data set has them.
-    names: of their columns; all that the oracle knows, in its order, if None.
-    runs: images a query for the error.
-    best_of: images a query for the cosine.
-    seed: of the first run; the others count on.
+    names: the names of their columns; those of the oracle if None.
+    runs: images per query for the error.
+    best_of: images per query for the cosine.
+    seed: the seed of the first run; run i uses seed + i.
 
   Raises:
     ValueError: the queries do not fit the oracle, or a number is below 1.
   """
   if min(runs, best_of) < 1:
     raise ValueError(
-      f'runs = {runs} and best_of = {best_of}: give at least 1 each'
+      f'runs = {runs} and best_of = {best_of}: expected at least 1 each'
     )
-  names = judge.attribute_names if names is None else names
-  _check(judge, queries, names=names)
-  cosines, errors = [], []
-  for run in range(max(runs, best_of)):
-    pixels = generate(queries, seed + run)
-    cosine, error = _compare(judge, pixels, queries, names=names)
-    cosines.append(cosine)
-    errors.append(error.mean())
-  errors = errors[:runs]
-  chosen = np.stack(cosines[:best_of])
+  names = oracle.attribute_names if names is None else names
+  _check(oracle, queries, names=names)
+  comparisons = [
+    _compare(oracle, generate(queries, seed + run), queries, names=names)
+    for run in range(max(runs, best_of))
+  ]
+  cosines = np.stack([cosine for cosine, _ in comparisons[:best_of]])
+  errors = [error.mean() for _, error in comparisons[:runs]]
   return Row(
-    cosine=float(chosen.max(0).mean()),
-    cosine_mean=float(chosen.mean()),
+    cosine=float(cosines.max(0).mean()),
+    cosine_mean=float(cosines.mean()),
     squared_error=float(np.mean(errors)),
     deviation=float(np.std(errors, ddof=1)) if runs > 1 else 0.0,
     queries=len(queries),
@@ -106,23 +101,23 @@ def table_row(
   )
 
 
-def test_row(judge: oracle.Oracle, pixels: Pixels, queries: Queries) -> Row:
-  """Measures the test images themselves: one image a query.
+def test_row(oracle: oracles.Oracle, pixels: Pixels, queries: Queries) -> Row:
+  """Measures the test images themselves: one image per query.
 
   Raises:
     ValueError: the queries do not fit the oracle or the images.
   """
-  return table_row(lambda *_: pixels, judge, queries, runs=1, best_of=1)
+  return table_row(lambda *_: pixels, oracle, queries, runs=1, best_of=1)
 
 
 def ignoring(pixels: Pixels) -> Generate:
-  """Makes a model that ignores its queries: it gives the images of others.
+  """Returns a model that ignores its queries and draws from given images.
 
-  Its row is what images get for being good and varied, whatever is asked; a
-  conditional model has learned something where its own row is better.
+  Its row is the value of good and varied images alone; a conditional model
+  should exceed it.
 
   Args:
-    pixels: of the test images.
+    pixels: the test images.
   """
 
   def generate(queries: np.ndarray, seed: int) -> np.ndarray:
@@ -133,45 +128,45 @@ def ignoring(pixels: Pixels) -> Generate:
 
 
 def _compare(
-  judge: oracle.Oracle,
+  oracle: oracles.Oracle,
   pixels: Pixels,
   queries: Queries,
   *,
   names: tuple[str, ...],
 ) -> tuple[Float64[np.ndarray, ' queries'], Float64[np.ndarray, ' queries']]:
-  """Gives each query's cosine and squared error."""
+  """Computes the cosine and the squared error of each query."""
   if len(pixels) != len(queries):
     raise ValueError(
       f'{len(pixels)} images of {len(queries)} queries: expected one of each'
     )
-  asked = queries.astype(np.float64)
-  columns = [judge.attribute_names.index(name) for name in names]
-  shown = judge.predict(pixels)[:, columns].astype(np.float64)
-  if judge.binary:
-    asked, shown = 2 * asked - 1, 2 * shown - 1
-  lengths = np.linalg.norm(asked, axis=1) * np.linalg.norm(shown, axis=1)
-  inner = (asked * shown).sum(1)
-  # Vectors of no length point nowhere: their cosine is 0.
+  query = queries.astype(np.float64)
+  columns = [oracle.attribute_names.index(name) for name in names]
+  predicted = oracle.predict(pixels)[:, columns].astype(np.float64)
+  if oracle.binary:
+    query, predicted = 2 * query - 1, 2 * predicted - 1
+  lengths = np.linalg.norm(query, axis=1) * np.linalg.norm(predicted, axis=1)
+  inner = (query * predicted).sum(1)
+  # Vectors of length 0 have no direction: their cosine is 0.
   cosine = np.divide(inner, lengths, out=0 * inner, where=lengths > 0)
-  return cosine, np.square(asked - shown).sum(1)
+  return cosine, np.square(query - predicted).sum(1)
 
 
 def _check(
-  judge: oracle.Oracle, queries: Queries, *, names: tuple[str, ...]
+  oracle: oracles.Oracle, queries: Queries, *, names: tuple[str, ...]
 ) -> None:
-  unknown = [name for name in names if name not in judge.attribute_names]
+  unknown = [name for name in names if name not in oracle.attribute_names]
   if unknown:
     raise ValueError(
-      f'queries of {", ".join(unknown)}: the oracle knows '
-      f'{", ".join(judge.attribute_names)}'
+      f'queries of {", ".join(unknown)}: the oracle predicts '
+      f'{", ".join(oracle.attribute_names)}'
     )
   if not len(queries) or queries.shape[1] != len(names):
     raise ValueError(
       f'queries of shape {queries.shape}: expected at least one, of '
       f'{len(names)} attributes'
     )
-  if judge.binary and not np.isin(queries, (0, 1)).all():
+  if oracle.binary and not np.isin(queries, (0, 1)).all():
     raise ValueError(
       f'queries from {queries.min()} to {queries.max()}: expected 0 or 1, as '
-      'the oracle knows binary attributes'
+      'the attributes of the oracle are binary'
     )

@@ -1,8 +1,9 @@
-"""All that is measured of a trained model, by name.
+"""The evaluation suite: every measure of a trained model, by name.
 
-A study holds what a data set is measured with; `measure` runs a model through
-it. The names say what was looked at: 'samples/frechet',
-'reconstructions/psnr', 'attribute_vectors/flipped', 'similarity/cosine'.
+A study holds what the models of a data set are measured with; `evaluate` runs
+a model through every evaluator. A name is the evaluator's and the measure's:
+'samples/frechet', 'reconstructions/psnr', 'attribute_vectors/flipped',
+'similarity/cosine'.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool
@@ -19,45 +20,48 @@ from jaxtyping import Bool
 from vaegan_jax import inference
 from vaegan_jax.data import cache, sources
 from vaegan_jax.data.sources import faces
-from vaegan_jax.evaluation import attribute_vectors, editing, similarity
-from vaegan_jax.evaluation.features import oracle, random_network
+from vaegan_jax.evaluation import (
+  attribute_vectors,
+  editing,
+  features,
+  similarity,
+)
+from vaegan_jax.evaluation.features import oracles, predictor, random_network
 from vaegan_jax.evaluation.metrics import distances, quality
 
-# Raise it whenever the same model would get other numbers.
+# Increase it whenever the same model would get other numbers.
 VERSION = 2
-# Training images from which attribute vectors are computed.
+# Training images for the attribute vectors.
 _ENCODED = 5_000
-# Cartoon faces that the oracle learns from.
+# Cartoon faces that the oracle is trained on.
 _INDEPENDENT = 40_000
-# Fewer test images than that say nothing, and the figures want as many.
-_LEAST = 20
+# Distances of fewer test images mean nothing, and the figures need as many.
+_MINIMUM = 20
 
 
 class Study(NamedTuple):
-  """What a data set is measured with.
+  """What the models of a data set are measured with.
 
   Attributes:
-    train: images that models were trained on.
-    test: as many held-out images as are measured, in memory.
-    judge: predicts attributes; None where the data have none.
-    features: of images, for distances between sets of them.
+    train: the images that models were trained on.
+    test: held-out images, in memory.
+    oracle: predicts attributes; None where the data have none.
+    extract: computes features, for distances between sets of images.
     visible: which attributes the test images show, where that is known.
     counterfactual: draws test images again with an attribute flipped, where
-      that can be done.
-    learned: images apart that the judge learned from; None: those of `train`.
+      that is possible.
+    oracle_train: the images that the oracle was trained on, if not `train`.
+    inception: computes Inception's features, for the FID; None: no FID.
   """
 
   train: cache.Dataset
   test: cache.Dataset
-  judge: oracle.Oracle | None
-  features: quality.Extract
+  oracle: oracles.Oracle | None
+  extract: features.Extract
   visible: Bool[np.ndarray, 'images attributes'] | None = None
-  counterfactual: Callable[[np.ndarray, str], np.ndarray] | None = None
-  learned: cache.Dataset | None = None
-
-  def condition(self, model: inference.Model) -> np.ndarray | None:
-    """Gives the test images' attributes that a conditional model wants."""
-    return self.test.with_attributes(model.attribute_names).attributes
+  counterfactual: editing.Counterfactual | None = None
+  oracle_train: cache.Dataset | None = None
+  inception: features.Extract | None = None
 
 
 def prepare(
@@ -66,18 +70,20 @@ def prepare(
   directory: pathlib.Path | None = None,
   images: int = 2_000,
   oracle_steps: int = 2_000,
+  inception: features.Extract | None = None,
 ) -> Study:
-  """Prepares the study of a data set; its oracle is trained if there is none.
+  """Prepares the study of a data set; trains its oracle if there is none.
 
   Args:
-    source: of the images.
-    directory: where caches lie; the user's if None.
-    images: of the test split that are measured; all, if there are fewer.
-    oracle_steps: batches that the oracle is trained for.
+    source: the source of the images.
+    directory: the cache folder; the user's if None.
+    images: the maximum number of test images.
+    oracle_steps: the training steps of the oracle.
+    inception: Inception's features, from `inception.load`, for the FID.
 
   Raises:
-    ValueError: there are too few test images, or as `cache.load` and
-      `oracle.load` say.
+    ValueError: there are too few test images, or `cache.load` or
+      `oracles.load` raises it.
   """
   train, test = (
     cache.load(source, split=split, directory=directory)
@@ -85,135 +91,190 @@ def prepare(
   )
   places = test.spread(images)
   test = test.take(places)
-  if len(test.images) < _LEAST:
+  if len(test.images) < _MINIMUM:
     raise ValueError(
-      f'{len(test.images)} test images of {source.name} to measure: expected '
-      f'at least {_LEAST}; ask for more, or take a larger data set'
+      f'{len(test.images)} test images of {source.name}: expected at least '
+      f'{_MINIMUM}; ask for more, or take a larger data set'
     )
   if test.attributes is None:
-    features = random_network.features(test.images.shape[1:])
-    return Study(train, test, None, features)
-  visible = counterfactual = learned = None
+    extract = random_network.extractor(test.images.shape[1:])
+    return Study(train, test, None, extract, inception=inception)
+  visible = counterfactual = oracle_train = None
   if isinstance(source, faces.Faces):
     visible = source.visible('test', 0, source.length('test'))[places]
     counterfactual = functools.partial(_redraw, source, places)
-    # Of faces whose attributes are independent it learns what each looks like,
-    # not which others it comes with.
+    # Independent attributes teach the oracle the look of each attribute, not
+    # which attributes occur together.
     independent = dataclasses.replace(
       source, correlated=False, seed=source.seed + 1, train=_INDEPENDENT
     )
-    learned = cache.load(independent, split='train', directory=directory)
-  judge = oracle.load(
-    learned or train,
+    oracle_train = cache.load(independent, split='train', directory=directory)
+  oracle = oracles.load(
+    oracle_train or train,
     test,
+    recipe=predictor.Recipe(steps=oracle_steps),
     directory=directory,
-    steps=oracle_steps,
     visible=visible,
   )
   return Study(
     train,
     test,
-    judge,
-    judge.features,
+    oracle,
+    oracle.features,
     visible=visible,
     counterfactual=counterfactual,
-    learned=learned,
+    oracle_train=oracle_train,
+    inception=inception,
   )
 
 
-def measure(
+class Trial(NamedTuple):
+  """A model in a study.
+
+  Attributes:
+    model: trained on the study's data.
+    study: what it is measured with.
+    runs: images per query for the squared error of a conditional model; the
+      cosine takes the best of up to ten of them.
+    seed: the seed of the samples.
+  """
+
+  model: inference.Model
+  study: Study
+  runs: int
+  seed: int
+
+  def condition(self) -> np.ndarray | None:
+    """Returns the test images' attributes for a conditional model."""
+    names = self.model.attribute_names
+    return self.study.test.with_attributes(names).attributes
+
+
+Measures: TypeAlias = Iterator[tuple[str, float]]
+
+
+def _samples(trial: Trial) -> Measures:
+  count = len(trial.study.test.images)
+  pixels = trial.model.sample(count, trial.condition(), seed=trial.seed)
+  yield from _compare_samples(pixels, trial.study)
+
+
+def _reconstructions(trial: Trial) -> Measures:
+  if not trial.model.encodes:
+    return
+  study, images = trial.study, trial.study.test.images
+  pixels = trial.model.reconstruct(images, trial.condition())
+  pairs = quality.compare_pairs(pixels, images, extract=study.extract)
+  yield from pairs.items()
+  if study.oracle is not None:
+    yield 'agreement', oracles.agreement(study.oracle, pixels, images)
+
+
+def _attribute_vectors(trial: Trial) -> Measures:
+  model, study = trial.model, trial.study
+  oracle = study.oracle
+  if not model.encodes or model.attribute_names:
+    return
+  if oracle is None or not oracle.binary:
+    return
+  edits = editing.edit_all(
+    model,
+    oracle,
+    vectors=vectors(model, study),
+    test=study.test,
+    visible=study.visible,
+    counterfactual=study.counterfactual,
+    random=3,
+    seed=trial.seed,
+  )
+  # Empty if every reconstruction has all attributes.
+  if edits.by_name:
+    yield from editing.summary(edits).items()
+
+
+def _similarity(trial: Trial) -> Measures:
+  model, oracle, queries = trial.model, trial.study.oracle, trial.condition()
+  if oracle is None or queries is None:
+    return
+  row = similarity.table_row(
+    lambda rows, seed: model.sample(len(rows), rows, seed=seed),
+    oracle,
+    queries,
+    names=model.attribute_names,
+    runs=trial.runs,
+    best_of=min(10, trial.runs),
+    seed=trial.seed,
+  )
+  yield from _row(row)
+
+
+# What is measured. An evaluator yields nothing for models without it: a GAN has
+# no reconstructions, and only a conditional model has attribute similarity.
+EVALUATORS: Mapping[str, Callable[[Trial], Measures]] = {
+  'samples': _samples,
+  'reconstructions': _reconstructions,
+  'attribute_vectors': _attribute_vectors,
+  'similarity': _similarity,
+}
+
+
+def evaluate(
   model: inference.Model, study: Study, *, runs: int = 25, seed: int = 0
 ) -> dict[str, float]:
-  """Measures a model by everything that it and the data set permit.
+  """Runs every evaluator on a model.
 
   Args:
     model: trained on the study's data.
     study: what to measure with.
-    runs: images of each attribute vector for the squared error of a
-      conditional model; the cosine takes the best of up to ten of them.
-    seed: of the samples.
+    runs: as in `Trial`.
+    seed: the seed of the samples.
   """
-  images, condition = study.test.images, study.condition(model)
-  # Runs of one seed never share their draws with those of the next.
-  first = 1_000 * seed
-  samples = model.sample(len(images), condition, seed=first)
-  found = _samples(samples, images, study)
-  if model.encodes:
-    made = model.reconstruct(images, condition)
-    found |= _named('reconstructions', _reconstructions(made, study))
-  judge = study.judge
-  if model.encodes and judge and judge.binary and condition is None:
-    found |= _edits(model, study, judge, seed=first)
-  if judge is not None and condition is not None:
-    found |= _similarity(
-      similarity.table_row(
-        lambda queries, seed: model.sample(len(queries), queries, seed=seed),
-        judge,
-        condition,
-        names=model.attribute_names,
-        runs=runs,
-        best_of=min(10, runs),
-        seed=first,
-      )
-    )
-  return found
-
-
-def fid(
-  model: inference.Model,
-  study: Study,
-  *,
-  features: quality.Extract,
-  seed: int = 0,
-) -> float:
-  """Computes the Fréchet Inception distance of as many samples as test images.
-
-  Args:
-    model: trained on the study's data.
-    study: whose test images are the reference.
-    features: those of `inception.load`.
-    seed: of the samples.
-  """
-  images = study.test.images
-  samples = model.sample(len(images), study.condition(model), seed=1_000 * seed)
-  return distances.frechet(features(samples), features(images))
+  # A trial of one seed shares no draws with a trial of the next.
+  trial = Trial(model, study, runs, 1_000 * seed)
+  return {
+    name: value
+    for prefix, evaluator in EVALUATORS.items()
+    for name, value in _named(prefix, evaluator(trial)).items()
+  }
 
 
 def references(study: Study, *, runs: int = 25) -> dict[str, dict[str, float]]:
-  """Measures real images as if models had made them.
+  """Measures real images in place of samples.
 
   Returns:
-    'real': training images in the place of samples, of which no model can be
-    expected to be nearer to as many test images; and the test images as their
-    own answer to their attributes, the first row of the paper's table.
-    'ignoring': real test images, whatever attributes are asked for: what
-    images get for being good and varied alone.
+    'real': training images as samples, the floor for every model; and the test
+    images as samples for their own attributes, the first row of the paper's
+    table. 'ignoring': random test images for each query, the value of good and
+    varied images alone.
   """
   images = study.test.images
   others = study.train.take(study.train.spread(len(images))).images
-  real = _samples(others, images[: len(others)], study)
-  if study.judge is None:
+  real = _named('samples', _compare_samples(others, study))
+  if study.oracle is None:
     return {'real': real}
   queries = np.asarray(study.test.attributes)
+  own = similarity.test_row(study.oracle, images, queries)
   ignoring = similarity.table_row(
     similarity.ignoring(images),
-    study.judge,
+    study.oracle,
     queries,
     runs=runs,
     best_of=min(10, runs),
   )
-  real |= _similarity(similarity.test_row(study.judge, images, queries))
-  return {'real': real, 'ignoring': _similarity(ignoring)}
+  return {
+    'real': real | _named('similarity', _row(own)),
+    'ignoring': _named('similarity', _row(ignoring)),
+  }
 
 
 def vectors(model: inference.Model, study: Study) -> attribute_vectors.Vectors:
   """Computes the attribute vectors of the paper's figure 5.
 
-  Where the data have none of its attributes, those of all that they have.
+  If the data have none of its attributes, all attributes of the data count.
   """
   some = study.train.take(study.train.spread(_ENCODED))
   known = some.attribute_names
-  return attribute_vectors.vectors(
+  return attribute_vectors.compute(
     model.encode(some.images),
     np.asarray(some.attributes) > 0,
     attribute_names=known,
@@ -229,45 +290,23 @@ def _redraw(
   return source.counterfactual('test', places[chosen], name).pixels
 
 
-def _samples(
-  pixels: np.ndarray, images: np.ndarray, study: Study
-) -> dict[str, float]:
-  found = distances.samples(pixels, images, features=study.features)
-  ratio = found['high_frequency_ratio']
-  # 1 is as sharp as real; both blur and grain are less.
-  found['sharpness'] = min(ratio, 1 / ratio) if ratio > 0 else 0.0
-  return _named('samples', found)
+def _compare_samples(pixels: np.ndarray, study: Study) -> Measures:
+  """Compares images with as many test images."""
+  images = study.test.images[: len(pixels)]
+  measures = distances.compare_sets(pixels, images, extract=study.extract)
+  yield from measures.items()
+  ratio = measures['high_frequency_ratio']
+  # 1 is as sharp as real images; blur and noise both lower it.
+  yield 'sharpness', min(ratio, 1 / ratio) if ratio > 0 else 0.0
+  if study.inception is not None:
+    pair = study.inception(pixels), study.inception(images)
+    yield 'fid', distances.frechet(*pair)
 
 
-def _edits(
-  model: inference.Model, study: Study, judge: oracle.Oracle, *, seed: int
-) -> dict[str, float]:
-  edits = editing.measure(
-    model,
-    judge,
-    vectors=vectors(model, study),
-    test=study.test,
-    visible=study.visible,
-    counterfactual=study.counterfactual,
-    random=3,
-    seed=seed,
-  )
-  # None can be measured of a model whose every image has all attributes.
-  return editing.summary(edits) if edits.by_name else {}
+def _row(row: similarity.Row) -> Measures:
+  for name in ('cosine', 'cosine_mean', 'squared_error', 'deviation'):
+    yield name, getattr(row, name)
 
 
-def _reconstructions(made: np.ndarray, study: Study) -> dict[str, float]:
-  images = study.test.images
-  found = quality.reconstructions(made, images, features=study.features)
-  if study.judge is not None:
-    found['agreement'] = attribute_vectors.agreement(study.judge, made, images)
-  return found
-
-
-def _similarity(row: similarity.Row) -> dict[str, float]:
-  names = ('cosine', 'cosine_mean', 'squared_error', 'deviation')
-  return _named('similarity', {name: getattr(row, name) for name in names})
-
-
-def _named(prefix: str, values: Mapping[str, float]) -> dict[str, float]:
-  return {f'{prefix}/{name}': float(value) for name, value in values.items()}
+def _named(prefix: str, measures: Measures) -> dict[str, float]:
+  return {f'{prefix}/{name}': float(value) for name, value in measures}

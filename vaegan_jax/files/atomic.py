@@ -61,6 +61,11 @@ def remove_hidden(parent: pathlib.Path) -> None:
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
+  """Writes a text file in UTF-8, as `write_bytes` does."""
+  write_bytes(path, text.encode())
+
+
+def write_bytes(path: pathlib.Path, content: bytes) -> None:
   """Writes a file, or replaces it, in one move.
 
   Raises:
@@ -68,7 +73,7 @@ def write_text(path: pathlib.Path, text: str) -> None:
   """
   temporary = path.with_name(f'.{path.name}.{os.getpid()}')
   try:
-    temporary.write_text(text, encoding='utf-8')
+    temporary.write_bytes(content)
     sync(temporary)
     os.replace(temporary, path)
   finally:

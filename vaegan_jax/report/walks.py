@@ -43,7 +43,7 @@ def random_walk(
     attributes: what each walker keeps on its way, for a conditional model.
     seed: another seed, other walks; the first are the same for any number.
   """
-  draws = model.prior(2 * _HARMONICS * walkers, seed=seed)
+  draws = model.sample_prior(2 * _HARMONICS * walkers, seed=seed)
   waves = draws.reshape(walkers, 2 * _HARMONICS, model.latent_size)
   codes = loop(waves.swapaxes(0, 1), frames=frames)
   return _decode(model, codes, attributes)

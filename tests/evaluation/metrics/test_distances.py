@@ -85,10 +85,10 @@ def test_kernel_is_unbiased():
   assert min(values) < 0 < max(values)
 
 
-def test_manifold_by_hand_on_a_line():
+def test_prdc_by_hand_on_a_line():
   reference = points(0, 1, 2, 10)  # radii of 1 neighbour: 1, 1, 1, 8
   samples = points(0.5, 2.5, 30)  # radii: 2, 2, 27.5
-  result = distances.manifold(samples, reference, neighbours=1)
+  result = distances.prdc(samples, reference, neighbours=1)
   # 0.5 lies in the balls of 0 and 1; 2.5 in those of 2 and 10.
   assert result.precision == pytest.approx(2 / 3)
   assert result.density == pytest.approx(4 / 3)
@@ -97,35 +97,35 @@ def test_manifold_by_hand_on_a_line():
   assert result.recall == 1
 
 
-def test_manifold_by_hand_in_a_plane():
+def test_prdc_by_hand_in_a_plane():
   reference = points([0, 0], [0, 3], [4, 0])  # to the 2nd: 4, 5, 5
   samples = points([1, 0], [1, 1], [9, 0])  # to the 2nd: 8, sqrt 65, sqrt 65
-  result = distances.manifold(samples, reference, neighbours=2)
+  result = distances.prdc(samples, reference, neighbours=2)
   # (1, 0) and (1, 1) lie in all balls, (9, 0) in that of (4, 0): on its edge.
   assert result.precision == 1
   assert result.density == pytest.approx((3 + 3 + 1) / (2 * 3))
   assert result.recall == result.coverage == 1
 
 
-def test_manifold_of_a_set_and_itself_is_full():
+def test_prdc_of_a_set_and_itself_is_full():
   x = normal(60, 4)
-  result = distances.manifold(x, x)
+  result = distances.prdc(x, x)
   assert result[:2] == (1, 1)
   assert result.coverage == 1
   # Each point lies in its own ball and, on average, in five others.
   assert result.density == pytest.approx(6 / 5)
 
 
-def test_manifold_of_sets_far_apart_is_empty():
+def test_prdc_of_sets_far_apart_is_empty():
   x = normal(40, 4)
-  assert distances.manifold(x + 100, x) == (0, 0, 0, 0)
+  assert distances.prdc(x + 100, x) == (0, 0, 0, 0)
 
 
-def test_manifold_is_not_deceived_by_one_outlier_of_the_reference():
+def test_prdc_is_not_deceived_by_one_outlier_of_the_reference():
   """Precision is, which is why Naeem et al. proposed the other two."""
   reference = np.concatenate([normal(50, 2), points([1000, 0])])
   samples = normal(50, 2) + np.float32([500, 0])
-  result = distances.manifold(samples, reference)
+  result = distances.prdc(samples, reference)
   assert result.precision == 1
   assert result.coverage < 0.05
   assert result.density == pytest.approx(1 / 5)
@@ -133,9 +133,9 @@ def test_manifold_is_not_deceived_by_one_outlier_of_the_reference():
 
 def test_parts_change_no_distance(monkeypatch):
   a, b = normal(50, 6), normal(41, 6, seed=1) + 0.3
-  whole = distances.kernel(a, b), *distances.manifold(a, b)
+  whole = distances.kernel(a, b), *distances.prdc(a, b)
   monkeypatch.setattr(distances, '_ROWS', 7)
-  parts = distances.kernel(a, b), *distances.manifold(a, b)
+  parts = distances.kernel(a, b), *distances.prdc(a, b)
   np.testing.assert_allclose(parts, whole, rtol=1e-9)
 
 
@@ -199,8 +199,8 @@ def held_out(pixels):
 
 @pytest.fixture(scope='module')
 def measure(real):
-  features = random_network.features((32, 32, 3), seed=0)
-  return lambda pixels: distances.samples(pixels, real, features=features)
+  extract = random_network.extractor((32, 32, 3), seed=0)
+  return lambda pixels: distances.compare_sets(pixels, real, extract=extract)
 
 
 @pytest.fixture(scope='module')
@@ -300,7 +300,7 @@ def test_a_seed_decides_the_sliced_distance(real, held_out):
 
 def test_random_features_are_a_function_of_the_seed_and_the_image(real):
   extract, again, other = (
-    random_network.features((32, 32, 3), seed=seed) for seed in (0, 0, 1)
+    random_network.extractor((32, 32, 3), seed=seed) for seed in (0, 0, 1)
   )
   features = extract(real[:300])
   assert features.shape == (300, 448)
@@ -316,13 +316,13 @@ def test_errors_say_what_was_given(real):
   x = normal(5, 3)
   with pytest.raises(ValueError, match='reference of 1 images'):
     distances.frechet(x, x[:1])
-  with pytest.raises(ValueError, match='not finite'):
+  with pytest.raises(ValueError, match='NaN or infinity'):
     distances.kernel(x, np.full_like(x, np.nan))
   with pytest.raises(ValueError, match='neighbours = 5 of 5'):
-    distances.manifold(x, x)
+    distances.prdc(x, x)
   with pytest.raises(ValueError, match='one size'):
     pyramids.sliced_wasserstein(real[:, :16], real)
   with pytest.raises(ValueError, match='at least 7x7'):
     pyramids.sliced_wasserstein(real[:, :6], real[:, :6])
   with pytest.raises(ValueError, match=r'takes \[N, 32, 32, 3\]'):
-    random_network.features((32, 32, 3))(real[:, :16])
+    random_network.extractor((32, 32, 3))(real[:, :16])

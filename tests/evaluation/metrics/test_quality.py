@@ -131,8 +131,7 @@ def test_feature_distance_of_other_images_is_about_one(real):
 
 def test_reconstructions_get_worse_with_noise_in_every_measure(real):
   mild, strong = (
-    quality.reconstructions(noisy(real, sd), real, features=flat)
-    for sd in (5, 20)
+    quality.compare_pairs(noisy(real, sd), real, extract=flat) for sd in (5, 20)
   )
   assert list(mild) == [
     'psnr',
@@ -150,9 +149,9 @@ def test_reconstructions_get_worse_with_noise_in_every_measure(real):
 
 def test_parts_change_nothing(real, monkeypatch):
   other = noisy(real, 10)
-  whole = quality.reconstructions(other, real, features=flat)
-  monkeypatch.setattr(quality, '_PART', 10)
-  parts = quality.reconstructions(other, real, features=flat)
+  whole = quality.compare_pairs(other, real, extract=flat)
+  monkeypatch.setattr(quality, '_CHUNK', 10)
+  parts = quality.compare_pairs(other, real, extract=flat)
   assert parts == pytest.approx(whole, rel=1e-6)
 
 

@@ -1,1 +1,15 @@
-"""Networks whose features the metrics compare."""
+"""Features: a vector for each image, in which sets of images are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width colours']
+Features: TypeAlias = Float32[np.ndarray, '_images _features']
+# The interface of every kind of features: an oracle's, Inception's or those of
+# a random network.
+Extract: TypeAlias = Callable[[np.ndarray], Features]

@@ -1,20 +1,19 @@
-"""Inception-v3 as the Fréchet inception distance (FID) wants it.
+"""Inception-v3 as the Fréchet inception distance (FID) uses it.
 
-The network of 2015 whose 2048 features after the last pooling every published
-FID is computed in. Its weights are not part of this project: the user brings
-pt_inception-2015-12-05-6726825d.pth, which `experiments.convert_inception`
-turns into the .npz that `load` reads.
+Published FIDs are computed in the 2048 features after the last pooling of this
+network of 2015. Its weights are not part of this project: the user downloads
+pt_inception-2015-12-05-6726825d.pth, and `experiments.convert_inception` turns
+it into the safetensors file that `load` reads.
 
-Source: Szegedy et al. (2015); Heusel et al. (2017) for its use; the layers'
-names and the three places where it differs from torchvision's network from
-pytorch-fid (github.com/mseitzer/pytorch-fid): averages that do not count the
-padding, a maximum instead of an average in Mixed_7c, 1008 classes.
+Source: Szegedy et al. (2015); Heusel et al. (2017) for the FID; pytorch-fid
+(github.com/mseitzer/pytorch-fid) for the names of the layers and the three
+differences from torchvision's network: averages do not count the padding,
+Mixed_7c takes a maximum instead of an average, and there are 1008 classes.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import pathlib
 from collections.abc import Callable, Mapping
 
@@ -23,123 +22,109 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from jax import lax
-from jaxtyping import Array, Float32, UInt8
+from jaxtyping import Array, Float, Float32
 
-from vaegan_jax.data import chunks, npy
-from vaegan_jax.evaluation.metrics import quality
+from vaegan_jax.data import chunks
+from vaegan_jax.evaluation import features
+from vaegan_jax.evaluation.features import weights
+from vaegan_jax.files import checksums
 
 SIDE = 299
 EPSILON = 1e-3  # of every batch normalisation
+ABOUT = {'network': 'Inception-v3 of 2015-12-05'}
 
-_BATCH = 32  # images a call: bounds memory, and one shape is compiled
-Weights = dict[str, np.ndarray]
+_BATCH = 32  # images per call: bounds memory, and one shape is compiled
 
-# The variables of a layer, by the names of PyTorch.
+# The variables of a layer, by PyTorch's names.
 _KERNEL = 'conv.weight'
-_STATISTICS = ('bn.weight', 'bn.bias', 'bn.running_mean', 'bn.running_var')
+_NORMALISATION = ('bn.weight', 'bn.bias', 'bn.running_mean', 'bn.running_var')
+
+_Images = Float[Array, 'batch _height _width _channels']
 
 
-def load(path: pathlib.Path, *, sha256: str) -> quality.Extract:
-  """Makes the features of a file of weights.
+def load(path: pathlib.Path, *, sha256: str) -> features.Extract:
+  """Loads the feature extractor from a file of weights.
 
   Args:
-    path: an .npz that `experiments.convert_inception` wrote.
-    sha256: of that file, as the converter printed it.
+    path: a file that `experiments.convert_inception` wrote.
+    sha256: the SHA-256 of that file, as the converter printed it.
 
   Returns:
-    A function of pixels of any size, 1 or 3 colours, to float32 [images,
+    A function of pixels of any size with 1 or 3 colours to float32 [images,
     2048].
 
   Raises:
-    ValueError: another file, or not the weights of this network.
+    ValueError: the file is another one, or does not hold these weights.
   """
-  content = path.read_bytes()
-  digest = hashlib.sha256(content).hexdigest()
+  digest = checksums.file_digest(path)
   if digest != sha256.lower():
     raise ValueError(
       f'{path} has the SHA-256 {digest}, expected {sha256}: convert the '
-      'weights again, or state the sum that the converter printed'
+      'weights again, or pass the sum that the converter printed'
     )
-  try:
-    return features(npy.load_npz(content))
-  except ValueError as error:
-    raise ValueError(f'{path}: {error}') from error
+  return extractor(weights.read(path, about=ABOUT))
 
 
-def features(weights: Mapping[str, np.ndarray]) -> quality.Extract:
-  """Makes the features of weights by PyTorch's names.
+def extractor(found: Mapping[str, np.ndarray]) -> features.Extract:
+  """Makes the feature extractor from weights by PyTorch's names.
 
   Raises:
     ValueError: a weight is missing or has another shape.
   """
-  check(weights)
-  variables = {name: jnp.asarray(weights[name]) for name in shapes()}
+  variables = {name: jnp.asarray(x) for name, x in select(found).items()}
 
-  def extract(
-    pixels: UInt8[np.ndarray, '_images _height _width _colours'],
-  ) -> Float32[np.ndarray, '_images features']:
+  def extract(pixels: features.Pixels) -> features.Features:
     if pixels.shape[-1] not in (1, 3) or not len(pixels):
       raise ValueError(
         f'pixels of shape {pixels.shape}: expected at least one image of 1 or '
         '3 colours'
       )
-    return chunks.apply(
-      functools.partial(_features, variables), (pixels,), size=_BATCH
-    )
+    apply = functools.partial(_features, variables)
+    return chunks.apply(apply, (pixels,), size=_BATCH)
 
   return extract
 
 
-def select(tensors: Mapping[str, np.ndarray]) -> Weights:
-  """Selects this network's weights, as float32, from those of a file.
+def select(found: Mapping[str, np.ndarray]) -> weights.Weights:
+  """Selects the weights of this network, as float32.
 
-  The classifier and the counters of batches are left out.
+  Leaves out the classifier and the batch counters of PyTorch's file.
 
   Raises:
     ValueError: a weight is missing or has another shape.
   """
-  check(tensors)
-  return {name: tensors[name].astype(np.float32) for name in shapes()}
-
-
-def check(weights: Mapping[str, np.ndarray]) -> None:
-  """Raises ValueError unless each weight is there in its shape."""
   for name, shape in shapes().items():
-    if name not in weights:
+    if name not in found:
       raise ValueError(
         f'no weight {name}: expected the Inception of pytorch-fid, '
         'pt_inception-2015-12-05-6726825d.pth'
       )
-    if weights[name].shape != shape:
+    if found[name].shape != shape:
       raise ValueError(
-        f'{name} has the shape {weights[name].shape}, expected {shape}: these '
+        f'{name} has the shape {found[name].shape}, expected {shape}: these '
         'are the weights of another network'
       )
+  return {name: found[name].astype(np.float32) for name in shapes()}
 
 
 @functools.cache
 def shapes() -> dict[str, tuple[int, ...]]:
-  """Gives the shape of each weight; kernels are [out, in, height, width]."""
+  """Returns the shape of each weight; kernels are [out, in, height, width]."""
   layers = _Layers()
   image = jax.ShapeDtypeStruct((1, SIDE, SIDE, 3), jnp.float32)
   jax.eval_shape(functools.partial(_network, layers), image)
   return layers.shapes
 
 
-def network(weights: Mapping[str, Array], images: Array) -> Array:
-  """Computes the features [batch, 2048] of images of 299x299 in [-1, 1]."""
-  return _network(_Layers(weights), images)
-
-
 class _Layers:
-  """Applies the layers: a convolution, its normalisation, ReLU.
+  """Applies layers: a convolution, its normalisation, a ReLU.
 
-  Without weights it takes zeros, and notes the shape that each must have.
+  Without variables it uses zeros. It records the shape of each variable.
   """
 
-  def __init__(self, weights: Mapping[str, Array] | None = None):
+  def __init__(self, variables: Mapping[str, Array] | None = None):
     self.shapes: dict[str, tuple[int, ...]] = {}
-    self._weights = weights
+    self._variables = variables
 
   def __call__(
     self,
@@ -151,35 +136,35 @@ class _Layers:
     stride: int = 1,
     padding: str = 'SAME',
   ) -> Array:
-    """Applies one; all strides but 1 come without padding."""
-    height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
-    weight = self._get(
-      f'{name}.{_KERNEL}', channels, x.shape[-1], height, width
-    )
-    scale, bias, mean, variance = (
-      self._get(f'{name}.{statistic}', channels) for statistic in _STATISTICS
-    )
+    """Applies one layer; strides above 1 use no padding."""
+    sides = (kernel, kernel) if isinstance(kernel, int) else kernel
     x = lax.conv_general_dilated(
       x,
-      weight,
+      self._get(f'{name}.{_KERNEL}', channels, x.shape[-1], *sides),
       (stride, stride),
       padding if stride == 1 else 'VALID',
       dimension_numbers=('NHWC', 'OIHW', 'NHWC'),
     )
+    scale, bias, mean, variance = (
+      self._get(f'{name}.{part}', channels) for part in _NORMALISATION
+    )
     return nn.relu((x - mean) * lax.rsqrt(variance + EPSILON) * scale + bias)
 
   def chain(self, x: Array, name: str, *layers: tuple) -> Array:
-    """Applies several, numbered after the name from 1."""
+    """Applies several layers, numbered from 1 behind the name."""
     for i, (channels, kernel) in enumerate(layers, 1):
       x = self(x, f'{name}_{i}', channels, kernel)
     return x
 
   def _get(self, name: str, *shape: int) -> Array:
     self.shapes[name] = shape
-    return jnp.zeros(shape) if self._weights is None else self._weights[name]
+    return (
+      jnp.zeros(shape) if self._variables is None else self._variables[name]
+    )
 
 
-def _network(layer: _Layers, x: Array) -> Array:
+def _network(layer: _Layers, x: _Images) -> Float[Array, 'batch features']:
+  """Computes the 2048 features of images of 299x299 in [-1, 1]."""
   x = layer(x, 'Conv2d_1a_3x3', 32, 3, stride=2)
   x = layer(x, 'Conv2d_2a_3x3', 32, 3, padding='VALID')
   x = layer(x, 'Conv2d_2b_3x3', 64, 3)
@@ -194,7 +179,7 @@ def _network(layer: _Layers, x: Array) -> Array:
     x = _mixed_6(layer, x, f'Mixed_{name}', channels)
   x = _mixed_7a(layer, x, 'Mixed_7a')
   x = _mixed_7(layer, x, 'Mixed_7b', _average)
-  # A maximum here alone: an oversight of 2015 that the weights are used to.
+  # Only this block takes a maximum, likely an oversight of 2015 (pytorch-fid).
   x = _mixed_7(layer, x, 'Mixed_7c', _maximum)
   return x.mean(axis=(1, 2))
 
@@ -272,26 +257,28 @@ def _average(x: Array) -> Array:
 
 
 @jax.jit
-def _features(weights: Mapping[str, Array], pixels: Array) -> Array:
+def _features(
+  variables: Mapping[str, Array], pixels: Array
+) -> Float[Array, 'batch features']:
   colour = jnp.broadcast_to(pixels, (*pixels.shape[:3], 3)).astype(jnp.float32)
-  down, right = (_resizing(n) for n in pixels.shape[1:3])
+  down, right = (_resize_matrix(n) for n in pixels.shape[1:3])
   exact = lax.Precision.HIGHEST
   x = jnp.einsum('yh,nhwc->nywc', down, colour, precision=exact)
   x = jnp.einsum('xw,nywc->nyxc', right, x, precision=exact)
-  return network(weights, (x - 128) / 128)
+  return _network(_Layers(variables), (x - 128) / 128)
 
 
-def _resizing(size: int) -> Float32[np.ndarray, 'new old']:
-  """Weighs the two pixels on either side of each place of 299.
+def _resize_matrix(size: int) -> Float32[np.ndarray, 'new old']:
+  """Builds the matrix that resizes one axis to 299 pixels.
 
-  As TensorFlow 1 did, in which published distances were computed: places are
-  counted from the corner of an image, and nothing is smoothed beforehand.
+  It interpolates as TensorFlow 1 did for the published distances: between two
+  pixels, with positions counted from the corner, without smoothing.
   """
-  places = np.arange(SIDE) * (size / SIDE)
-  before = places.astype(int)
+  positions = np.arange(SIDE) * (size / SIDE)
+  before = positions.astype(int)
   after = np.minimum(before + 1, size - 1)
-  weights = np.zeros((SIDE, size))
+  matrix = np.zeros((SIDE, size))
   rows = np.arange(SIDE)
-  np.add.at(weights, (rows, before), 1 - (places - before))
-  np.add.at(weights, (rows, after), places - before)
-  return weights.astype(np.float32)
+  np.add.at(matrix, (rows, before), 1 - (positions - before))
+  np.add.at(matrix, (rows, after), positions - before)
+  return matrix.astype(np.float32)

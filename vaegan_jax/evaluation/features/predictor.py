@@ -1,13 +1,13 @@
-"""The network behind an oracle, and its training.
+"""The network of an oracle and its training.
 
 Source: section 4.2 of the paper, whose predictor has almost the architecture
-of Enc (recalled); how it is trained is not told, so that part is ours.
+of Enc (recalled). The paper does not describe its training; this one is ours.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +15,13 @@ import numpy as np
 import optax
 import tqdm
 from flax import linen as nn
-from jaxtyping import Array, Float, Float32, Shaped
+from jaxtyping import Array, Float, Float32, PRNGKeyArray, Shaped, UInt8
 
 from vaegan_jax.core import augmentation, layers
 from vaegan_jax.data import batches, cache
+
+# Flax's collections: 'params' and 'batch_stats'.
+Variables: TypeAlias = dict[str, Any]
 
 _CHANNELS = (64, 128, 256)  # of Enc
 
@@ -27,9 +30,9 @@ class Predictor(nn.Module):
   """Maps images to features and to an output for each attribute.
 
   Attributes:
-    outputs: how many attributes there are.
-    width: share of the channels of the paper's Enc.
-    hidden: units of the dense layer, and so the number of features.
+    outputs: the number of attributes.
+    width: the channels as a fraction of those of the paper's Enc.
+    hidden: the units of the dense layer, and so the number of features.
   """
 
   outputs: int
@@ -42,17 +45,16 @@ class Predictor(nn.Module):
   ) -> tuple[Float[Array, 'batch hidden'], Float[Array, 'batch outputs']]:
     """Computes features and outputs.
 
-    Features are taken before the ReLU: normalised and nearly Gaussian, as a
-    Frechet distance supposes, where half of the ReLU's values would be 0.
+    Features are taken before the ReLU: normalised and nearly Gaussian, as the
+    Fréchet distance assumes. After the ReLU half of them would be 0.
     """
     x = images
     for i, channels in enumerate(_CHANNELS, 1):
       channels = max(1, round(self.width * channels))
       x = layers.Convolution(channels, name=f'convolution_{i}')(x)
       x = layers.Normalise(name=f'normalise_{i}')(x, train=train)
-    x = nn.Dense(self.hidden, use_bias=False, name='dense')(
-      x.reshape(len(x), -1)
-    )
+    x = x.reshape(len(x), -1)
+    x = nn.Dense(self.hidden, use_bias=False, name='dense')(x)
     features = nn.BatchNorm(
       use_running_average=not train,
       momentum=0.9,
@@ -63,11 +65,11 @@ class Predictor(nn.Module):
 
 
 class Scale(NamedTuple):
-  """How an attribute's values and the outputs of a Predictor are related.
+  """Relates the values of attributes to the outputs of a Predictor.
 
   Attributes:
-    binary: whether attributes hold or not, rather than having a score.
-    mean: of each attribute over the training images.
+    binary: whether attributes are binary, rather than scores.
+    mean: the mean of each attribute over the training images.
     deviation: its standard deviation; 1 where that is 0.
   """
 
@@ -80,32 +82,40 @@ class Recipe(NamedTuple):
   """Settings of a predictor and its training, of JSON types.
 
   Attributes:
-    steps: batches.
-    batch_size: images each.
-    width: share of the channels of the paper's Enc.
-    hidden: units of the dense layer.
-    learning_rate: at its peak, after the first tenth; it rises and falls by
-      a cosine.
+    steps: training steps.
+    batch_size: images per batch.
+    width: the channels as a fraction of those of the paper's Enc.
+    hidden: the units of the dense layer, and so the number of features.
+    learning_rate: AdamW's peak, reached after a tenth of the steps; it rises
+      and falls by a cosine.
     weight_decay: AdamW's.
-    flips: mirror every other image.
-    jitters: move and recolour each image a little.
+    flips: whether to mirror every other image.
+    jitters: whether to shift and recolour images a little, for small data sets.
   """
 
-  steps: int
-  batch_size: int
-  width: float
-  hidden: int
-  learning_rate: float
-  weight_decay: float
-  flips: bool
-  jitters: bool
+  steps: int = 2000
+  batch_size: int = 128
+  width: float = 0.5
+  hidden: int = 256
+  learning_rate: float = 3e-3
+  weight_decay: float = 1e-4
+  flips: bool = True
+  jitters: bool = False
+
+
+REFERENCE = Recipe()
+
+
+def build(scale: Scale, recipe: Recipe) -> Predictor:
+  """Builds the network of a recipe."""
+  return Predictor(len(scale.mean), recipe.width, recipe.hidden)
 
 
 def scale_of(attributes: Shaped[np.ndarray, 'images attributes']) -> Scale:
-  """Finds out what kind attributes are: bool or 0/1 integers, or scores.
+  """Computes the scale of attributes: bool or 0/1 integers, or scores.
 
   Raises:
-    ValueError: integers other than 0 and 1, or scores that are not finite.
+    ValueError: integers other than 0 and 1, or a NaN or infinity.
   """
   binary = attributes.dtype.kind in 'biu'
   if binary and not np.isin(attributes, (0, 1)).all():
@@ -130,11 +140,10 @@ def loss(
   *,
   scale: Scale,
 ) -> Float[Array, '']:
-  """Computes what is descended: summed over attributes, mean over the batch.
+  """Computes the loss: summed over attributes, averaged over the batch.
 
-  Binary attributes: cross entropy in nats, weighted so that images with an
-  attribute count as much in all as those without, however rare it is; the
-  sigmoid is then the chance in a world where both are equally frequent.
+  Binary attributes: cross entropy in nats, weighted so that images with and
+  without an attribute have equal total weight, however rare it is.
   Scores: half the squared error in standard deviations.
   """
   if not scale.binary:
@@ -152,10 +161,9 @@ def fit(
   recipe: Recipe,
   seed: int,
   progress: bool,
-) -> dict[str, Any]:
-  """Trains a predictor; gives its 'params' and 'batch_stats'."""
-  network = Predictor(len(scale.mean), recipe.width, recipe.hidden)
-  optimizer = _optimizer(recipe)
+) -> Variables:
+  """Trains a predictor and returns its variables as NumPy arrays."""
+  network, optimizer = build(scale, recipe), _optimizer(recipe)
   example = jnp.zeros((1, *train.images.shape[1:]), jnp.float32)
   variables = network.init(jax.random.key(seed), example, train=False)
   state = (variables, optimizer.init(variables['params']))
@@ -164,13 +172,13 @@ def fit(
     donate_argnums=0,
   )
   key = jax.random.key(seed + 1)
-  made = batches.Batches(train, seed=seed, batch_size=recipe.batch_size)
+  loader = batches.Batches(train, seed=seed, batch_size=recipe.batch_size)
   label = f'oracle of {train.source}'
   try:
     for i in tqdm.trange(recipe.steps, desc=label, disable=not progress):
-      state = step(state, made(i), jax.random.fold_in(key, i))
+      state = step(state, loader(i), jax.random.fold_in(key, i))
   finally:
-    made.close()
+    loader.close()
   return jax.tree.map(np.asarray, state[0])
 
 
@@ -186,35 +194,38 @@ def _step(
   optimizer: optax.GradientTransformation,
   scale: Scale,
   recipe: Recipe,
-  state: tuple[Any, Any],
+  state: tuple[Variables, optax.OptState],
   batch: batches.Batch,
-  key: Array,
-) -> tuple[Any, Any]:
-  variables, moments = state
+  key: PRNGKeyArray,
+) -> tuple[Variables, optax.OptState]:
+  variables, opt_state = state
   attributes: Any = batch.attributes
   augment = augmentation.each(flips=recipe.flips, jitters=recipe.jitters)
   draws = jax.random.normal(key, (len(batch.pixels), augmentation.DRAWS))
   images = augment(batch.pixels, draws)
 
-  def objective(params):
-    (_, outputs), new = network.apply(
+  def objective(params: Any) -> tuple[Array, Any]:
+    (_, outputs), updated = network.apply(
       {**variables, 'params': params},
       images,
       train=True,
       mutable=['batch_stats'],
     )
-    return loss(outputs, attributes, scale=scale), new['batch_stats']
+    return loss(outputs, attributes, scale=scale), updated['batch_stats']
 
-  gradient, statistics = jax.grad(objective, has_aux=True)(variables['params'])
-  updates, moments = optimizer.update(gradient, moments, variables['params'])
-  params = optax.apply_updates(variables['params'], updates)
-  return {'params': params, 'batch_stats': statistics}, moments
+  params = variables['params']
+  grads, batch_stats = jax.grad(objective, has_aux=True)(params)
+  updates, opt_state = optimizer.update(grads, opt_state, params)
+  params = optax.apply_updates(params, updates)
+  return {'params': params, 'batch_stats': batch_stats}, opt_state
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def apply(
-  network: Predictor, variables: Any, pixels: Array
-) -> tuple[Array, Array]:
+  network: Predictor,
+  variables: Variables,
+  pixels: UInt8[Array, 'batch height width colours'],
+) -> tuple[Float[Array, 'batch hidden'], Float[Array, 'batch outputs']]:
   """Computes features and outputs of pixels, 0..255."""
   images = augmentation.to_images(pixels)
   computed: Any = network.apply(variables, images, train=False)

@@ -1,8 +1,8 @@
-"""Features without labels or downloads: those of a network never trained.
+"""Features of an untrained network, which need no labels and no download.
 
-A random network sees shapes, colours and textures, if not what they mean. Its
-features serve to compare models with each other and with the floor; the
-numbers mean nothing beside those of another network.
+A random network responds to shapes, colours and textures. Its features compare
+models with each other and with real images; values from networks of different
+seeds or sizes are not comparable.
 """
 
 from __future__ import annotations
@@ -13,31 +13,32 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float32, UInt8
+from jaxtyping import Array, Float, UInt8
 
 from vaegan_jax.core import architecture, augmentation
 from vaegan_jax.data import chunks
-from vaegan_jax.evaluation.metrics import quality
+from vaegan_jax.evaluation import features
 
 CHANNELS = (32, 64, 128)
 
-# The paper's weights have a variance of 1 / 9 over the fan-in; with 2, as of
-# He et al. (2015), the layers keep the size of what passes them.
+# The initial weights of the paper have a variance of 1 / (9 fan-in). Scaled to
+# 2 / fan-in (He et al., 2015) they preserve the variance of activations.
 _GAIN = math.sqrt(18)
-_BATCH = 256  # images a call: bounds memory, and one shape is compiled
+_BATCH = 256  # images per call: bounds memory, and one shape is compiled
 
 
-def features(shape: tuple[int, int, int], *, seed: int = 0) -> quality.Extract:
-  """Makes a random convolutional network that gives features of images.
+def extractor(
+  shape: tuple[int, int, int], *, seed: int = 0
+) -> features.Extract:
+  """Makes the feature extractor of a random convolutional network.
 
-  The features are the maps of an untrained Encoder after each of its three
-  normalisations: their mean and standard deviation over the image, twice
-  32 + 64 + 128 numbers.
+  The features are the mean and standard deviation over the image of each
+  feature map after the three normalisations of an untrained Encoder:
+  2 (32 + 64 + 128) numbers.
 
   Args:
-    shape: height, width, colours of the images; sides divisible by 8.
-    seed: of the weights. Values of two seeds cannot be compared.
+    shape: height, width and colours of the images; sides divisible by 8.
+    seed: determines the weights.
 
   Returns:
     A function of pixels to float32 [images, 448].
@@ -47,16 +48,14 @@ def features(shape: tuple[int, int, int], *, seed: int = 0) -> quality.Extract:
   variables = encoder.init(jax.random.key(seed), blank, train=False)
   variables = jax.tree_util.tree_map_with_path(_scale, variables)
 
-  def extract(
-    pixels: UInt8[np.ndarray, '_images height width colours'],
-  ) -> Float32[np.ndarray, '_images features']:
+  def extract(pixels: features.Pixels) -> features.Features:
     if not len(pixels) or pixels.shape[1:] != shape:
       raise ValueError(
         f'pixels of shape {pixels.shape}: this network takes '
         f'[N, {", ".join(map(str, shape))}], N at least 1'
       )
-    pooled = functools.partial(_pooled, encoder, variables)
-    return chunks.apply(pooled, (pixels,), size=_BATCH)
+    apply = functools.partial(_features, encoder, variables)
+    return chunks.apply(apply, (pixels,), size=_BATCH)
 
   return extract
 
@@ -66,10 +65,11 @@ def _scale(path: tuple, leaf: Array) -> Array:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _pooled(
-  encoder: architecture.Encoder, variables: Any, pixels: Array
-) -> Array:
-  """Gives the mean and spread of each map of every level."""
+def _features(
+  encoder: architecture.Encoder,
+  variables: Any,
+  pixels: UInt8[Array, 'batch height width colours'],
+) -> Float[Array, 'batch features']:
   _, state = encoder.apply(
     variables,
     augmentation.to_images(pixels),
@@ -77,8 +77,8 @@ def _pooled(
     capture_intermediates=True,
     mutable=['intermediates'],
   )
-  caught: Any = state['intermediates']
+  captured: Any = state['intermediates']
   names = [f'normalise_{i}' for i in range(1, len(CHANNELS) + 1)]
-  maps = [caught[name]['__call__'][0] for name in names]
+  maps = [captured[name]['__call__'][0] for name in names]
   pooled = [f(m, axis=(1, 2)) for m in maps for f in (jnp.mean, jnp.std)]
   return jnp.concatenate(pooled, axis=-1)

@@ -1,4 +1,4 @@
-"""Arrays by name in a folder, beside what they are: whole or not at all."""
+"""Weights in a safetensors file, beside a description of them."""
 
 from __future__ import annotations
 
@@ -6,69 +6,75 @@ import hashlib
 import json
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import safetensors
+from safetensors import numpy as safetensors_numpy
 
-from vaegan_jax.data import npy
 from vaegan_jax.files import atomic
 
-_ARRAYS, _ABOUT = 'weights.npz', 'about.json'
+Weights: TypeAlias = dict[str, np.ndarray]
+
+# What safetensors and json raise for damaged files.
+_DAMAGED = (
+  OSError,
+  ValueError,
+  LookupError,
+  TypeError,
+  AttributeError,
+  RecursionError,
+  safetensors.SafetensorError,
+)
 
 
 def write(
-  folder: pathlib.Path,
-  named: Mapping[str, np.ndarray],
+  path: pathlib.Path,
+  weights: Mapping[str, np.ndarray],
   *,
   about: Mapping[str, Any],
 ) -> None:
-  """Writes a temporary sibling of a folder, then renames it.
-
-  If another process was first, its folder is kept.
+  """Writes weights in one move; equal arguments give equal bytes.
 
   Args:
-    folder: that must not exist yet.
-    named: arrays by name.
-    about: what they are, in JSON types.
+    path: the file, which is replaced if it exists.
+    weights: arrays by name.
+    about: a description of the weights, in JSON types.
   """
-  folder.parent.mkdir(parents=True, exist_ok=True)
-  with atomic.new_folder(folder) as temporary:
-    np.savez(temporary / _ARRAYS, allow_pickle=False, **named)
-    content = (temporary / _ARRAYS).read_bytes()
-    about = dict(about) | {'sha256': _digest(content)}
-    (temporary / _ABOUT).write_text(json.dumps(about, indent=2) + '\n')
+  plain = {name: np.asarray(x, order='C') for name, x in weights.items()}
+  text = json.dumps({**about, 'sha256': _digest(plain)}, sort_keys=True)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  atomic.write_bytes(
+    path, safetensors_numpy.save(plain, metadata={'about': text})
+  )
 
 
-def read(
-  folder: pathlib.Path, *, about: Mapping[str, Any]
-) -> dict[str, np.ndarray]:
-  """Reads the arrays of a folder.
+def read(path: pathlib.Path, *, about: Mapping[str, Any]) -> Weights:
+  """Reads weights and compares them with their description.
+
+  Args:
+    path: a file that `write` wrote.
+    about: the description that the file must have.
 
   Raises:
-    ValueError: the folder is not what `about` says, or not what was written.
+    ValueError: the file is damaged, or its description differs from `about`.
   """
   try:
-    found = json.loads((folder / _ABOUT).read_text(encoding='utf-8'))
-    content = (folder / _ARRAYS).read_bytes()
-  except (OSError, ValueError, RecursionError) as error:
-    raise _damaged(folder, str(error)) from error
-  if not isinstance(found, dict):
-    raise _damaged(folder, f'{_ABOUT} says nothing by name')
-  for key, value in dict(about, sha256=_digest(content)).items():
-    if found.get(key) != value:
-      raise _damaged(folder, f'{key} is {value!r}, not {found.get(key)!r}')
-  try:
-    return npy.load_npz(content)
-  except ValueError as error:
-    raise _damaged(folder, str(error)) from error
+    with safetensors.safe_open(path, framework='numpy') as file:
+      weights = file.get_tensors()
+      found = json.loads(file.metadata()['about'])
+    expected = {**about, 'sha256': _digest(weights)}
+    for key, value in expected.items():
+      if found.get(key) != value:
+        raise ValueError(f'{key} is {found.get(key)!r}, expected {value!r}')
+  except _DAMAGED as error:
+    raise ValueError(
+      f'{path} is damaged or holds other weights ({error}): remove it and make '
+      'it again'
+    ) from error
+  return weights
 
 
-def _digest(content: bytes) -> str:
-  return hashlib.sha256(content).hexdigest()
-
-
-def _damaged(folder: pathlib.Path, what: str) -> ValueError:
-  return ValueError(
-    f'the folder {folder} is damaged: {what}; remove it, and the next start '
-    'makes it again'
-  )
+def _digest(weights: Mapping[str, np.ndarray]) -> str:
+  """Computes the SHA-256 of names, types, shapes and values."""
+  return hashlib.sha256(safetensors_numpy.save(dict(weights))).hexdigest()

@@ -1,1 +1,1 @@
-"""Distances between sets of images, and quality of pairs."""
+"""Distances between sets of images, quality of pairs, accuracy."""

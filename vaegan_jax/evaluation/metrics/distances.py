@@ -1,35 +1,36 @@
-"""How far samples are from real images, as sets: no sample has an original.
+"""Distances between a set of samples and a set of real images.
 
-Distances between sets fall as the sets grow, so a number alone says little:
-compute it for as many real images that were held out, and print this floor
-beside it. All arithmetic on features is float64.
+These distances decrease with the number of images. Compare a value with its
+floor: the distance of as many held-out real images. All arithmetic on features
+is float64.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float32
 
+from vaegan_jax.evaluation import features
 from vaegan_jax.evaluation.metrics import pyramids, quality
 
 # The two sets may differ in length.
-Features = Float32[np.ndarray, '_images features']
+Features: TypeAlias = Float32[np.ndarray, '_images features']
 
-_ROWS = 1024  # of a matrix of pairs at a time: bounds memory
+_ROWS = 1024  # rows of a pairwise matrix at a time: bounds memory
 
 
-class Manifold(NamedTuple):
-  """How two sets cover each other, by balls around points.
+class PRDC(NamedTuple):
+  """Precision, recall, density and coverage of samples.
 
   Attributes:
-    precision: the part of samples within a ball of the reference, 0 to 1.
-    recall: the part of the reference within a ball of the samples, 0 to 1.
-    density: balls of the reference that a sample lies in, over their number
-      of neighbours: about 1 for real images, more where samples crowd.
-    coverage: the part of the reference's balls with a sample in, 0 to 1.
+    precision: the fraction of samples inside a ball of the reference, 0 to 1.
+    recall: the fraction of the reference inside a ball of the samples, 0 to 1.
+    density: the number of reference balls around a sample divided by the
+      number of neighbours: about 1 for real images, more where samples crowd.
+    coverage: the fraction of reference balls that hold a sample, 0 to 1.
   """
 
   precision: float
@@ -38,57 +39,57 @@ class Manifold(NamedTuple):
   coverage: float
 
 
-def samples(
+def compare_sets(
   pixels: quality.Pixels,
   reference: quality.Pixels,
   *,
-  features: quality.Extract,
+  extract: features.Extract,
   seed: int = 0,
 ) -> dict[str, float]:
-  """Measures samples against real images by every distance there is.
+  """Computes every distance between samples and real images.
 
-  Called with held-out real images in the place of the samples it gives the
-  floor: the values of a perfect model at this number of images.
+  With held-out real images in place of the samples it returns the floor: the
+  values of a perfect model at this number of images.
 
   Args:
-    pixels: of the samples.
+    pixels: the samples.
     reference: real images, preferably as many.
-    features: an oracle's, Inception's, or `random_network.features`.
-    seed: of the places and directions of the sliced distance.
+    extract: computes features of images.
+    seed: determines positions and directions of the sliced distance.
 
   Returns:
     'sliced_wasserstein' (the mean over levels), 'high_frequency_ratio',
     'frechet', 'kernel', 'precision', 'recall', 'density' and 'coverage'.
 
   Raises:
-    ValueError: as the functions of these names.
+    ValueError: one of the metrics raises it.
   """
-  ours, theirs = features(pixels), features(reference)
+  ours, theirs = extract(pixels), extract(reference)
   sliced = pyramids.sliced_wasserstein(pixels, reference, seed=seed)
   return {
     'sliced_wasserstein': sliced.mean,
     'high_frequency_ratio': quality.high_frequency_ratio(pixels, reference),
     'frechet': frechet(ours, theirs),
     'kernel': kernel(ours, theirs),
-    **manifold(ours, theirs)._asdict(),
+    **prdc(ours, theirs)._asdict(),
   }
 
 
 def frechet(features: Features, reference: Features) -> float:
-  """Computes the Fréchet distance of two sets, seen as Gaussians.
+  """Computes the Fréchet distance of two sets, taken as Gaussians.
 
   |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), in squared units of the
   features; with Inception's features it is the FID. Its bias falls as 1 / N.
 
   With centred data A and B, C1 = A'A and C2 = B'B, the trace of the root is
-  the sum of the singular values of A B'. No covariance is formed, nor rooted:
-  singular ones, as of fewer images than features, are a case like any other.
+  the sum of the singular values of A B'. This needs no covariance and no
+  matrix root, so it also holds for fewer images than features.
 
   Source: Heusel et al. (2017), equation 6; covariances over N - 1 as in their
   code.
 
   Raises:
-    ValueError: fewer than two images in a set, or values that are not finite.
+    ValueError: a set has fewer than two images, or a NaN or infinity.
   """
   _check(features, reference)
   (mean, root), (other_mean, other_root) = map(_moments, (features, reference))
@@ -105,62 +106,62 @@ def kernel(features: Features, reference: Features) -> float:
   the KID. Equal distributions give 0 on average, so a value may be negative.
 
   Source: Bińkowski et al. (2018), section 4.
-  Deviation: over all pairs, of which their code averages random subsets: the
-  same expectation, less variance, and no seed.
+  Deviation: averages over all pairs, where their code averages over random
+  subsets: the same expectation, less variance, and no seed.
 
   Raises:
-    ValueError: fewer than two images in a set, or values that are not finite.
+    ValueError: a set has fewer than two images, or a NaN or infinity.
   """
   _check(features, reference)
   within = _mean_kernel(features) + _mean_kernel(reference)
-  total = sum(_cubic(part, reference).sum() for _, part in _parts(features))
+  total = sum(_cubic(chunk, reference).sum() for _, chunk in _chunks(features))
   across = total / (len(features) * len(reference))
   return float(within - 2 * across)
 
 
-def manifold(
+def prdc(
   features: Features, reference: Features, *, neighbours: int = 5
-) -> Manifold:
-  """Measures fidelity and variety by balls that reach to the k-th neighbour.
+) -> PRDC:
+  """Computes fidelity and variety from balls that reach the k-th neighbour.
 
-  Around each point of a set lies a ball whose radius is the distance to its
-  k-th nearest neighbour in the same set. Recall and coverage see blur and lost
-  modes; precision and density see what no real image resembles.
+  Each point has a ball whose radius is the distance to its k-th nearest
+  neighbour in the same set. Blur and lost modes lower recall and coverage;
+  samples unlike any real image lower precision and density.
 
   Args:
-    features: of the samples.
-    reference: of real images.
+    features: features of the samples.
+    reference: features of real images.
     neighbours: k; 5 in the second source, 3 in the first.
 
   Source: Kynkäänniemi et al. (2019), equations 1 and 2, for precision and
   recall; Naeem et al. (2020), equations 3 and 4, for density and coverage.
 
   Raises:
-    ValueError: a set of no more than k images, k below 1, or values that are
-      not finite.
+    ValueError: a set has no more than k images or a NaN or infinity, or k is
+      below 1.
   """
   _check(features, reference)
   fewest = min(len(features), len(reference))
   if not 1 <= neighbours < fewest:
     raise ValueError(
-      f'neighbours = {neighbours} of {fewest} images: give at least 1 and '
+      f'neighbours = {neighbours} of {fewest} images: expected at least 1, and '
       'more images than neighbours'
     )
   radii = _radii(features, neighbours)
   reference_radii = _radii(reference, neighbours)
-  balls = 0  # of the reference, that samples lie in
+  balls = 0  # pairs of a sample and a reference ball around it
   precise = 0
   recalled = np.zeros(len(reference), bool)
   covered = np.zeros(len(reference), bool)
-  for start, part in _parts(features):
-    squared = _squared_distances(part, reference)
+  for start, chunk in _chunks(features):
+    squared = _squared_distances(chunk, reference)
     inside = squared <= reference_radii
     balls += inside.sum()
     precise += inside.any(axis=1).sum()
     covered |= inside.any(axis=0)
-    own = radii[start : start + len(part), None]
+    own = radii[start : start + len(chunk), None]
     recalled |= (squared <= own).any(axis=0)
-  return Manifold(
+  return PRDC(
     precision=float(precise / len(features)),
     recall=float(recalled.mean()),
     density=float(balls / (neighbours * len(features))),
@@ -171,13 +172,11 @@ def manifold(
 def _check(features: np.ndarray, reference: np.ndarray) -> None:
   for name, values in (('features', features), ('reference', reference)):
     if len(values) < 2:
-      raise ValueError(
-        f'{name} of {len(values)} images: a set of at least 2 has a spread'
-      )
+      raise ValueError(f'{name} of {len(values)} images: expected at least 2')
     if not np.isfinite(values).all():
       raise ValueError(
-        f'{name} hold values that are not finite: look for images or weights '
-        'that are not'
+        f'{name} hold a NaN or infinity: check the images and the weights of '
+        'the network'
       )
 
 
@@ -189,8 +188,8 @@ def _moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   return mean, root / np.sqrt(len(values) - 1)
 
 
-def _parts(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-  """Gives rows in parts, each with the number of its first."""
+def _chunks(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+  """Yields the rows in chunks, each with the index of its first row."""
   for start in range(0, len(values), _ROWS):
     yield start, values[start : start + _ROWS]
 
@@ -198,15 +197,14 @@ def _parts(values: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 def _cubic(a: np.ndarray, b: np.ndarray) -> np.ndarray:
   products = a.astype(np.float64) @ b.astype(np.float64).T
   scaled = products / a.shape[1] + 1
-  return scaled * scaled * scaled  # a power of floats is many times slower
+  return scaled * scaled * scaled  # `**` on floats is many times slower
 
 
 def _mean_kernel(features: np.ndarray) -> float:
   """Averages the kernel over all pairs of two different images."""
-  n = len(features)
-  total = 0.0
-  for start, part in _parts(features):
-    values = _cubic(part, features)
+  n, total = len(features), 0.0
+  for start, chunk in _chunks(features):
+    values = _cubic(chunk, features)
     total += values.sum() - np.trace(values, offset=start)
   return total / (n * (n - 1))
 
@@ -220,10 +218,10 @@ def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _radii(features: np.ndarray, neighbours: int) -> np.ndarray:
   """Computes each point's squared distance to its k-th neighbour."""
   radii = []
-  for start, part in _parts(features):
-    squared = _squared_distances(part, features)
-    rows = np.arange(len(part))
-    squared[rows, start + rows] = np.inf  # nobody neighbours itself
+  for start, chunk in _chunks(features):
+    squared = _squared_distances(chunk, features)
+    rows = np.arange(len(chunk))
+    squared[rows, start + rows] = np.inf  # a point is not its own neighbour
     nearest = np.partition(squared, neighbours - 1, axis=1)
     radii.append(nearest[:, neighbours - 1])
   return np.concatenate(radii)
