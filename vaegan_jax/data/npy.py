@@ -1,4 +1,4 @@
-"""Readers of untrusted .npy and .npz files: numbers only, never unpickled.
+"""Readers of untrusted .npy files: numbers only, never unpickled.
 
 The size in a header is compared with the size of the file before any memory is
 allocated.
@@ -6,10 +6,8 @@ allocated.
 
 from __future__ import annotations
 
-import io
 import math
 import pathlib
-import zipfile
 from typing import BinaryIO
 
 import numpy as np
@@ -37,35 +35,6 @@ def load(path: pathlib.Path) -> np.ndarray:
     return np.load(path, mmap_mode='r', allow_pickle=False)
   except defects.READ_ERRORS as error:
     raise ValueError(f'{path.name}: {error!r}') from error
-
-
-def load_npz(content: bytes) -> dict[str, np.ndarray]:
-  """Reads the arrays of an uncompressed .npz file by name.
-
-  Raises:
-    ValueError: the file is damaged or holds something other than numbers.
-  """
-  try:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-      members = archive.infolist()
-      # Stored members, as np.savez writes them, cannot exceed the file's size.
-      if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise ValueError('the file is compressed, which np.savez never does')
-      if sum(member.file_size for member in members) > len(content):
-        raise ValueError('its members claim more bytes than the file has')
-      return {
-        member.filename.removesuffix('.npy'): _array(archive.read(member))
-        for member in members
-      }
-  except defects.READ_ERRORS as error:
-    raise ValueError(f'no valid .npz file of numbers: {error!r}') from error
-
-
-def _array(content: bytes) -> np.ndarray:
-  file = io.BytesIO(content)
-  _check_header(file, len(content))
-  file.seek(0)
-  return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _check_header(file: BinaryIO, size: int) -> None:

@@ -40,11 +40,6 @@ NOT_NUMBERS = [
   fuzzing.saved(np.save, np.zeros(3, [('a', 'f4'), ('b', 'i4')])),
   fuzzing.saved(np.save, np.array(['text'])),
 ]
-NPZ = [
-  fuzzing.saved(np.savez, a=NUMBERS, **{'b/c': np.float32(3)}),
-  fuzzing.saved(np.savez, a=np.array([None], object)),
-  fuzzing.saved(np.savez_compressed, a=np.zeros(9)),
-]
 
 
 def header(text):
@@ -85,24 +80,12 @@ def test_npy_files_with_wrong_headers_or_other_types_are_refused(
   with pytest.raises(ValueError, match=r'x\.npy: .') as error:
     npy.load(tmp_path / 'x.npy')
   assert data not in NOT_NUMBERS or 'expected numbers' in str(error.value)
-  path = make_zip(tmp_path / 'x', {'x.npy': data}, zipfile.ZIP_STORED)
-  with pytest.raises(ValueError, match=r'no valid \.npz file of numbers: .'):
-    npy.load_npz(path.read_bytes())
 
 
 def test_valid_arrays_are_read(tmp_path):
   for data in NPY:
     (tmp_path / 'x.npy').write_bytes(data)
     np.testing.assert_array_equal(npy.load(tmp_path / 'x.npy'), NUMBERS)
-  found = npy.load_npz(NPZ[0])
-  assert found['b/c'] == 3
-  np.testing.assert_array_equal(found['a'], NUMBERS)
-
-
-@pytest.mark.parametrize('data', NPZ[1:])
-def test_npz_files_of_objects_or_compressed_are_refused(data):
-  with pytest.raises(ValueError, match=r'expected numbers|compressed'):
-    npy.load_npz(data)
 
 
 @fuzzing.fuzz(fuzzing.mutated(NPY + NOT_NUMBERS))
@@ -112,12 +95,6 @@ def test_any_npy(data, folder):
   if array is not None:
     assert array.dtype.kind in 'biuf'
     assert array.nbytes <= len(data)
-
-
-@fuzzing.fuzz(fuzzing.mutated(NPZ))
-def test_any_npz(data, folder):
-  for array in (fuzzing.survives(npy.load_npz, data) or {}).values():
-    assert array.dtype.kind in 'biuf'
 
 
 ABOUT = {'version': storage.VERSION}

@@ -8,7 +8,8 @@ import pytest
 from safetensors import numpy as safetensors_numpy
 
 from tests import fuzzing
-from vaegan_jax.data import storage
+from tests.data.numbered import Numbered
+from vaegan_jax.data import cache
 from vaegan_jax.evaluation.features import inception, weights
 
 ABOUT = {'version': 1}
@@ -80,19 +81,13 @@ def test_only_the_weights_of_inception_are_accepted(data, tmp_path):
     inception.load(path, sha256=digest)
 
 
-def test_written_files_are_read_without_unpickling(tmp_path):
+def test_caches_are_read_without_unpickling(tmp_path):
   """The fixture disables pickle in all tests of this file."""
-  storage.write(
-    tmp_path / 'cache',
-    shape=(2, 8, 8, 1),
-    read=lambda start, stop: np.zeros((stop - start, 8, 8, 1), np.uint8),
-    attributes=np.eye(2),
-    about={},
-    label='x',
-    progress=False,
-  )
-  stored = storage.read(tmp_path / 'cache', about={}, verify=True)
-  np.testing.assert_array_equal(stored.attributes, np.eye(2))
+  for _ in range(2):
+    data = cache.load(
+      Numbered(images=2), split='train', directory=tmp_path, progress=False
+    )
+    assert len(data.images) == len(data.attributes) == 2
 
 
 def test_no_file_of_the_project_can_unpickle():
