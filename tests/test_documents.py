@@ -66,7 +66,8 @@ def has(config, keys):
 
 @documents
 def test_paths_in_the_documents_exist(path):
-  pattern = r'\b(?:benchmarks|experiments|tests|vaegan_jax)/[\w./]+\.(?:py|sh)\b(?!::)'
+  folders = 'benchmarks|experiments|tests|vaegan_jax'
+  pattern = rf'\b(?:{folders})/[\w./]+\.(?:py|sh)\b(?!::)'
   for name in set(re.findall(pattern, TEXTS[path])):
     assert (ROOT / name).exists(), name
 
