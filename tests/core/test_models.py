@@ -6,7 +6,8 @@ import pytest
 
 import vaegan_jax
 from tests import small
-from vaegan_jax.runs import checkpoints
+from vaegan_jax.core import metrics, objectives
+from vaegan_jax.runs import checkpoints, records
 from vaegan_jax.training import loop
 
 NAMES = 'Male,Eyeglasses,Smiling'
@@ -65,6 +66,26 @@ def test_a_frozen_discriminator_is_that_of_the_gan_to_the_end(trained, folder):
   )
   for part in ('params', 'batch_stats'):
     jax.tree.map(np.testing.assert_array_equal, given[part], frozen[part])
+
+
+@pytest.mark.parametrize(
+  ('name', 'model'),
+  [
+    ('gan', 'gan'),
+    ('vae', 'vae'),
+    ('vae_dis', 'vae_dis'),
+    ('conditional', 'vaegan'),
+  ],
+)
+def test_a_run_logs_exactly_the_metrics_of_the_registry(
+  trained, folder, name, model
+):
+  del trained
+  rows = records.read_rows(folder / name / records.METRICS)
+  networks = objectives.MODELS[model]
+  registered = metrics.logged(learned=networks.learned, given=networks.given)
+  names = {'step', *(metric.name for metric in registered)}
+  assert [set(row) for row in rows] == [names] * 4
 
 
 def test_networks_that_learn_have_moved(trained, folder):

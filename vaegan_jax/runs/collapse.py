@@ -1,41 +1,32 @@
-"""Signs, in the logged metrics, that a part of a run has collapsed.
+"""Detects, from logged metrics, that a part of a run has collapsed.
 
-Such a run goes on, and its losses may look quiet: the quieter, the worse. What
-is found here stops nothing; it is logged, and shown in the report.
+Such a run goes on, and its losses may look quiet: the signs are logged as
+warnings and shown in the report, but stop nothing.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from vaegan_jax.core import metrics
 
 Row = Mapping[str, Any]
 
-# Steps to look back. The share of updates of a healthy run was never seen
-# below a third in as many; at its start Dis may pause for some hundred.
+# Steps to look back. In healthy runs no window of this length had fewer than a
+# third of the updates; early in training Dis may be skipped for hundreds.
 WINDOW = 500
-# Rows at the least, where few are logged; and those that say how it began.
-_FEW = 5
-_RARELY = 0.05  # updates a step
+_FEW = 5  # rows to judge by, and rows that show how the run began
+_RARELY = 0.05  # updates per step
 _SHRUNK = 0.01  # of the scale at the start
-# At this scale the 16,384 features of the paper's Dis_l give an L_llike below
-# 0.001 nats, where L_prior has tens.
-_NOTHING = 1e-4
+# Then L_llike in the paper's 16,384 features is below 0.001 nats.
+_NEGLIGIBLE = 1e-4
 _DEAD = 0.05  # of the latent dimensions
 
 
-@dataclasses.dataclass(frozen=True)
-class Collapse:
-  """One sign of collapse.
-
-  Attributes:
-    name: what it is, the same whenever it is found.
-    seen: the figures that show it.
-    meaning: what it does to the run.
-    remedy: what to try.
-  """
+class Collapse(NamedTuple):
+  """A sign of collapse: the numbers that show it, its effect, what to try."""
 
   name: str
   seen: str
@@ -46,131 +37,105 @@ class Collapse:
     return f'{self.name}. {self.seen} {self.meaning} {self.remedy}'
 
 
-_WHY_SKIPPED = {
+# Meaning and remedy for a network that the equilibrium rule skips.
+_SKIPPED = {
   'decoder': (
-    'The equilibrium rule skips Dec while Dis is mistaken too often: Dis '
-    'should catch up, and does not. So Dec learns nothing, and pictures stay '
-    'as they are.',
+    'The equilibrium rule skips Dec until Dis catches up, which it does not: '
+    'Dec no longer learns.',
     'Let Dis learn faster (config.discriminator.learning_rate_scale above 1, '
     'less config.discriminator.weight_decay), or widen the band '
     '(config.equilibrium_margin).',
   ),
   'discriminator': (
-    'The equilibrium rule skips Dis while it tells real from generated images '
-    'too well: Dec should catch up, and does not. Dec and L_llike then rely on '
-    'a Dis that no longer changes.',
-    'Let Dis learn slower (config.discriminator.learning_rate_scale below 1), '
-    'give Dec a gradient while Dis is winning (config.non_saturating=True), '
+    'The equilibrium rule skips Dis until Dec catches up, which it does not: '
+    'Dec and L_llike depend on a Dis that no longer changes.',
+    'Slow Dis down (config.discriminator.learning_rate_scale below 1), give '
+    'Dec a larger gradient while Dis is winning (config.non_saturating=True), '
     'or widen the band (config.equilibrium_margin).',
   ),
 }
-_WHY_SHRUNK = (
-  'L_llike compares an image with its reconstruction in these features: it '
-  'fades with them, whatever the images look like. Enc then hears of L_prior '
-  'alone, and reconstructions lose their likeness.',
-  'Dis itself does not notice, as it normalises what follows: decay its '
-  'weights less (config.discriminator.weight_decay), let it learn slower '
-  '(config.discriminator.learning_rate_scale), or compare in an earlier layer '
-  '(config.discriminator.layer).',
-)
-_WHY_DEAD = (
-  'Codes say next to nothing of their images, so all reconstructions look '
-  'alike (posterior collapse). Some inactive dimensions are normal: those that '
-  'a model has no use for stay at the prior, at no cost. Here hardly any is '
-  'left.',
-  'L_llike is too weak against L_prior: look at its curve and at the scale of '
-  'the features. Compare in a layer with more features '
-  '(config.discriminator.layer), let Dec care more for it (a larger '
-  'config.gamma), or give Enc time with a smaller '
-  'config.optimizer.learning_rate.',
-)
 
 
 def find(rows: Sequence[Row], *, latent: int) -> list[Collapse]:
-  """Finds the signs of collapse that a run shows by its last logged row.
+  """Returns the signs of collapse that a run shows at its last logged row.
 
-  A run of fewer than WINDOW steps and 2 * 5 rows is too young for any.
+  A run of fewer than WINDOW steps and ten rows shows none.
 
   Args:
-    rows: of metrics.jsonl, in order; what a model does not log is not missed.
+    rows: of metrics.jsonl, in order. Metrics that a model lacks are ignored.
     latent: the size of a code.
   """
-  found = [_skipped(rows, name) for name in _WHY_SKIPPED]
-  found += [_shrunk(rows), _dead(rows, latent)]
-  return [collapse for collapse in found if collapse is not None]
+  return [*_skipped(rows), *_shrunk(rows), *_dead(rows, latent)]
 
 
 def relevant(rows: Sequence[Row]) -> list[Row]:
-  """Keeps the rows that `find` looks at, now and after more have come."""
+  """Returns the rows that `find` needs, now and after more rows follow."""
   return [*rows[:_FEW], *rows[max(_FEW, _start(rows)) :]]
 
 
 def _start(rows: Sequence[Row]) -> int:
-  """Finds the last row that is WINDOW steps old, or one of a FEW rows."""
-  old = [i for i, row in enumerate(rows) if row['step'] <= _horizon(rows)]
-  return max(0, min(old[-1] if old else 0, len(rows) - _FEW))
+  """Returns the index of the last row WINDOW steps old, or of the last few."""
+  old = sum(row['step'] <= _horizon(rows) for row in rows)
+  return max(0, min(old - 1, len(rows) - _FEW))
 
 
 def _horizon(rows: Sequence[Row]) -> int:
-  return rows[-1]['step'] - WINDOW if rows else 0
+  return rows[-1]['step'] - WINDOW if rows else -WINDOW
 
 
-def _skipped(rows: Sequence[Row], network: str) -> Collapse | None:
-  key = f'{network}/updates'
-  if _horizon(rows) < 0 or not _logged(rows[-1:], key):
-    return None
-  # Nothing was updated before the first step.
-  before = [{'step': 0, key: 0}, *rows]
-  base = [
-    row for row in before if row['step'] <= _horizon(rows) and key in row
-  ][-1]
-  steps = rows[-1]['step'] - base['step']
-  updates = rows[-1][key] - base[key]
-  if not steps or updates >= _RARELY * steps:
-    return None
-  meaning, remedy = _WHY_SKIPPED[network]
-  return Collapse(
-    f'The {network} is hardly ever updated',
-    f'{updates:,.0f} of the last {steps:,} steps updated it.',
-    meaning,
-    remedy,
-  )
+def _skipped(rows: Sequence[Row]) -> Iterator[Collapse]:
+  for network, advice in _SKIPPED.items():
+    updates = metrics.UPDATES[network].name
+    counts = [(0, 0), *((r['step'], r[updates]) for r in rows if updates in r)]
+    if _horizon(rows) < 0 or counts[-1][0] != rows[-1]['step']:
+      continue
+    first = [count for count in counts if count[0] <= _horizon(rows)][-1]
+    steps, done = (b - a for a, b in zip(first, counts[-1], strict=True))
+    seen = f'{done:,.0f} of the last {steps:,} steps updated it.'
+    if done < _RARELY * steps:
+      yield Collapse(f'The {network} is hardly ever updated', seen, *advice)
 
 
-def _shrunk(rows: Sequence[Row]) -> Collapse | None:
-  # Of a GAN no one compares features.
-  if len(rows) < 2 * _FEW or not _logged(rows[-1:], 'llike'):
-    return None
-  first, last = (
-    _logged(part, 'feature_scale') for part in (rows[:_FEW], rows[-_FEW:])
-  )
-  if not first or not last:
-    return None
+def _shrunk(rows: Sequence[Row]) -> Iterator[Collapse]:
+  compared = _values(rows[-1:], metrics.LLIKE)  # a GAN compares no features
+  first = _values(rows[:_FEW], metrics.FEATURE_SCALE)
+  last = _values(rows[-_FEW:], metrics.FEATURE_SCALE)
+  if len(rows) < 2 * _FEW or not (compared and first and last):
+    return
   before, now = statistics.median(first), statistics.median(last)
-  if now >= _SHRUNK * before and now >= _NOTHING:
-    return None
-  return Collapse(
-    'The features of Dis_l have shrunk',
-    f'Their scale is {now:.2g}, and was {before:.2g} at step '
-    f'{rows[0]["step"]:,}.',
-    *_WHY_SHRUNK,
-  )
+  if now < max(_SHRUNK * before, _NEGLIGIBLE):
+    yield Collapse(
+      'The features of Dis_l have shrunk',
+      f'Their scale is {now:.2g}, and was {before:.2g} at step '
+      f'{rows[0]["step"]:,}.',
+      'L_llike compares an image with its reconstruction in these features '
+      'and vanishes with them. Only L_prior then trains Enc, and '
+      'reconstructions no longer resemble their images.',
+      'Decay the weights of Dis less (config.discriminator.weight_decay), slow '
+      'it down (config.discriminator.learning_rate_scale), or compare in an '
+      'earlier layer (config.discriminator.layer).',
+    )
 
 
-def _dead(rows: Sequence[Row], latent: int) -> Collapse | None:
+def _dead(rows: Sequence[Row], latent: int) -> Iterator[Collapse]:
   recent = rows[_start(rows) :]
-  counts = _logged(recent, 'active_dimensions')
-  if _horizon(rows) < 0 or len(counts) < _FEW or max(counts) >= _DEAD * latent:
-    return None
-  most = f'at most {max(counts):.0f}' if max(counts) else 'none'
-  return Collapse(
+  active = _values(recent, metrics.ACTIVE_DIMENSIONS)
+  if _horizon(rows) < 0 or len(active) < _FEW or max(active) >= _DEAD * latent:
+    return
+  most = f'at most {max(active):.0f}' if max(active) else 'none'
+  yield Collapse(
     'The latent dimensions are dead',
-    f'Since step {recent[0]["step"]:,} {most} of {latent} told more than '
-    '0.01 nats of an image.',
-    *_WHY_DEAD,
+    f'Since step {recent[0]["step"]:,}, {most} of {latent} held more than '
+    '0.01 nats about an image.',
+    'Codes hold almost no information about their images, so all '
+    'reconstructions look alike (posterior collapse). Some inactive dimensions '
+    'are normal: a model leaves those that it does not need at the prior.',
+    'L_llike is too weak against L_prior. Compare in a layer with more '
+    'features (config.discriminator.layer), weight L_llike more in Dec (a '
+    'larger config.gamma), or lower config.optimizer.learning_rate.',
   )
 
 
-def _logged(rows: Sequence[Row], key: str) -> list[float]:
-  """Collects a key of the rows that have it."""
-  return [row[key] for row in rows if row.get(key) is not None]
+def _values(rows: Sequence[Row], metric: metrics.Metric) -> list[float]:
+  """Returns a metric of the rows that have it."""
+  return [r[metric.name] for r in rows if r.get(metric.name) is not None]
