@@ -1,9 +1,9 @@
-"""Sets several runs beside each other in one table.
+"""Compares several runs in one table.
 
 python -m experiments.compare DIR... [--output=table.md]
 
-DIR is the workdir of a run, or a folder of such. Runs may still be going on.
-Where experiments.evaluate has measured a run, its measures stand in the table.
+DIR is the workdir of a run, or a folder of such; runs need not be finished. The
+table includes the measures of experiments.evaluate, where it was run.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from experiments import launch
 _OUTPUT = flags.DEFINE_string(
   'output',
   None,
-  'A file for the table too: .md, or .csv with every digit.',
+  'A file to write the table to: .md, or .csv with every digit.',
 )
 _MEASURES = flags.DEFINE_list(
   'measures',
   None,
-  'Of experiments.evaluate, those to show, such as samples/kernel; by default '
-  'a few.',
+  'Measures of experiments.evaluate to show, such as samples/kernel; a few by '
+  'default.',
 )
 
 
 def main(argv: list[str]) -> None:
-  """Prints the table, and writes it where that was asked."""
+  """Prints the table, and writes it to --output."""
   if not argv[1:]:
     raise app.UsageError('expected the folder of a run, or several')
   try:
@@ -40,8 +40,8 @@ def main(argv: list[str]) -> None:
 
 
 def _compare(folders: Sequence[pathlib.Path]) -> None:
+  from experiments import run_table
   from vaegan_jax.files import atomic
-  from vaegan_jax.report import comparison_page, run_table
 
   output = None if _OUTPUT.value is None else pathlib.Path(_OUTPUT.value)
   if output is not None:
@@ -50,14 +50,14 @@ def _compare(folders: Sequence[pathlib.Path]) -> None:
     run_table.read(path, name=n) for n, path in run_table.find(folders).items()
   ]
   table = run_table.table(found, measures=_MEASURES.value)
-  print(comparison_page.text(table), end='')
+  print(table.text(), end='')
   if output is None:
     return
   if output.suffix == '.csv':
     exact = run_table.table(found, measures=_MEASURES.value, exact=True)
-    atomic.write_text(output, comparison_page.comma_separated(exact))
+    atomic.write_text(output, exact.comma_separated())
   else:
-    atomic.write_text(output, comparison_page.markdown([table]))
+    atomic.write_text(output, table.markdown())
 
 
 def _check(output: pathlib.Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import ml_collections
 
-from experiments import comparison, paper, results
+from experiments import paper, reproduction_report, reproduction_tables
 from vaegan_jax import inference
 from vaegan_jax.config import build, schema
 from vaegan_jax.core import objectives
@@ -136,11 +136,11 @@ def _compare(
         config, study, model=model, folder=folder, seed=seed
       )
       models.setdefault(trial.name, model)
-  return comparison.write(
+  return reproduction_report.write(
     workdir,
     config,
     study=study,
-    results=results.Results(
+    measured=reproduction_tables.Measured(
       models, measured, references, _seconds(config, folders.values())
     ),
   )

@@ -1,10 +1,10 @@
-"""What a page is made of, for tests of reports."""
+"""The tags, images and text of an HTML page, for tests of reports."""
 
 import html.parser
 
 
 class Outline(html.parser.HTMLParser):
-  """Collects what a page is made of, and checks that its tags are closed."""
+  """Collects the parts of a page, and checks that its tags are closed."""
 
   VOID = ('meta', 'img')
 

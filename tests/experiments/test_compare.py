@@ -10,10 +10,9 @@ import sys
 
 import pytest
 
-from experiments import overrides
+from experiments import overrides, run_table
 from experiments.configs import demo
 from tests import ROOT
-from vaegan_jax.report import run_table
 from vaegan_jax.runs import config_file, records
 
 
@@ -196,7 +195,7 @@ def test_the_launcher_prints_a_table_and_writes_one_without_jax(sweep):
   result = launch(sweep, f'--output={sweep}/table.csv')
   assert result.returncode == 0, result.stderr
   imported = re.findall(r'\| +([\w.]+)$', result.stderr, re.MULTILINE)
-  assert 'vaegan_jax.report.run_table' in imported
+  assert 'experiments.run_table' in imported
   assert 'jax' not in imported
   header, *lines = result.stdout.splitlines()
   assert header.split()[:4] == ['run', 'gamma', 'seed', 'step']

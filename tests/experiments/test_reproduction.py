@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from experiments import comparison, paper, reproduction
+from experiments import paper, reproduction, reproduction_report
 from experiments.configs import reproduce_faces
 from tests import small, synthetic
 from vaegan_jax.data.sources import faces
@@ -115,7 +115,7 @@ def test_the_report_says_what_the_predictor_of_faces_learned_from(
   study = suite.prepare(source, directory=tmp_path)
   (learned,) = taught
   assert len(learned.images) == 24
-  said = comparison._notes(config(), study)[-1]
+  said = reproduction_report._notes(config(), study)[-1]
   assert 'trained on 24 other images' in said
 
 
@@ -126,7 +126,7 @@ def test_the_report_says_that_the_predictor_learned_from_training_images():
     seen(),
     synthetic.bands,
   )
-  said = comparison._notes(config(), study)[-1]
+  said = reproduction_report._notes(config(), study)[-1]
   assert 'trained on the training images;' in said
 
 

@@ -1,8 +1,8 @@
 import base64
 import dataclasses
 import io
-import pathlib
 import re
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -10,22 +10,20 @@ from PIL import Image
 
 from tests.outline import Outline
 from vaegan_jax.files import atomic
-from vaegan_jax.report import comparison_page, figures, walks
+from vaegan_jax.report import comparison_page, figures, tables, walks
 
-TABLE = comparison_page.Table(
+TABLE = tables.Table(
   'Attribute similarity',
   'The best of ten.',
   ('Model', 'cosine, paper', 'cosine, ours'),
   [('VAE', '0.9030', '0.934'), ('VAE/GAN', '0.9114', '0.951 ± 0.002')],
 )
+FIELDS = [f.name for f in dataclasses.fields(comparison_page.Judgement)]
 
 
-def judgement(verdict, statement='It is so.', **others):
-  fields = dict.fromkeys(
-    ('place', 'measure', 'threshold', 'value', 'spread', 'detail'), ''
-  )
+def judgement(verdict, **others):
   return comparison_page.Judgement(
-    statement=statement, verdict=verdict, **(fields | others)
+    **dict.fromkeys(FIELDS, '') | {'verdict': verdict} | others
   )
 
 
@@ -56,7 +54,7 @@ def walk(tmp_path):
   frames[1] = 200
   walks.save(path, frames, columns=1, seconds=1)
   return comparison_page.Figure(
-    path, 'A walk', 'It goes on.', 'Faces that change.'
+    path, 'A walk', 'It repeats.', 'Faces that change.'
   )
 
 
@@ -73,10 +71,10 @@ def test_the_report_is_one_file_that_fetches_nothing(tmp_path, picture, walk):
   assert names == ['report.html']
 
 
-def test_everything_is_said_in_its_place(tmp_path, picture):
+def test_the_page_shows_all_content_in_order(tmp_path, picture):
   made = judgement(
     'fails',
-    'Dis_l is better than pixels.',
+    statement='Dis_l is better than pixels.',
     place='section 4.1',
     measure='sharpness',
     threshold='above 1.2',
@@ -117,7 +115,7 @@ def test_the_summary_counts_the_verdicts(tmp_path, verdicts, summary):
   assert f'{summary} Device' in text
 
 
-def test_each_verdict_is_said_in_words_and_marked_for_its_colour(tmp_path):
+def test_each_verdict_has_a_word_and_a_class(tmp_path):
   made = [judgement(verdict) for verdict in comparison_page.VERDICTS]
   text = write(tmp_path, judgements=made)
   marks = re.findall(r'<article class="(\w+)">\s*<p.*</span> (\w+)</p>', text)
@@ -125,47 +123,41 @@ def test_each_verdict_is_said_in_words_and_marked_for_its_colour(tmp_path):
 
 
 def test_the_stylesheet_colours_every_verdict():
-  style = (
-    pathlib.Path(comparison_page.__file__).with_name('page.css').read_text()
-  )
+  templates = resources.files('vaegan_jax.report') / 'templates'
+  style = (templates / 'page.css').read_text()
   for verdict in comparison_page.VERDICTS:
     assert style.count(f'--{verdict}: #') == 2  # light and dark
     assert f'.{verdict} {{ --verdict: var(--{verdict}); }}' in style
 
 
-def test_a_value_measured_once_has_no_spread(tmp_path):
+def test_a_single_measurement_has_no_spread(tmp_path):
   text = write(tmp_path, judgements=[judgement('holds', value='0.5')])
   assert '<dd>0.5</dd>' in text
 
 
-def test_sections_without_content_are_left_out_of_the_page_and_its_links(
-  tmp_path,
-):
+def test_empty_sections_and_their_links_are_omitted(tmp_path):
   text = write(tmp_path, notes=['One.'])
   assert re.findall(r'href="#(\w+)"', text) == ['notes']
   assert re.findall(r'section id="(\w+)"', text) == ['notes']
 
 
-def test_a_missing_picture_is_named(tmp_path, picture):
+def test_the_page_names_a_missing_picture(tmp_path, picture):
   picture.path.unlink()
   text = Outline(write(tmp_path, figures=[picture])).text()
   assert 'No figure_3.png in this run.' in text
   assert 'Figure 3' in text
 
 
-def test_a_table_scrolls_by_hand_and_by_keys(tmp_path):
-  text = write(tmp_path, tables=[TABLE])
+def test_a_table_scrolls_by_mouse_and_by_keyboard(tmp_path):
+  text = ' '.join(write(tmp_path, tables=[TABLE]).split())
   scroll = 'class="scroll" role="region" tabindex="0"'
-  assert f'{scroll} aria-label="Attribute similarity"><table>' in text
+  assert f'{scroll} aria-label="Attribute similarity"> <table>' in text
 
 
-def test_everything_is_escaped(tmp_path, picture):
+def test_all_texts_are_escaped(tmp_path, picture):
   evil = '</p><script>alert("1")</script>'
-  fields = (f.name for f in dataclasses.fields(comparison_page.Judgement))
-  made = comparison_page.Judgement(
-    **dict.fromkeys(fields, evil) | {'verdict': 'holds'}
-  )
-  table = comparison_page.Table(evil, evil, (evil,) * 2, [(evil,) * 2])
+  made = judgement('holds', **dict.fromkeys(set(FIELDS) - {'verdict'}, evil))
+  table = tables.Table(evil, evil, (evil,) * 2, [(evil,) * 2])
   image = comparison_page.Figure(picture.path, evil, evil, evil)
   text = write(
     tmp_path,
@@ -183,7 +175,7 @@ def test_everything_is_escaped(tmp_path, picture):
   assert page.text().count(evil) == 2 + 2 + 7 + 4 + 6 + 1
 
 
-def test_a_failed_write_leaves_the_old_report(tmp_path, picture, monkeypatch):
+def test_a_failed_write_leaves_the_old_report(tmp_path, monkeypatch):
   before = write(tmp_path)
 
   def fail(*_, **__):
@@ -197,15 +189,20 @@ def test_a_failed_write_leaves_the_old_report(tmp_path, picture, monkeypatch):
   assert (folder / 'report.html').read_text('utf-8') == before
 
 
-def test_the_walk_in_the_report_still_moves(tmp_path, walk):
+def test_an_embedded_walk_keeps_its_frames(tmp_path, walk):
   page = Outline(write(tmp_path, walks=[walk]))
   data = base64.b64decode(page.images[0]['src'].partition(',')[2])
   with Image.open(io.BytesIO(data)) as image:
     assert image.n_frames == 2
 
 
+def test_an_unknown_verdict_is_refused():
+  with pytest.raises(ValueError, match='holds, fails, undecided'):
+    judgement('passes')
+
+
 def test_markdown_holds_the_same_cells():
-  assert comparison_page.markdown([TABLE, TABLE]).splitlines()[:8] == [
+  assert TABLE.markdown().splitlines() == [
     '## Attribute similarity',
     '',
     'The best of ten.',
@@ -217,20 +214,15 @@ def test_markdown_holds_the_same_cells():
   ]
 
 
-def test_markdown_keeps_bars_inside_their_cells():
-  table = comparison_page.Table('t', '', ('a', 'b'), [('q(z|x)', '1')])
-  assert comparison_page.markdown([table]).splitlines()[2:] == [
+def test_markdown_escapes_bars_in_cells():
+  table = tables.Table('t', '', ('a', 'b'), [('q(z|x)', '1')])
+  assert table.markdown().splitlines()[2:] == [
     '| a | b |',
     '| :-- | --: |',
     r'| q(z\|x) | 1 |',
   ]
 
 
-def test_rows_that_do_not_fit_their_header_are_refused():
+def test_a_row_of_another_length_than_the_header_is_refused():
   with pytest.raises(ValueError, match=re.escape("('VAE',) of 1 cells")):
-    comparison_page.Table('t', '', ('Model', 'FID'), [('GAN', '1'), ('VAE',)])
-
-
-def test_an_unknown_verdict_is_refused():
-  with pytest.raises(ValueError, match='holds, fails, undecided'):
-    judgement('passes')
+    tables.Table('t', '', ('Model', 'FID'), [('GAN', '1'), ('VAE',)])

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from vaegan_jax.core import metrics
 from vaegan_jax.report import curves
 
 
@@ -11,15 +12,15 @@ def rows_of(count, **columns):
   ]
 
 
-def test_only_what_was_logged_is_drawn():
+def test_only_logged_metrics_are_drawn():
   rows = rows_of(4, prior=[1.0, 2.0, 3.0, 4.0], real=[None] * 4)
   assert list(curves.draw(rows)) == ['curves_prior']
 
 
-def test_a_whole_run_gives_every_curve():
+def test_a_whole_run_has_every_curve():
   logged = {
-    **{f'{n}/gradient_norm': 3.0 for n in curves.NETWORKS},
-    **{f'{n}/updates': 5 for n in curves.NETWORKS},
+    **{f'{n}/gradient_norm': 3.0 for n in metrics.NETWORKS},
+    **{f'{n}/updates': 5 for n in metrics.NETWORKS},
     **dict.fromkeys(('prior', 'llike', 'real', 'generated'), 1.0),
     'generation': -1.0,
     'learning_rate': 1e-4,
@@ -43,8 +44,8 @@ def test_a_whole_run_gives_every_curve():
     assert 0 < (picture < 128).mean() < 0.2, 'ink on white'
 
 
-def test_without_rows_nothing_is_drawn():
-  assert curves.draw([]) == {}
+def test_without_rows_there_is_no_curve():
+  assert curves.draw([]) == curves.describe([]) == {}
 
 
 def test_the_later_row_of_a_step_counts():
@@ -63,20 +64,30 @@ def test_the_band_is_drawn_for_the_discriminator():
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf])
-def test_values_that_are_not_finite_leave_a_gap_and_a_note(value):
+def test_a_nan_or_infinity_leaves_a_gap_and_a_note(value):
   smooth = curves.draw(rows_of(3, prior=[1.0, 2.0, 3.0]))['curves_prior']
   broken = curves.draw(rows_of(3, prior=[1.0, value, 3.0]))['curves_prior']
   reddish = lambda x: (x[..., 0] > x[..., 1].astype(int) + 80).sum()  # noqa: E731
   assert reddish(broken) > reddish(smooth) == 0
 
 
+def test_alt_texts_name_the_lines_and_their_ends():
+  rows = rows_of(3, real=[np.nan, 0.25, 0.5], generated=[1.0, 2.0, 3.0])
+  assert curves.describe(rows) == {
+    'discriminator': 'Line chart over steps 10 to 30. Cross entropies of Dis: '
+    'real from 0.25 to 0.5; generated from 1 to 3.'
+  }
+
+
 def test_the_share_counts_updates_between_rows():
   steps = np.array([100, 200, 250])
   updates = np.array([50.0, 150.0, 150.0])
-  np.testing.assert_array_equal(curves.share(steps, updates), [0.5, 1.0, 0.0])
+  np.testing.assert_array_equal(
+    curves.update_share(steps, updates), [0.5, 1.0, 0.0]
+  )
 
 
-def test_the_median_is_that_of_a_constant_despite_spikes():
+def test_spikes_do_not_move_the_median():
   values = np.full(200, 3.0)
   values[::10] = 1e6
   values[5] = np.nan
@@ -91,26 +102,25 @@ def test_the_median_follows_a_straight_line_to_its_ends():
   np.testing.assert_array_equal(medians[10:-10], values[10:-10])
 
 
-def test_of_a_few_rows_the_median_is_the_values():
+def test_few_rows_are_their_own_medians():
   values = np.array([5.0, 1.0, 9.0])
   medians = curves.running_median(values, centres=np.arange(3))
   np.testing.assert_array_equal(medians, values)
 
 
-def test_the_median_of_nothing_finite_is_not_a_number():
+def test_a_median_without_finite_values_is_nan():
   medians = curves.running_median(
     np.full(9, np.nan), centres=np.array([0, 4, 8])
   )
   assert np.isnan(medians).all()
 
 
-def test_lines_that_coincide_share_one_label():
+def test_equal_lines_share_one_label():
   line = np.array([1.0, 1.0])
-  panel = curves._PANELS['updates']
   lines = {
     'encoder/updates': line,
     'decoder/updates': line.copy(),
     'discriminator/updates': 0.5 * line,
   }
-  labels = [label for _, label, _ in curves._merge(panel, lines)]
+  labels = [label for label, _, _ in curves._merge(lines)]
   assert labels == ['encoder\ndecoder', 'discriminator']

@@ -12,7 +12,7 @@ def random_pixels(*shape):
 
 
 @pytest.mark.parametrize('channels', [1, 3])
-def test_a_grid_holds_each_image_at_its_place(channels):
+def test_a_grid_holds_each_image_in_its_place(channels):
   pixels = random_pixels(5, 8, 6, channels)
   picture = figures.grid(pixels, columns=3, scale=1)
   assert picture.shape == (2 * 8 + 4, 3 * 6 + 2 * 4, channels)
@@ -23,14 +23,14 @@ def test_a_grid_holds_each_image_at_its_place(channels):
     )
 
 
-def test_what_no_image_covers_is_white():
+def test_the_background_is_white():
   picture = figures.grid(np.zeros((5, 8, 6, 3), np.uint8), columns=3, scale=1)
   assert (picture == 0).sum() == 5 * 8 * 6 * 3
   assert (picture == 255).sum() == picture.size - 5 * 8 * 6 * 3
 
 
 @pytest.mark.parametrize(('side', 'shown'), [(28, 112), (32, 96), (128, 128)])
-def test_small_images_are_enlarged_until_they_can_be_seen(side, shown):
+def test_small_images_are_enlarged_to_a_visible_size(side, shown):
   pixels = random_pixels(1, side, side, 3)
   picture = figures.grid(pixels, columns=8)
   assert picture.shape == (shown, shown, 3)
@@ -63,7 +63,7 @@ def test_each_row_of_the_development_is_a_strip():
     np.testing.assert_array_equal(picture[i * 100 : i * 100 + 96, -200:], strip)
 
 
-def test_each_row_of_the_development_says_its_step():
+def test_each_row_of_the_development_has_its_step_as_label():
   strip = np.full((96, 200, 1), 255, np.uint8)
   picture = figures.development([(1, strip), (2, strip), (2, strip)])
   labels = [picture[i * 100 : i * 100 + 96] for i in range(3)]
@@ -72,37 +72,8 @@ def test_each_row_of_the_development_says_its_step():
   assert (labels[0] != labels[1]).any()
 
 
-def test_strips_are_found_by_prefix_and_ordered_by_step(tmp_path):
-  for step in (100, 9, 30):
-    for prefix, value in (('samples', step), ('reconstructions', 200)):
-      strip = np.full((4, 4, 3), value, np.uint8)
-      figures.save(tmp_path / f'{prefix}_{step:08d}.png', strip)
-  figures.save(tmp_path / 'samples.png', strip)
-  found = figures.strips(tmp_path, prefix='samples')
-  assert [step for step, _ in found] == [9, 30, 100]
-  assert [strip.mean() for _, strip in found] == [9, 30, 100]
-
-
-def test_steps_are_spread_geometrically():
-  steps = figures.spread(range(500, 37_501, 500), count=8)
-  assert steps[0] == 500
-  assert steps[-1] == 37_500
-  assert 6 <= len(steps) <= 8
-  ratios = np.array(steps[1:]) / steps[:-1]
-  assert ratios.max() / ratios.min() < 1.6
-
-
-@pytest.mark.parametrize('steps', [[], [0], [7], [0, 1, 5], [3, 2, 1]])
-def test_few_steps_are_all_kept(steps):
-  assert figures.spread(steps, count=8) == sorted(steps)
-
-
-def test_step_zero_is_kept_beside_the_others():
-  assert figures.spread(range(0, 1000, 10), count=4)[:2] == [0, 10]
-
-
 @pytest.mark.parametrize('channels', [1, 3])
-def test_a_picture_comes_back_as_it_was_saved(tmp_path, channels):
+def test_a_saved_picture_is_loaded_unchanged(tmp_path, channels):
   picture = random_pixels(5, 7, channels)
   path = tmp_path / 'new' / 'folder' / 'picture.png'
   figures.save(path, picture)
@@ -115,12 +86,11 @@ def test_a_failed_save_leaves_the_old_picture(tmp_path, monkeypatch):
   figures.save(path, random_pixels(5, 7, 3))
   before = path.read_bytes()
 
-  class Broken:
-    def save(self, path, **_):
-      path.write_bytes(b'half')
-      raise OSError('the disk is full')
+  def fail(image, path, **_):
+    path.write_bytes(b'half')
+    raise OSError('the disk is full')
 
-  monkeypatch.setattr(figures, '_image', lambda _: Broken())
+  monkeypatch.setattr(figures.Image.Image, 'save', fail)
   with pytest.raises(OSError, match='the disk is full'):
     figures.save(path, random_pixels(5, 7, 3))
   assert path.read_bytes() == before
@@ -140,9 +110,8 @@ def test_a_failed_save_leaves_the_old_picture(tmp_path, monkeypatch):
     ),
     (lambda x: figures.development([]), 'at least one strip'),
     (lambda x: figures.development([(1, x[0]), (2, x[0, 1:])]), 'one size'),
-    (lambda x: figures.spread([1, 2], count=1), 'count = 1'),
   ],
 )
-def test_what_cannot_be_drawn_is_refused_with_a_remedy(call, remedy):
+def test_invalid_arguments_are_refused_with_a_remedy(call, remedy):
   with pytest.raises(ValueError, match=re.escape(remedy)):
     call(random_pixels(2, 8, 8, 3))

@@ -14,28 +14,29 @@ def inked(picture):
   return np.flatnonzero(dark.any(0)), np.flatnonzero(dark.any(1))
 
 
-def test_pictures_stand_beside_each_other_with_their_gaps():
+def test_pictures_stack_horizontally_with_their_gaps():
   pictures = [sheet(4, 3, 10), sheet(2, 5, 20), sheet(4, 1, 30)]
-  whole = layout.beside(pictures, gap=[2, 7])
+  whole = layout.hstack(pictures, gap=[2, 7])
   assert whole.shape == (4, 3 + 2 + 5 + 7 + 1, 3)
   expected = [10] * 3 + [255] * 2 + [20] * 5 + [255] * 7 + [30]
   assert whole[1, :, 0].tolist() == expected
   assert (whole[2:, 5:10] == 255).all()
 
 
-def test_pictures_stand_below_each_other_from_the_left():
-  whole = layout.below([sheet(2, 6, 10), sheet(1, 4, 20)], gap=3)
+def test_pictures_stack_vertically_at_the_left():
+  whole = layout.vstack([sheet(2, 6, 10), sheet(1, 4, 20)], gap=3)
   assert whole.shape == (6, 6, 3)
   assert whole[:, 0, 0].tolist() == [10] * 2 + [255] * 3 + [20]
   assert (whole[5, 4:] == 255).all()
 
 
-def test_labels_are_as_wide_as_the_longest_and_as_high_as_their_pictures():
-  labels = layout.labels(
-    ['a', 'much longer', 'in two\nlines'],
-    like=[sheet(50, 9), sheet(80, 9), sheet(60, 9)],
-    size=14,
+def test_labels_have_one_width_and_the_heights_of_their_pictures():
+  rows = [('a', 50), ('much longer', 80), ('in two\nlines', 60)]
+  labelled = layout.with_labels(
+    [(text, sheet(height, 9)) for text, height in rows], size=14
   )
+  assert all((picture[:, -9:] == 0).all() for picture in labelled)
+  labels = [picture[:, :-9] for picture in labelled]
   assert [len(label) for label in labels] == [50, 80, 60]
   assert len({label.shape[1] for label in labels}) == 1
   columns, _ = inked(labels[1])
@@ -46,7 +47,9 @@ def test_labels_are_as_wide_as_the_longest_and_as_high_as_their_pictures():
 
 
 @pytest.mark.parametrize('slanted', [False, True])
-def test_each_heading_begins_or_has_its_middle_over_its_picture(slanted):
+def test_each_heading_starts_or_is_centred_over_the_middle_of_its_picture(
+  slanted,
+):
   widths = (40, 90, 60)
   for at, width in enumerate(widths):
     texts = ['', ' ', '  ']
@@ -54,16 +57,16 @@ def test_each_heading_begins_or_has_its_middle_over_its_picture(slanted):
     pictures = {
       t: sheet(20, w, 255) for t, w in zip(texts, widths, strict=True)
     }
-    whole = layout.headed(pictures, gap=10, size=14, slanted=slanted)
+    whole = layout.with_headings(pictures, gap=10, size=14, slanted=slanted)
     columns, _ = inked(whole)
     middle = sum(widths[:at]) + 10 * at + width // 2
     place = columns[0] if slanted else (columns[0] + columns[-1]) / 2
     assert place == pytest.approx(middle, abs=5)
 
 
-def test_a_long_slanted_heading_is_not_cut_and_rises_steeply():
+def test_a_long_slanted_heading_is_whole_and_rises_at_45_degrees():
   words = 'A very long heading'
-  narrow = layout.headed(
+  narrow = layout.with_headings(
     {words: sheet(9, 20, 255)}, gap=4, size=14, slanted=True
   )
   columns, rows = inked(narrow)
@@ -72,24 +75,24 @@ def test_a_long_slanted_heading_is_not_cut_and_rises_steeply():
   assert np.ptp(rows) == pytest.approx(np.ptp(columns), abs=6)
 
 
-def test_headings_that_overlap_do_not_wipe_each_other_out():
+def test_overlapping_headings_stay_visible():
   texts = ('Bushy Eyebrows', 'Bushy Eyebrows ')
-  together = layout.headed(
+  together = layout.with_headings(
     {text: sheet(9, 24, 255) for text in texts}, gap=0, size=14, slanted=True
   )
-  alone = layout.headed(
+  alone = layout.with_headings(
     {texts[0]: sheet(9, 24, 255)}, gap=0, size=14, slanted=True
   )
   part = together[-len(alone) :, : alone.shape[1]]
   assert (part <= alone).all()
 
 
-def test_pictures_below_headings_are_untouched():
+def test_headings_leave_their_pictures_unchanged():
   rng = np.random.default_rng(0)
   pictures = {
     name: rng.integers(0, 255, (20, 30, 1), np.uint8) for name in 'abc'
   }
-  whole = layout.headed(pictures, gap=6, size=14)
+  whole = layout.with_headings(pictures, gap=6, size=14)
   assert whole.shape[1:] == (102, 1)
   for i, picture in enumerate(pictures.values()):
     np.testing.assert_array_equal(whole[-20:, 36 * i : 36 * i + 30], picture)

@@ -25,7 +25,7 @@ def body(picture):
   return picture[np.flatnonzero(rows)]
 
 
-def test_each_block_stands_in_its_order_with_its_own_label():
+def test_blocks_are_in_order_with_their_own_labels():
   picture = paper_figures.labelled_rows(
     {'GAN': images(1, 2, 3, 4, 5), 'VAE/GAN': images(6, 7)},
     columns=3,
@@ -39,7 +39,7 @@ def test_each_block_stands_in_its_order_with_its_own_label():
   assert (left[-8:] < 128).any()
 
 
-def test_rows_to_be_compared_stand_closer_than_blocks():
+def test_single_rows_are_closer_than_blocks():
   one, two = images(1, 2, 3), images(1, 2, 3, 4)
   heights = [
     len(paper_figures.labelled_rows({'a': x, 'b': x}, columns=3, scale=1))
@@ -48,7 +48,7 @@ def test_rows_to_be_compared_stand_closer_than_blocks():
   assert heights == [8 + 4 + 8, 20 + 16 + 20]
 
 
-def test_a_row_is_one_image_under_each_of_the_attributes():
+def test_a_row_has_one_image_for_each_attribute():
   picture = paper_figures.attribute_columns(
     images(1, 2),
     images(11, 12),
@@ -62,7 +62,7 @@ def test_a_row_is_one_image_under_each_of_the_attributes():
   assert np.diff(inked).max() == 17  # before the first attribute
 
 
-def test_a_row_is_one_query_and_each_models_samples_of_it():
+def test_a_row_has_a_query_and_the_samples_of_each_model():
   made = images(*range(11, 17)).reshape(2, 3, 8, 8, 3)
   picture = paper_figures.query_rows(
     images(1, 2), {'VAE': made, 'GAN': made[:, :1] + 10}, scale=1
@@ -122,6 +122,6 @@ def test_grey_and_coloured_images_are_drawn(channels):
     ),
   ],
 )
-def test_what_cannot_be_drawn_is_refused_with_a_remedy(call, remedy):
+def test_invalid_arguments_are_refused_with_a_remedy(call, remedy):
   with pytest.raises(ValueError, match=re.escape(remedy)):
     call(images(1, 2))

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from tests.outline import Outline
-from vaegan_jax.report import curves, figures, markup, run_page
+from vaegan_jax.core import metrics
+from vaegan_jax.report import figures, page, run_page
 from vaegan_jax.runs import records
 
 CONFIG = {
@@ -35,15 +36,15 @@ def write_run(workdir, *, config=CONFIG, whole=True):
   for step in (10, 20, 40):
     for name in ('samples', 'reconstructions'):
       figures.save(folder / f'{name}_{step:08d}.png', picture)
-  metrics, timing = [], []
+  logged, timing = [], []
   for step in (20, 40):
     row = {'step': step, 'learning_rate': 1e-4}
     row |= dict.fromkeys(('prior', 'llike', 'real', 'generated'), 0.5)
     row |= {'generation': -1.0, 'active_dimensions': 9.0, 'feature_scale': 0.4}
-    for name in curves.NETWORKS:
+    for name in metrics.NETWORKS:
       row[f'{name}/gradient_norm'] = float(step)
       row[f'{name}/updates'] = step if name == 'encoder' else step // 4
-    metrics.append(row)
+    logged.append(row)
     timing.append(
       {
         'step': step,
@@ -52,7 +53,7 @@ def write_run(workdir, *, config=CONFIG, whole=True):
         'device': 'abacus',
       }
     )
-  for name, rows in ((records.METRICS, metrics), (records.TIMING, timing)):
+  for name, rows in ((records.METRICS, logged), (records.TIMING, timing)):
     lines = ''.join(json.dumps(row) + '\n' for row in rows)
     (workdir / name).write_text(lines)
 
@@ -73,11 +74,12 @@ def test_the_report_is_one_file_that_fetches_nothing(whole):
   assert not re.search(r'https?://|@import|url\(', text)
 
 
-def test_every_picture_and_curve_is_shown_in_order_with_its_alt(whole):
+def test_all_pictures_and_curves_are_in_order_with_alt_texts(whole):
   outline = Outline(whole.read_text())
-  starts = ['Rows of held-out', 'Rows of images decoded', 'Reconstructions of']
-  starts += ['Samples from', 'Rows of images that change']
-  starts += ['Curve of '] * 9
+  starts = ['Rows of held-out', 'Rows of images decoded']
+  starts += ['A grid of reconstructions', 'A grid of samples']
+  starts += ['Rows of images, each changing']
+  starts += ['Line chart over steps 20 to 40. '] * 9
   alts = [image['alt'] for image in outline.images]
   assert len(alts) == len(starts)
   for alt, start in zip(alts, starts, strict=True):
@@ -85,7 +87,7 @@ def test_every_picture_and_curve_is_shown_in_order_with_its_alt(whole):
   assert 'No ' not in outline.text()
 
 
-def test_the_report_says_speed_updates_and_settings(whole):
+def test_the_report_has_speed_updates_and_settings(whole):
   text = Outline(whole.read_text()).text()
   assert 'VAE/GAN on cartoon faces, 40 steps' in text
   assert '40 of 40' in text
@@ -96,12 +98,12 @@ def test_the_report_says_speed_updates_and_settings(whole):
   assert 'data.size (32, 32)' in text
 
 
-def test_pictures_made_of_strips_and_rows_are_kept_in_the_folder(whole):
+def test_drawn_pictures_are_kept_in_the_folder(whole):
   names = {path.name for path in (whole.parent / 'figures').iterdir()}
   assert {'development_samples.png', 'curves_prior.png'} <= names
 
 
-def test_what_is_missing_is_left_out_with_a_note(tmp_path):
+def test_the_page_names_missing_pictures_curves_and_timing(tmp_path):
   write_run(tmp_path, whole=False)
   outline = Outline(run_page.write(tmp_path).read_text())
   assert not outline.images
@@ -112,13 +114,13 @@ def test_what_is_missing_is_left_out_with_a_note(tmp_path):
   assert '0 of 40' in outline.text()
 
 
-def test_half_a_last_row_is_passed_over(tmp_path):
+def test_an_incomplete_last_row_is_ignored(tmp_path):
   path = tmp_path / 'metrics.jsonl'
   path.write_text('{"step": 1}\n{"step": 2}\n{"st')
   assert records.read_rows(path) == [{'step': 1}, {'step': 2}]
 
 
-def test_everything_from_the_config_is_escaped(tmp_path):
+def test_all_settings_are_escaped(tmp_path):
   evil = '</title><script>alert("1")</script>'
   config = CONFIG | {
     'command': evil,
@@ -130,7 +132,7 @@ def test_everything_from_the_config_is_escaped(tmp_path):
   assert outline.text().count(evil) == 2 + 1 + 2  # titles, command, settings
 
 
-def test_the_command_is_shown_if_the_config_has_it(tmp_path):
+def test_the_page_shows_the_command_of_the_config(tmp_path):
   config = CONFIG | {'command': 'python -m experiments.train'}
   write_run(tmp_path, config=config, whole=False)
   assert '<pre><code>python -m experiments.train</code></pre>' in (
@@ -138,11 +140,11 @@ def test_the_command_is_shown_if_the_config_has_it(tmp_path):
   )
 
 
-def test_a_run_without_the_equilibrium_rule_says_so(tmp_path):
+def test_the_page_names_a_missing_equilibrium_rule(tmp_path):
   config = CONFIG | {'equilibrium': False}
   write_run(tmp_path, config=config, whole=False)
   text = Outline(run_page.write(tmp_path).read_text()).text()
-  assert 'every network moves in every step' in text
+  assert 'every network is updated in every step' in text
   assert 'rule skips' not in text
 
 
@@ -151,8 +153,8 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
     run_page.write(tmp_path)
 
 
-def test_pixels_are_sharp_only_in_pictures_that_fit(tmp_path):
-  for width, fits in ((markup.WIDTH, True), (markup.WIDTH + 1, False)):
+def test_only_pictures_that_fit_show_their_pixels_one_to_one(tmp_path):
+  for width, fits in ((page.WIDTH, True), (page.WIDTH + 1, False)):
     path = tmp_path / f'{width}.png'
     figures.save(path, np.zeros((2, width, 3), np.uint8))
-    assert ('class="fits"' in markup.picture(path, alt='black')) == fits
+    assert page.embed(path).fits == fits

@@ -17,7 +17,7 @@ def test_compiling_does_not_slow_the_speed():
   assert speed.summarise(timing, batch_size=8).images_per_second == 80
 
 
-def test_the_processes_of_a_resumed_run_are_added():
+def test_the_starts_of_a_resumed_run_are_added():
   timing = [
     row(10, 5.0),
     row(20, 6.0),
@@ -31,7 +31,7 @@ def test_the_processes_of_a_resumed_run_are_added():
   assert pace.images_per_second == 80
 
 
-def test_a_single_row_gives_its_own_speed():
+def test_a_single_row_has_its_own_speed():
   assert speed.summarise([row(10, 5.0)], batch_size=8).images_per_second == 7
 
 
@@ -47,7 +47,7 @@ def test_waits_are_averaged_for_each_host_of_the_last_start():
   assert pace.goodput == 0.5
 
 
-def test_rows_without_waits_or_goodput_tell_none():
+def test_rows_without_waits_or_goodput_have_none():
   pace = speed.summarise([row(10, 5.0), row(20, 6.0)], batch_size=8)
   assert (pace.waiting, pace.goodput) == ((), None)
 

@@ -21,8 +21,8 @@ def steps(curve):
   return lengths(np.roll(curve, -1, axis=0) - curve)
 
 
-class Model(inference.Model):
-  """Decodes a code of 16 to an image of 8x8 whose halves are two numbers."""
+class TwoToneModel(inference.Model):
+  """Decodes a code of 16 to an 8x8 image with two levels, one per half."""
 
   def __init__(self):
     self.latent_size = 16
@@ -57,13 +57,13 @@ def test_a_loop_closes_and_moves_evenly():
   assert steps(curves).max() < 1.5 * steps(curves).min()
 
 
-def test_a_loop_goes_somewhere():
+def test_a_loop_leaves_its_start():
   curve = walks.loop(normal(6, 1, 256), frames=90)[:, 0]
   distances = lengths(curve[:, None] - curve)
   assert distances.max() > 1.2 * np.sqrt(256)
 
 
-def test_a_visit_meets_each_stop_and_comes_back():
+def test_a_visit_passes_each_stop_and_returns():
   stops = normal(3, 2, 16)
   codes = walks.visit(stops, frames=10)
   assert codes.shape == (30, 2, 16)
@@ -81,34 +81,37 @@ def test_lengths_change_in_proportion_and_directions_evenly():
   start = np.array([[2.0, 0.0, 0.0]], np.float32)
   end = np.array([[0.0, 4.0, 0.0]], np.float32)
   share = np.linspace(0, 1, 4, dtype=np.float32)
-  codes = walks.between(start, end, share=share)[:, 0]
+  codes = walks.interpolate(start, end, share=share)[:, 0]
   np.testing.assert_allclose(lengths(codes), 2 + 2 * share, rtol=1e-5)
   angles = np.degrees(np.arctan2(codes[:, 1], codes[:, 0]))
   np.testing.assert_allclose(angles, [0, 30, 60, 90], atol=1e-3)
 
 
 @pytest.mark.parametrize('factor', [0.0, 1.0, 3.0])
-def test_codes_of_one_direction_are_joined_by_a_straight_line(factor):
+def test_codes_of_one_direction_are_joined_by_a_line(factor):
   start = normal(1, 8)
   share = np.array([0, 0.5, 1], np.float32)
-  codes = walks.between(start, factor * start, share=share)
+  codes = walks.interpolate(start, factor * start, share=share)
   expected = start * (1 + share * (factor - 1))[:, None]
   np.testing.assert_allclose(codes[:, 0], expected, atol=1e-3)
 
 
-def test_a_random_walk_is_the_same_again_and_for_more_walkers():
+def test_a_random_walk_is_the_same_for_more_walkers():
   few, more = (
-    walks.random_walk(Model(), walkers=n, frames=5, seed=3) for n in (2, 4)
+    walks.random_walk(TwoToneModel(), walkers=n, frames=5, seed=3)
+    for n in (2, 4)
   )
   assert few.shape == (5, 2, 8, 8, 3)
   np.testing.assert_array_equal(few, more[:, :2])
-  other = walks.random_walk(Model(), walkers=2, frames=5, seed=4)
+  other = walks.random_walk(TwoToneModel(), walkers=2, frames=5, seed=4)
   assert (few != other).any()
 
 
 def test_each_walker_keeps_its_attributes():
   attributes = np.array([[0, 1], [-1, 2], [3, 0]], np.float32)
-  made = walks.random_walk(Model(), walkers=3, frames=4, attributes=attributes)
+  made = walks.random_walk(
+    TwoToneModel(), walkers=3, frames=4, attributes=attributes
+  )
   levels = made[..., [0, 4], 0, 0]
   assert levels.shape == (4, 3, 2)
   np.testing.assert_array_equal(levels, [128 + 40 * attributes] * 4)
@@ -117,17 +120,17 @@ def test_each_walker_keeps_its_attributes():
 def test_each_walker_tours_its_own_images():
   images = np.zeros((4, 8, 8, 3), np.uint8)
   images += np.array([64, 128, 0, 192], np.uint8)[:, None, None, None]
-  made = walks.tour(Model(), images, walkers=2, frames=6)
+  made = walks.tour(TwoToneModel(), images, walkers=2, frames=6)
   assert made.shape == (12, 2, 8, 8, 3)
   levels = made[[0, 6]][..., 0, 0, 0]
   np.testing.assert_array_equal(levels, [[168, 128], [208, 248]])
 
 
 @pytest.mark.parametrize(('images', 'walkers'), [(5, 2), (2, 2), (0, 1)])
-def test_images_that_cannot_be_shared_out_are_refused(images, walkers):
+def test_unequal_shares_of_images_are_refused(images, walkers):
   held_out = np.zeros((images, 8, 8, 3), np.uint8)
   with pytest.raises(ValueError, match=f'{images} images for {walkers}'):
-    walks.tour(Model(), held_out, walkers=walkers, frames=4)
+    walks.tour(TwoToneModel(), held_out, walkers=walkers, frames=4)
 
 
 def frames_of(path):
@@ -140,9 +143,7 @@ def frames_of(path):
 
 
 @pytest.mark.parametrize('channels', [1, 3])
-def test_a_gif_holds_every_frame_in_its_colours_and_plays_for_ever(
-  tmp_path, channels
-):
+def test_a_gif_holds_every_frame_in_colour_and_repeats(tmp_path, channels):
   # Smooth pictures, as faces are.
   grid = np.stack(np.meshgrid(*[np.linspace(0, 255, 16)] * 2), -1)
   frames = [(grid * (k + 1) / 8).astype(np.uint8) for k in range(8)]
@@ -161,7 +162,7 @@ def test_a_gif_holds_every_frame_in_its_colours_and_plays_for_ever(
     assert (frame[100:, 100:] > 250).all()  # no fourth walker: paper
 
 
-def test_a_face_that_does_not_move_does_not_flicker(tmp_path):
+def test_a_still_face_does_not_flicker(tmp_path):
   still = np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)
   moving = np.stack([np.roll(still, k, axis=0) for k in range(6)])
   both = np.stack([np.stack([still] * 6), moving], axis=1)

@@ -188,7 +188,9 @@ def test_the_report_shows_warnings_with_their_meaning(tmp_path):
   assert 'collapsed' not in render(run(1000))
   rows = run(1000, decoder=0.0, feature_scale=lambda step: 1 / step**3)
   sick = render(rows)
-  assert sick.index('Something has collapsed') < sick.index('Held-out images')
+  assert sick.index('Part of this run has collapsed') < sick.index(
+    'Held-out images'
+  )
   for found in collapse.find(rows, latent=LATENT):
     for words in (found.name, found.seen, found.meaning, found.remedy):
       assert words in sick

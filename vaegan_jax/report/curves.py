@@ -1,14 +1,13 @@
-"""Curves of a run: every logged number against the step.
+"""Line charts of the logged metrics against the step.
 
-Matplotlib's objects only, no pyplot: nothing global is read or changed, so
-curves may be drawn beside a user's own figures, and from any thread.
+Uses Matplotlib's objects without pyplot, so no global state is read or changed:
+charts may be drawn from any thread and beside a user's own figures.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,19 +17,21 @@ from matplotlib import figure as mpl_figure
 from matplotlib import ticker
 from matplotlib.backends import backend_agg
 
+from vaegan_jax.core import metrics
+
 Row = Mapping[str, Any]
 Steps = Int[np.ndarray, ' rows']
 Values = Float[np.ndarray, ' rows']
 Picture = UInt8[np.ndarray, 'height width 3']
+# A metric's name -> its values.
+Lines = Mapping[str, Values]
+Band = tuple[float, float]
 
-NETWORKS = ('encoder', 'decoder', 'discriminator')
-
-# Pixels of a picture a CSS pixel: sharp on dense screens.
-DENSITY = 2
+DENSITY = 2  # pixels of a chart per CSS pixel: sharp on dense screens
 _INCHES = (4.4, 2.9)
 _INK, _MUTED, _FAINT = '#1f2933', '#66717f', '#e4e7eb'
-# Okabe and Ito's colours for the networks, Tol's for the two cross entropies:
-# told apart whatever one's colour vision.
+# Okabe and Ito's colours for the networks and Tol's for the cross entropies,
+# which are distinct with any colour vision.
 _COLOURS = {
   'encoder': '#009e73',
   'decoder': '#0072b2',
@@ -39,90 +40,53 @@ _COLOURS = {
   'generated': '#bb5566',
 }
 _MEDIANS = 400  # points of a running median, at most
-
-
-@dataclasses.dataclass(frozen=True)
-class _Panel:
-  """One figure: `keys` of the rows, each with the label of its line."""
-
-  title: str
-  lines: Mapping[str, str]
-  log: bool = False
-
-
-_PANELS = {
-  'discriminator': _Panel(
-    'Cross entropies of Dis, nats',
-    {'real': 'real', 'generated': 'generated'},
-  ),
-  'generation': _Panel('Generation: L_GAN in Dec, nats', {'generation': ''}),
-  'prior': _Panel('Prior: KL from N(0, I), nats', {'prior': ''}),
-  'llike': _Panel('Llike: half squared distance', {'llike': ''}),
-  'active_dimensions': _Panel(
-    'Latent dimensions in use', {'active_dimensions': ''}
-  ),
-  'feature_scale': _Panel(
-    'Scale of Dis_l(x), root mean square', {'feature_scale': ''}
-  ),
-  'gradient_norms': _Panel(
-    'Norms of the gradients',
-    {f'{name}/gradient_norm': name for name in NETWORKS},
-    log=True,
-  ),
-  'learning_rate': _Panel('Learning rate', {'learning_rate': ''}),
-  'updates': _Panel(
-    'Share of steps that updated a network',
-    {f'{name}/updates': name for name in NETWORKS},
-  ),
-}
+_TITLES = {metric.name: metric.title for metric in metrics.METRICS}
 
 
 def draw(
-  rows: Sequence[Row], *, band: tuple[float, float] | None = None
+  rows: Sequence[Row], *, band: Band | None = None
 ) -> dict[str, Picture]:
-  """Draws what a run logged, a picture for each kind of number.
+  """Draws a chart for each panel of the metrics that has a number.
 
-  A thin line joins the values, a thick one is their running median. Where a
-  step was logged twice, as after a resumption, the later row counts.
+  A thin line joins the values; a thick line is their running median. If a step
+  was logged twice, as after a resumption, the later row counts.
 
   Args:
-    rows: of metrics.jsonl: 'step', the losses in nats an image, the
-      'active_dimensions', the 'feature_scale', the 'learning_rate', and for
-      each network 'gradient_norm' and 'updates' so far.
-    band: cross entropies in nats between which both Dis and Dec are updated
-      under the equilibrium rule; None: no rule.
+    rows: of metrics.jsonl.
+    band: the cross entropies in nats between which the equilibrium rule updates
+      both Dis and Dec; None: no rule.
 
   Returns:
-    file stem ('curves_prior') -> picture of DENSITY pixels a CSS pixel; only
-    those for which a row has a number.
+    file stem ('curves_prior') -> chart of DENSITY pixels per CSS pixel.
   """
-  latest = {int(row['step']): row for row in rows}
-  steps = np.array(sorted(latest), np.int64)
-  pictures = {}
-  for name, panel in _PANELS.items():
-    lines = {
-      key: _column([latest[step] for step in steps.tolist()], key)
-      for key in panel.lines
-    }
-    if name == 'updates':
-      lines = {key: share(steps, line) for key, line in lines.items()}
-    lines = {k: line for k, line in lines.items() if np.isfinite(line).any()}
-    if lines:
-      pictures[f'curves_{name}'] = _draw_panel(
-        name, steps, lines, band if name == 'discriminator' else None
-      )
-  return pictures
+  return {
+    f'curves_{panel.name}': _chart(panel, steps, lines, band)
+    for panel, steps, lines in _panels(rows)
+  }
 
 
-def share(steps: Steps, updates: Values) -> Values:
-  """Computes which share of the steps since the row before made an update.
+def describe(rows: Sequence[Row]) -> dict[str, str]:
+  """Returns the alternative text of each chart, by the name of its panel."""
+  texts = {}
+  for panel, steps, lines in _panels(rows):
+    ends = (
+      f'{_TITLES[name]} from {finite[0]:.3g} to {finite[-1]:.3g}'
+      for name, values in lines.items()
+      for finite in [values[np.isfinite(values)]]
+    )
+    texts[panel.name] = (
+      f'Line chart over steps {steps[0]:,} to {steps[-1]:,}. '
+      f'{panel.title}: {"; ".join(ends)}.'
+    )
+  return texts
+
+
+def update_share(steps: Steps, updates: Values) -> Values:
+  """Returns the share of steps since the previous row that made an update.
 
   Args:
-    steps: ascending.
-    updates: made so far at each of them.
-
-  Returns:
-    0..1 a row; the first row's is counted from step 0.
+    steps: ascending. The first row counts from step 0.
+    updates: the number of updates up to each of them.
   """
   since = np.diff(steps, prepend=0)
   return np.diff(updates, prepend=0.0) / np.where(since > 0, since, np.nan)
@@ -131,11 +95,11 @@ def share(steps: Steps, updates: Values) -> Values:
 def running_median(
   values: Values, *, centres: Int[np.ndarray, ' n']
 ) -> Float[np.ndarray, ' n']:
-  """Computes medians over a 25th of the run around some of its rows.
+  """Returns medians over a 25th of the run, centred at some of its rows.
 
-  Windows shrink towards the ends, or a steep start would come out flat; with
-  fewer than 50 rows the values themselves remain. Values that are not finite
-  are left out; where no other is near, NaN.
+  Windows shrink towards the ends, which keeps a steep start steep; with fewer
+  than 50 rows each window is one row. NaN and infinity are left out; a window
+  of nothing else gives NaN.
   """
   widest = len(values) // 50
   medians = []
@@ -147,52 +111,67 @@ def running_median(
   return np.array(medians, np.float64)
 
 
-def _column(rows: Sequence[Row], key: str) -> Values:
-  """Collects a key of all rows; NaN where it is absent or null."""
-  values = [row.get(key) for row in rows]
-  return np.array([np.nan if v is None else v for v in values], np.float64)
+def _panels(
+  rows: Sequence[Row],
+) -> Iterator[tuple[metrics.Panel, Steps, Lines]]:
+  """Yields the panels that have a finite number, with their lines."""
+  latest = {int(row['step']): row for row in rows}
+  steps = np.array(sorted(latest), np.int64)
+  for panel in metrics.panels(metrics.METRICS):
+    names = [m.name for m in metrics.METRICS if m.panel == panel]
+    lines = {
+      name: np.array([latest[s].get(name) for s in steps.tolist()], np.float64)
+      for name in names
+    }
+    if panel == metrics.SHARE_OF_UPDATES:
+      lines = {name: update_share(steps, x) for name, x in lines.items()}
+    lines = {name: x for name, x in lines.items() if np.isfinite(x).any()}
+    if lines:
+      yield panel, steps, lines
 
 
-def _draw_panel(
-  name: str,
-  steps: Steps,
-  lines: Mapping[str, Values],
-  band: tuple[float, float] | None,
+def _chart(
+  panel: metrics.Panel, steps: Steps, lines: Lines, band: Band | None
 ) -> Picture:
-  panel = _PANELS[name]
   figure = mpl_figure.Figure(
     figsize=_INCHES, dpi=100 * DENSITY, layout='constrained'
   )
   axes = figure.add_subplot()
-  _style(axes, panel.title, last=int(steps[-1]))
+  _style(axes, _heading(panel), last=int(steps[-1]))
   ends = {}
-  if name == 'discriminator':
-    _mark_equilibrium(axes, band)
-    ends['log 2', _MUTED] = math.log(2)
-  for colour, label, values in _merge(panel, lines):
-    ends[label, colour] = _draw_line(axes, steps, values, colour)
+  if metrics.REAL.panel == panel:
+    ends['log 2', _MUTED] = _mark_equilibrium(axes, band)
+  alone = sum(metric.panel == panel for metric in metrics.METRICS) == 1
+  for label, colour, values in _merge(lines):
+    end = _draw_line(axes, steps, values, colour)
+    ends['' if alone else label, colour] = end
   _scale(axes, np.stack(list(lines.values())), log=panel.log)
-  if name == 'updates':
+  if panel == metrics.SHARE_OF_UPDATES:
     axes.set_ylim(-0.04, 1.04)
     axes.yaxis.set_major_formatter(ticker.PercentFormatter(1))
   _label_ends(axes, ends)
-  return _render(figure)
+  canvas = backend_agg.FigureCanvasAgg(figure)
+  canvas.draw()
+  return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _merge(
-  panel: _Panel, lines: Mapping[str, Values]
-) -> list[tuple[str, str, Values]]:
-  """Makes one line of those that would hide each other: colour, label, it."""
+def _heading(panel: metrics.Panel) -> str:
+  (unit,) = {m.unit for m in metrics.METRICS if m.panel == panel}
+  return f'{panel.title}, {unit}' if unit else panel.title
+
+
+def _merge(lines: Lines) -> list[tuple[str, str, Values]]:
+  """Merges equal lines, which would hide each other: label, colour, values."""
   groups: dict[bytes, list[str]] = {}
-  for key, values in lines.items():
-    groups.setdefault(values.tobytes(), []).append(key)
+  for name, values in lines.items():
+    groups.setdefault(values.tobytes(), []).append(name)
   return [
     (
-      _COLOURS.get(panel.lines[keys[0]], _INK) if len(keys) == 1 else _INK,
-      '\n'.join(panel.lines[key] for key in keys),
-      lines[keys[0]],
+      '\n'.join(_TITLES[name] for name in names),
+      _COLOURS.get(_TITLES[names[0]], _INK) if len(names) == 1 else _INK,
+      lines[names[0]],
     )
-    for keys in groups.values()
+    for names in groups.values()
   ]
 
 
@@ -211,18 +190,18 @@ def _style(axes: mpl_axes.Axes, title: str, *, last: int) -> None:
   axes.set_xlabel('step', fontsize=8.5, color=_MUTED, loc='right')
 
 
-def _mark_equilibrium(
-  axes: mpl_axes.Axes, band: tuple[float, float] | None
-) -> None:
+def _mark_equilibrium(axes: mpl_axes.Axes, band: Band | None) -> float:
   if band is not None:
     axes.axhspan(*band, color='#f1f3f6', linewidth=0, zorder=0)
-  axes.axhline(math.log(2), color=_MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+  guessing = math.log(2)
+  axes.axhline(guessing, color=_MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+  return guessing
 
 
 def _draw_line(
   axes: mpl_axes.Axes, steps: Steps, values: Values, colour: str
 ) -> float:
-  """Draws values and their running median; gives where the latter ends."""
+  """Draws values and their running median; returns its last value."""
   axes.plot(steps, values, color=colour, linewidth=0.7, alpha=0.35)
   last = len(values) - 1
   centres = np.unique(np.linspace(0, last, min(_MEDIANS, last + 1)).astype(int))
@@ -234,10 +213,7 @@ def _draw_line(
 
 
 def _scale(axes: mpl_axes.Axes, values: np.ndarray, *, log: bool) -> None:
-  """Takes a logarithmic axis if one is wanted, or if a linear one hides much.
-
-  Nothing is ever cut off: an outlier is news.
-  """
+  """Uses a logarithmic axis on request, or if values span a factor of 50."""
   finite = values[np.isfinite(values)]
   wide = finite.min() > 0 and finite.max() > 50 * finite.min()
   if wide or (log and finite.min() > 0):
@@ -247,7 +223,7 @@ def _scale(axes: mpl_axes.Axes, values: np.ndarray, *, log: bool) -> None:
     axes.yaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.6g}'))
   if not np.isfinite(values).all():
     axes.annotate(
-      'gaps: values that are not finite',
+      'gaps: NaN or infinity',
       (1, 1),
       xycoords='axes fraction',
       ha='right',
@@ -260,20 +236,20 @@ def _scale(axes: mpl_axes.Axes, values: np.ndarray, *, log: bool) -> None:
 def _label_ends(
   axes: mpl_axes.Axes, ends: Mapping[tuple[str, str], float]
 ) -> None:
-  """Writes each line's name at its end, no two over each other."""
+  """Writes the label of each line at its end, without overlaps."""
   axes.autoscale_view()
   to_axes = axes.transData + axes.transAxes.inverted()
-  places = {
+  heights = {
     end: float(to_axes.transform((0, value))[1]) for end, value in ends.items()
   }
   floor = -math.inf
-  for (label, colour), place in sorted(places.items(), key=lambda p: p[1]):
+  for (label, colour), height in sorted(heights.items(), key=lambda h: h[1]):
     half = 0.04 * (1 + label.count('\n'))
-    place = max(place, floor + half)
-    floor = place + half
+    height = max(height, floor + half)
+    floor = height + half
     axes.annotate(
       label,
-      (1, place),
+      (1, height),
       xycoords='axes fraction',
       xytext=(6, 0),
       textcoords='offset points',
@@ -281,9 +257,3 @@ def _label_ends(
       fontsize=9,
       color=colour,
     )
-
-
-def _render(figure: mpl_figure.Figure) -> Picture:
-  canvas = backend_agg.FigureCanvasAgg(figure)
-  canvas.draw()
-  return np.asarray(canvas.buffer_rgba())[..., :3].copy()

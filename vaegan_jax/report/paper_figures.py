@@ -1,8 +1,4 @@
-"""The paper's figures 3 to 6 in its own arrangement, from anyone's images.
-
-Every function takes uint8 pixels of one size and gives one picture, which
-`figures.save` writes.
-"""
+"""Figures 3 to 6 in the paper's arrangement, from images of any source."""
 
 from __future__ import annotations
 
@@ -18,38 +14,39 @@ Picture = layout.Picture
 # Several images for each query.
 Samples = UInt8[np.ndarray, 'queries _samples _height _width channels']
 
-# Between blocks: of rows, of columns.
-_APART = 4 * layout.GAP
+_WIDE_GAP = 4 * layout.GAP  # between blocks
 
 
 def labelled_rows(
   rows: Mapping[str, Pixels], *, columns: int, scale: int | None = None
 ) -> Picture:
-  """Lays blocks of images out, one below the other, each with its label.
+  """Arranges blocks of images one below the other, each with its label.
 
   Figure 3: samples of VAE, VAE_Dis_l, GAN and VAE/GAN, several rows of each.
   Figure 4: a row 'Input', then each model's reconstructions of it.
 
   Args:
-    rows: label -> images, from top to bottom; a line break in a label breaks
+    rows: label -> images, from top to bottom. A line break in a label breaks
       its line.
-    columns: images a row. Blocks of a single row stand close, so that an
-      image can be compared with those below it; others stand apart.
+    columns: images per row. Blocks of a single row stand close together for
+      comparison; others stand apart.
     scale: as in `layout.enlarge`.
 
   Raises:
-    ValueError: no block, images of several sizes, or what `layout.enlarge`
-      and `layout.lay` raise.
+    ValueError: no block, images of several sizes, or as in `layout`.
   """
   _check_sizes(rows.values())
-  tiles = [layout.enlarge(pixels, scale) for pixels in rows.values()]
-  blocks = [layout.lay(tile, columns=columns) for tile in tiles]
-  size = layout.text_size(tiles[0].shape[1])
-  labels = layout.labels(list(rows), like=blocks, size=size)
-  single = all(len(tile) <= columns for tile in tiles)
-  return layout.below(
-    [layout.beside(pair, gap=0) for pair in zip(labels, blocks, strict=True)],
-    gap=layout.GAP if single else _APART,
+  enlarged = {k: layout.enlarge(pixels, scale) for k, pixels in rows.items()}
+  blocks = [
+    (label, layout.tile(images, columns=columns))
+    for label, images in enlarged.items()
+  ]
+  images = list(enlarged.values())
+  single = all(len(block) <= columns for block in images)
+  size = layout.label_size(images[0].shape[1])
+  return layout.vstack(
+    layout.with_labels(blocks, size=size),
+    gap=layout.GAP if single else _WIDE_GAP,
   )
 
 
@@ -60,7 +57,7 @@ def attribute_columns(
   changed: Mapping[str, Pixels],
   scale: int | None = None,
 ) -> Picture:
-  """Lays images out as figure 5: a row each, a column for each attribute.
+  """Arranges images as figure 5: a row each, a column per attribute.
 
   Args:
     inputs: held-out images.
@@ -70,8 +67,7 @@ def attribute_columns(
     scale: as in `layout.enlarge`.
 
   Raises:
-    ValueError: no attribute, columns of several shapes, or what
-      `layout.enlarge` raises.
+    ValueError: no attribute, columns of several shapes, or as in `layout`.
   """
   columns = {'Input': inputs, 'Reconstruction': reconstructed}
   columns |= {name.replace('_', ' '): p for name, p in changed.items()}
@@ -83,15 +79,15 @@ def attribute_columns(
       'size for each input'
     )
   blocks = {
-    name: layout.lay(layout.enlarge(pixels, scale), columns=1)
+    name: layout.tile(layout.enlarge(pixels, scale), columns=1)
     for name, pixels in columns.items()
   }
-  return layout.headed(
+  return layout.with_headings(
     blocks,
-    # What is made of a code with an attribute stands apart.
-    gap=[layout.GAP, _APART, *[layout.GAP] * (len(changed) - 1)],
-    # Twenty columns are wider than a page, which shows them smaller.
-    size=layout.text_size(_width(blocks)) + 6,
+    # A wide gap before the changed images.
+    gap=[layout.GAP, _WIDE_GAP, *[layout.GAP] * (len(changed) - 1)],
+    # Larger letters: a page shrinks twenty columns.
+    size=layout.label_size(blocks['Input'].shape[1]) + 6,
     slanted=True,
   )
 
@@ -99,7 +95,7 @@ def attribute_columns(
 def query_rows(
   queries: Pixels, samples: Mapping[str, Samples], *, scale: int | None = None
 ) -> Picture:
-  """Lays images out as figure 6: a row for each query, a block for each model.
+  """Arranges images as figure 6: a row per query, a block per model.
 
   Args:
     queries: images whose attributes the samples were conditioned on.
@@ -108,7 +104,7 @@ def query_rows(
 
   Raises:
     ValueError: no model, a model without samples for each query, images of
-      several sizes, or what `layout.enlarge` raises.
+      several sizes, or as in `layout`.
   """
   counts = {name: made.shape[:2] for name, made in samples.items()}
   if not samples or any(n != len(queries) or not k for n, k in counts.values()):
@@ -119,19 +115,14 @@ def query_rows(
   columns = {'Query': queries[:, None], **samples}
   _check_sizes(made[0] for made in columns.values())
   blocks = {
-    name: layout.lay(
+    name: layout.tile(
       layout.enlarge(made.reshape(-1, *made.shape[2:]), scale),
       columns=made.shape[1],
     )
     for name, made in columns.items()
   }
-  size = layout.text_size(_width(blocks)) + 2
-  return layout.headed(blocks, gap=_APART, size=size)
-
-
-def _width(blocks: Mapping[str, Picture]) -> int:
-  """Gives the width of a tile, which is all of the first block."""
-  return next(iter(blocks.values())).shape[1]
+  size = layout.label_size(blocks['Query'].shape[1]) + 2
+  return layout.with_headings(blocks, gap=_WIDE_GAP, size=size)
 
 
 def _check_sizes(blocks: Iterable[Pixels]) -> None:

@@ -1,4 +1,4 @@
-"""How fast a run was, from the rows of timing.jsonl."""
+"""The speed of a run, from the rows of timing.jsonl."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class Speed(NamedTuple):
   """The speed of a run.
 
   Attributes:
-    images_per_second: the median between two rows, so that neither compiling
-      nor a checkpoint counts; from the start on if there is but one row.
-    seconds: of training, all processes together.
-    devices: the kinds that it ran on.
-    starts: how often it was started.
-    waiting: for each host of the last start the share of the time that its
-      devices waited for a batch, averaged over its rows.
-    goodput: productive time over wall time since the first start; None of a
-      run whose rows do not tell.
+    images_per_second: the median between two rows, which excludes compilation
+      and checkpoints; from the start of training if there is one row.
+    seconds: of training, summed over starts.
+    devices: the kinds of device that the run used.
+    starts: the number of starts.
+    waiting: for each host of the last start, the mean share of time that its
+      devices waited for a batch.
+    goodput: productive time divided by wall time since the first start; None
+      if the rows lack it.
   """
 
   images_per_second: float
@@ -34,49 +34,48 @@ class Speed(NamedTuple):
 
 
 def summarise(timing: Sequence[Row], *, batch_size: int) -> Speed | None:
-  """Computes the speed; None without rows.
+  """Computes the speed of a run; returns None without rows.
 
   Args:
-    timing: rows of 'step', 'seconds' since its process began to train,
-      'images_per_second', 'device', and what else clock.Clock.row gives.
-    batch_size: images a step.
+    timing: rows of 'step', 'seconds' since the start of this process's
+      training, 'images_per_second', 'device', and what goodput.Clock adds.
+    batch_size: images per step.
   """
   if not timing:
     return None
-  starts = [
+  resumed = [
     i
     for i in range(1, len(timing))
     if timing[i]['seconds'] < timing[i - 1]['seconds']
   ]
-  edges = [0, *starts, len(timing)]
-  processes = [timing[a:b] for a, b in itertools.pairwise(edges)]
+  edges = itertools.pairwise([0, *resumed, len(timing)])
+  starts = [timing[begin:end] for begin, end in edges]
   speeds = [
     batch_size * (b['step'] - a['step']) / (b['seconds'] - a['seconds'])
-    for process in processes
-    for a, b in itertools.pairwise(process)
+    for rows in starts
+    for a, b in itertools.pairwise(rows)
     if b['seconds'] > a['seconds']
   ]
   return Speed(
     statistics.median(speeds or [timing[-1]['images_per_second']]),
-    seconds=sum(process[-1]['seconds'] for process in processes),
+    seconds=sum(rows[-1]['seconds'] for rows in starts),
     devices=tuple(dict.fromkeys(row['device'] for row in timing)),
-    starts=len(processes),
-    waiting=_waiting(processes[-1]),
+    starts=len(starts),
+    waiting=_waiting(starts[-1]),
     goodput=timing[-1].get('goodput'),
   )
 
 
 def _waiting(timing: Sequence[Row]) -> tuple[float, ...]:
-  # The first row has the wait for the first batch, which nothing can hide.
+  # The first row includes the wait for the first batch, which is unavoidable.
   rows = [row.get('waiting', ()) for row in timing[1:] or timing]
-  shares = (
-    zip(*rows, strict=True) if len({len(row) for row in rows}) == 1 else ()
-  )
-  return tuple(statistics.fmean(host) for host in shares)
+  if len({len(row) for row in rows}) != 1:
+    return ()
+  return tuple(statistics.fmean(host) for host in zip(*rows, strict=True))
 
 
 def duration(seconds: float) -> str:
-  """Writes a time in its two largest units: '3 h 12 min'."""
+  """Formats a time in its two largest units: '3 h 12 min'."""
   whole = round(seconds)
   days, hours = divmod(whole // 3600, 24)
   minutes = whole // 60 % 60

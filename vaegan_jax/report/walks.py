@@ -1,11 +1,7 @@
-"""Walks in latent space, as moving pictures that never end.
-
-A walk is a closed curve of codes; decoded, each of its points is a frame.
-"""
+"""Walks in latent space: closed curves of codes, decoded to looping GIFs."""
 
 from __future__ import annotations
 
-import os
 import pathlib
 
 import numpy as np
@@ -13,15 +9,15 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from vaegan_jax import inference
-from vaegan_jax.report import layout
+from vaegan_jax.report import figures, layout
 
-Walks = UInt8[np.ndarray, 'frames walkers _height _width channels']
+Frames = UInt8[np.ndarray, 'frames walkers _height _width channels']
 
-# How often a random walk turns: enough to meet several faces, few enough to
-# see one become another.
+# Waves of a random walk: enough to meet several faces, few enough to see one
+# become another.
 _HARMONICS = 2
 
-# Colours of a GIF, and pixels from which they are chosen.
+# Colours of a GIF, and the number of pixels from which they are chosen.
 _COLOURS = 256
 _SAMPLED = 2**18
 
@@ -33,15 +29,16 @@ def random_walk(
   frames: int,
   attributes: Float32[np.ndarray, 'walkers attributes'] | None = None,
   seed: int = 0,
-) -> Walks:
-  """Decodes smooth closed walks of which every point is a draw of the prior.
+) -> Frames:
+  """Decodes smooth closed walks, each point of which is a draw of the prior.
 
   Args:
     model: with a decoder.
-    walkers: walks beside each other, independent.
-    frames: a round.
-    attributes: what each walker keeps on its way, for a conditional model.
-    seed: another seed, other walks; the first are the same for any number.
+    walkers: the number of independent walks. The first walks of a seed are the
+      same for any number.
+    frames: per round.
+    attributes: of each walker, for a conditional model.
+    seed: of the draws.
   """
   draws = model.sample_prior(2 * _HARMONICS * walkers, seed=seed)
   waves = draws.reshape(walkers, 2 * _HARMONICS, model.latent_size)
@@ -55,22 +52,22 @@ def tour(
   *,
   walkers: int,
   frames: int,
-) -> Walks:
+) -> Frames:
   """Decodes closed walks from the code of one image to that of the next.
 
   Args:
     model: with an encoder and a decoder, not conditional.
-    held_out: of the first walker, then of the next, as many of each.
-    walkers: walks beside each other.
+    held_out: the images of the first walker, then of the next, as many each.
+    walkers: the number of walks.
     frames: from one image to the next.
 
   Raises:
-    ValueError: the images cannot be shared out, two or more to each.
+    ValueError: the walkers cannot have two or more images each, equally many.
   """
   if len(held_out) % walkers or len(held_out) < 2 * walkers:
     raise ValueError(
       f'{len(held_out)} images for {walkers} walkers: expected two or more '
-      'images for each, as many for one as for another'
+      'images for each, and equally many'
     )
   codes = model.encode(held_out)
   stops = codes.reshape(walkers, -1, model.latent_size).swapaxes(0, 1)
@@ -80,16 +77,16 @@ def tour(
 def loop(
   waves: Float32[np.ndarray, 'waves walkers latent'], *, frames: int
 ) -> Float32[np.ndarray, 'frames walkers latent']:
-  """Adds up waves to closed curves of codes.
+  """Sums waves to closed curves of codes.
 
   z(t) = sum_k (a_k cos(2 pi k t) + b_k sin(2 pi k t)) / sqrt(K), t in [0, 1).
   If a and b are draws of N(0, I), then so is each z(t), and its length stays
-  near sqrt(latent), where the decoder has learnt; straight lines between draws
-  would cut through the middle, where no code ever was.
+  near sqrt(latent), as in training. Straight lines between draws would pass
+  through shorter codes, which the decoder has not seen.
 
   Args:
     waves: a_1 to a_K, then b_1 to b_K.
-    frames: points of a curve, evenly spread over t.
+    frames: points of a curve, evenly spaced in t.
   """
   count = len(waves) // 2
   angles = np.outer(np.arange(frames) / frames, np.arange(1, count + 1))
@@ -102,37 +99,37 @@ def loop(
 def visit(
   stops: Float32[np.ndarray, 'stops walkers latent'], *, frames: int
 ) -> Float32[np.ndarray, 'steps walkers latent']:
-  """Leads from each stop to the next and back to the first, slow at each.
+  """Moves from each stop to the next and back to the first, slow at each.
 
   Args:
     stops: codes.
     frames: from one stop to the next.
 
   Returns:
-    stops * frames codes; each stop is met once.
+    stops * frames codes; each stop occurs once.
   """
   share = (1 - np.cos(np.pi * np.arange(frames) / frames)) / 2
   ends = np.roll(stops, -1, axis=0)
   legs = [
-    between(start, end, share=share.astype(np.float32))
+    interpolate(start, end, share=share.astype(np.float32))
     for start, end in zip(stops, ends, strict=True)
   ]
   return np.concatenate(legs)
 
 
-def between(
+def interpolate(
   start: Float32[np.ndarray, 'walkers latent'],
   end: Float32[np.ndarray, 'walkers latent'],
   *,
   share: Float32[np.ndarray, ' frames'],
 ) -> Float32[np.ndarray, 'frames walkers latent']:
-  """Interpolates along a great circle, and the lengths in proportion.
+  """Interpolates directions on a great circle, and lengths linearly.
 
   Source: White, Sampling generative networks, 2016 (slerp).
   """
   (a, length_a), (b, length_b) = _polar(start), _polar(end)
   cosine = np.clip((a * b).sum(-1, keepdims=True), -1, 1)
-  angle = np.maximum(np.arccos(cosine), 1e-4)  # 0 would leave no direction
+  angle = np.maximum(np.arccos(cosine), 1e-4)  # 0 has no direction
   t = share[:, None, None]
   direction, _ = _polar(np.sin((1 - t) * angle) * a + np.sin(t * angle) * b)
   codes = direction * ((1 - t) * length_a + t * length_b)
@@ -141,53 +138,47 @@ def between(
 
 def save(
   path: pathlib.Path,
-  walks: Walks,
+  walks: Frames,
   *,
   columns: int,
   seconds: float,
   scale: int | None = None,
 ) -> None:
-  """Writes walks as a GIF that plays for ever: whole, or not at all.
+  """Writes walks as a GIF that repeats without end; missing folders are made.
 
-  All frames share one palette, chosen from all of them, and none is dithered:
-  colours that change from frame to frame flicker. Six faces of 32x32 take about
-  25 kB a frame.
+  All frames share one palette, without dithering: colours that change from
+  frame to frame flicker. Six faces of 32x32 take about 25 kB per frame.
 
   Args:
-    path: folders that are missing are made.
-    walks: frames of walkers, which are laid out in rows.
-    columns: walkers a row.
-    seconds: a round.
+    path: of the GIF.
+    walks: frames of walkers, which are arranged in rows.
+    columns: walkers per row.
+    seconds: per round.
     scale: as in `layout.enlarge`.
 
   Raises:
-    ValueError: a frame would take less than 0.02 s, which browsers slow down.
+    ValueError: a frame is shorter than 0.02 s, which browsers slow down.
   """
   duration = 10 * round(100 * seconds / len(walks))  # GIFs count in 10 ms
   if duration < 20:
     raise ValueError(
-      f'{len(walks)} frames in {seconds} s: expected 0.02 s or more a frame; '
-      'ask for fewer frames or more seconds'
+      f'{len(walks)} frames in {seconds} s: expected 0.02 s or more per frame; '
+      'use fewer frames or more seconds'
     )
-  sheets = [
-    layout.lay(layout.enlarge(frame, scale), columns=columns) for frame in walks
-  ]
   palette = _palette(walks)
-  first, *others = [_quantised(sheet, palette) for sheet in sheets]
-  path.parent.mkdir(parents=True, exist_ok=True)
-  temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-  try:
-    first.save(
-      temporary,
-      format='GIF',
-      save_all=True,
-      append_images=others,
-      duration=duration,
-      loop=0,
-    )
-    temporary.replace(path)
-  finally:
-    temporary.unlink(missing_ok=True)
+  first, *others = [
+    _quantised(figures.grid(frame, columns=columns, scale=scale), palette)
+    for frame in walks
+  ]
+  figures.write_image(
+    path,
+    first,
+    format='GIF',
+    save_all=True,
+    append_images=others,
+    duration=duration,
+    loop=0,
+  )
 
 
 def _polar(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -200,15 +191,15 @@ def _decode(
   model: inference.Model,
   codes: Float32[np.ndarray, 'frames walkers latent'],
   attributes: Float32[np.ndarray, 'walkers attributes'] | None = None,
-) -> Walks:
+) -> Frames:
   frames, walkers, latent = codes.shape
   rows = None if attributes is None else np.tile(attributes, (frames, 1))
   pixels = model.decode(codes.reshape(-1, latent), rows)
   return pixels.reshape(frames, walkers, *pixels.shape[1:])
 
 
-def _palette(walks: Walks) -> Image.Image:
-  """Chooses the colours, white among them, from some of all pixels."""
+def _palette(walks: Frames) -> Image.Image:
+  """Chooses the colours, white among them, from a sample of all pixels."""
   colours = np.broadcast_to(walks, (*walks.shape[:-1], 3)).reshape(-1, 3)
   sampled = colours[:: max(1, len(colours) // _SAMPLED)]
   strip = Image.fromarray(np.ascontiguousarray(sampled[None]))

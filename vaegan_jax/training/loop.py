@@ -18,7 +18,7 @@ from vaegan_jax.core import train_state
 from vaegan_jax.data import batches, cache, sources
 from vaegan_jax.distributed import parallel, preemption, processes
 from vaegan_jax.files import checksums, lock
-from vaegan_jax.report import pictures
+from vaegan_jax.report import run_figures
 from vaegan_jax.runs import checkpoints, config_file, records
 from vaegan_jax.training import goodput, monitor, setup
 
@@ -66,7 +66,8 @@ def train(
         held.enter_context(lock.hold(workdir))
         config_file.check(workdir, config)
       train = _load(config, source, split='train')
-      examples = _load(config, source, split='test').first(3 * pictures.COLUMNS)
+      test = _load(config, source, split='test')
+      examples = test.first(3 * run_figures.COLUMNS)
     processes.check_equal(
       jax=jax.__version__,
       config=config_file.process_digest(config),
@@ -81,7 +82,8 @@ def train(
 
     if not processes.is_primary():
       return run_page.path_in(workdir)
-    pictures.final(_model(config, run, state), examples, workdir=workdir)
+    model = _model(config, run, state)
+    run_figures.draw_final(model, examples, workdir=workdir)
     return run_page.write(workdir)
 
 
@@ -201,7 +203,8 @@ def _continue(
 
   def picture(state: train_state.TrainState) -> None:
     if processes.is_primary():
-      pictures.strips(_model(config, run, state), examples, workdir=workdir)
+      model = _model(config, run, state)
+      run_figures.draw_strips(model, examples, workdir=workdir)
 
   with (
     contextlib.closing(feed),

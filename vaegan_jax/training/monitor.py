@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array
 
 from vaegan_jax.config import build
-from vaegan_jax.core import train_state
+from vaegan_jax.core import metrics, train_state
 from vaegan_jax.data import batches
 from vaegan_jax.runs import collapse, records
 from vaegan_jax.training import goodput
@@ -148,7 +148,7 @@ class Monitor:
       )
     logs = due(step, self._config.log_every, self._config.steps)
     if logs and self._records is not None:
-      values['learning_rate'] = float(self._rate(step - 1))
+      values[metrics.LEARNING_RATE.name] = float(self._rate(step - 1))
       device = jax.devices()[0].device_kind
       timing = {**self._timer.row(step), 'device': device}
       self._records.write(values, timing=timing)

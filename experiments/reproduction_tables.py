@@ -1,4 +1,4 @@
-"""What the models of a reproduction came to, as tables beside the paper's."""
+"""Tables of a reproduction's measures, beside the paper's numbers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import NamedTuple
 from experiments import paper
 from vaegan_jax import inference
 from vaegan_jax.core import objectives
-from vaegan_jax.report import comparison_page
+from vaegan_jax.report import tables
 
 # In the order of the paper's figure 3.
 MODELS = ('vae', 'vae_dis', 'gan', 'vaegan')
 TITLES = {
   'real': 'Real images',
-  'ignoring': 'Ignoring what is asked',
+  'ignoring': 'Ignoring the request',
   **{name: objectives.MODELS[name].title for name in MODELS},
   **{
     f'{paper.CONDITIONAL}{name}': f'Conditional {objectives.MODELS[name].title}'
@@ -23,14 +23,14 @@ TITLES = {
 }
 
 
-class Results(NamedTuple):
-  """What the models of a reproduction came to.
+class Measured(NamedTuple):
+  """The models of a reproduction and their measures.
 
   Attributes:
     models: of the first seed, by name.
     measures: of each seed, by model.
-    references: of real images, as `measures.references` gives them.
-    seconds: that training took, all runs together.
+    references: of real images, as `suite.references` returns them.
+    seconds: of training, all runs together.
   """
 
   models: dict[str, inference.Model]
@@ -39,7 +39,7 @@ class Results(NamedTuple):
   seconds: float
 
 
-# Measure -> heading and digits.
+# Measure -> heading and digits after the point.
 _SAMPLES = {
   'samples/high_frequency_ratio': ('High frequencies', 2),
   'samples/sliced_wasserstein': ('Sliced Wasserstein', 3),
@@ -63,7 +63,7 @@ _VECTORS = {
   'attribute_vectors/flipped_random': ('By a random vector', 3),
   'attribute_vectors/leaked': ('Others changed', 3),
   'attribute_vectors/leaked_random': ('By a random vector', 3),
-  'attribute_vectors/counterfactual_distance': ('To the true answer', 2),
+  'attribute_vectors/counterfactual_distance': ('To the counterfactual', 2),
   'attribute_vectors/counterfactual_distance_unchanged': ('Unedited', 2),
 }
 _SIMILARITY = {
@@ -72,44 +72,45 @@ _SIMILARITY = {
 }
 
 
-def tables(results: Results) -> list[comparison_page.Table]:
-  """Makes a table of each kind of measures that there are."""
+def make(measured: Measured) -> list[tables.Table]:
+  """Returns a table for each kind of measure that exists."""
   plain = [name for name in TITLES if not name.startswith(paper.CONDITIONAL)]
   conditional = [n for n in TITLES if n.startswith(paper.CONDITIONAL)]
   made = [
     _table(
       'Samples',
-      'Against as many held-out images. High frequencies and density are best '
-      'at 1, distances at 0. The first row has real training images in the '
-      'place of samples.',
+      'Compared with as many held-out images. The best value of high '
+      'frequencies and density is 1; that of distances is 0. In the first row, '
+      'real training images take the place of samples.',
       columns=_SAMPLES,
-      rows=_rows(results, ['real', *plain]),
+      rows=_rows(measured, ['real', *plain]),
     ),
     _table(
       'Samples of conditional models',
-      'As above, but for the attributes of the held-out images themselves, '
-      'which the other models do not have.',
+      'As above, but for the attributes of the held-out images, which the '
+      'unconditional models do not see.',
       columns=_SAMPLES,
-      rows=_rows(results, conditional),
+      rows=_rows(measured, conditional),
     ),
     _table(
       'Reconstructions of held-out images',
-      'Pixel error in levels of 0..255; a feature distance of 1 is that of '
-      'another image; agreement of the attributes that the oracle sees in '
-      'both: balanced accuracy, chance is 0.5; of scores the correlation.',
+      'Pixel error is in levels of 0..255. A feature distance of 1 is that '
+      'between two images. Agreement compares the attributes that the oracle '
+      'predicts for both images: balanced accuracy, where chance is 0.5; for '
+      'scores, the correlation.',
       columns=_RECONSTRUCTIONS,
-      rows=_rows(results, [*plain, *conditional]),
+      rows=_rows(measured, [*plain, *conditional]),
     ),
     _table(
       'Visual attribute vectors',
-      'Share of images that have the attribute once its vector is added, share '
-      'of other attributes that change with it, each beside that of random '
-      'vectors, and the distance to the true counterfactual, in features, '
-      'where that is known.',
+      'The share of images with the attribute after its vector is added, the '
+      'share of other attributes that change with it, each beside that of '
+      'random vectors, and the distance in features to the true '
+      'counterfactual, where it is known.',
       columns=_VECTORS,
-      rows=_rows(results, plain),
+      rows=_rows(measured, plain),
     ),
-    _similarity(_rows(results, ['real', 'ignoring', *conditional])),
+    _similarity(_rows(measured, ['real', 'ignoring', *conditional])),
   ]
   return [table for table in made if table.rows]
 
@@ -118,18 +119,17 @@ def tables(results: Results) -> list[comparison_page.Table]:
 _Rows = Mapping[str, Mapping[str, list[float]]]
 
 
-def _rows(results: Results, names: Sequence[str]) -> _Rows:
-  """Collects what was measured of some models."""
+def _rows(measured: Measured, names: Sequence[str]) -> _Rows:
+  """Collects the measures of some models."""
   rows = {}
   for name in names:
-    if name in results.references:
-      each = [results.references[name]]
+    if name in measured.references:
+      seeds = [measured.references[name]]
     else:
-      each = [seed[name] for seed in results.measures if name in seed]
-    measured = {measure for values in each for measure in values}
+      seeds = [seed[name] for seed in measured.measures if name in seed]
     rows[TITLES[name]] = {
-      measure: [values[measure] for values in each if measure in values]
-      for measure in measured
+      measure: [values[measure] for values in seeds if measure in values]
+      for measure in {measure for values in seeds for measure in values}
     }
   return rows
 
@@ -140,21 +140,21 @@ def _table(
   *,
   columns: Mapping[str, tuple[str, int]],
   rows: _Rows,
-) -> comparison_page.Table:
-  """Makes a table of those that have any of these measures."""
+) -> tables.Table:
+  """Returns a table of the rows that have any of some measures."""
   cells = {
     name: [
-      comparison_page.spread(values.get(measure, []), digits=digits)
+      tables.mean_and_deviation(values.get(measure, []), digits=digits)
       for measure, (_, digits) in columns.items()
     ]
     for name, values in rows.items()
   }
   header = ['', *(heading for heading, _ in columns.values())]
   body = [[name, *row] for name, row in cells.items() if any(row)]
-  return comparison_page.Table(title, lead, header, body)
+  return tables.Table(title, lead, header, body)
 
 
-def _similarity(rows: _Rows) -> comparison_page.Table:
+def _similarity(rows: _Rows) -> tables.Table:
   ours = _table('', '', columns=_SIMILARITY, rows=rows)
   published = {
     TITLES['real']: paper.SIMILARITY['test'],
@@ -172,13 +172,13 @@ def _similarity(rows: _Rows) -> comparison_page.Table:
       spread = '' if row.deviation is None else f' ± {row.deviation}'
       theirs = [f'{row.cosine:.4f}', f'{row.squared_error}{spread}']
     body.append([title, cosine, theirs[0], error, theirs[1]])
-  return comparison_page.Table(
+  return tables.Table(
     'Attribute similarity of conditional models',
-    'Attributes that were asked for against those that the oracle sees; cosine '
+    'Requested attributes compared with those that the oracle predicts; cosine '
     'of the best of up to ten samples. Our ± is over seeds, that of the paper '
-    "over 25 runs of one model. The paper's numbers (recalled) are of LFW's 73 "
-    'scores, and comparable with ours on LFW alone. The second row has real '
-    'images, whatever was asked for.',
+    "over 25 runs of one model. The paper's numbers (recalled) are for LFW's "
+    '73 scores, and comparable with ours on LFW only. The second row has real '
+    'images, whatever attributes were requested.',
     ['', 'Cosine', 'Paper', 'Squared error', 'Paper'],
     body,
   )

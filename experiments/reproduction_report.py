@@ -1,4 +1,4 @@
-"""Sets what was measured beside the paper: figures, table, claims, report."""
+"""The report of a reproduction: figures, tables and claims beside the paper."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from experiments import paper
-from experiments import results as outcome
+from experiments import paper, reproduction_tables
 from vaegan_jax import inference
 from vaegan_jax.config import schema
 from vaegan_jax.evaluation import attribute_vectors, claims, suite
@@ -33,18 +32,19 @@ def write(
   config: ml_collections.ConfigDict,
   *,
   study: suite.Study,
-  results: outcome.Results,
+  measured: reproduction_tables.Measured,
 ) -> pathlib.Path:
   """Writes figures, walks, table.md, claims.json and report.html.
 
   Returns:
-    the report to open.
+    the path of the report.
   """
-  shown = draw(workdir, study=study, models=results.models)
-  moving = walk(workdir, study=study, model=results.models['vaegan'])
-  tables = outcome.tables(results)
-  atomic.write_text(workdir / 'table.md', comparison_page.markdown(tables))
-  findings = [claims.decide(claim, results.measures) for claim in paper.CLAIMS]
+  shown = draw(workdir, study=study, models=measured.models)
+  moving = walk(workdir, study=study, model=measured.models['vaegan'])
+  tables = reproduction_tables.make(measured)
+  text = '\n'.join(table.markdown() for table in tables)
+  atomic.write_text(workdir / 'table.md', text)
+  findings = [claims.decide(claim, measured.measures) for claim in paper.CLAIMS]
   found = [_record(finding) for finding in findings]
   atomic.write_text(
     workdir / 'claims.json', json.dumps(found, indent=2, allow_nan=False) + '\n'
@@ -52,7 +52,7 @@ def write(
   return comparison_page.write(
     workdir / 'report.html',
     title=f'The paper and its reproduction on {study.test.source}',
-    facts=_facts(config, study=study, results=results),
+    facts=_facts(config, study=study, measured=measured),
     figures=shown,
     tables=tables,
     judgements=[_judgement(finding) for finding in findings],
@@ -67,44 +67,34 @@ def draw(
   study: suite.Study,
   models: dict[str, inference.Model],
 ) -> list[comparison_page.Figure]:
-  """Draws figures 3 to 6, those for which there are models and attributes."""
-  images = study.test.images
-  encoding = [name for name in outcome.MODELS if models[name].encodes]
+  """Draws figures 3 to 6, as far as the models and the data allow."""
+  images = study.test.images[:_COLUMNS]
+  titles, names = reproduction_tables.TITLES, reproduction_tables.MODELS
+  samples = {titles[n]: models[n].sample(3 * _COLUMNS) for n in names}
+  made = {
+    titles[n]: models[n].reconstruct(images) for n in names if models[n].encodes
+  }
   shown = [
     _save(
       workdir / 'figure3.png',
-      paper_figures.labelled_rows(
-        {
-          outcome.TITLES[name]: models[name].sample(3 * _COLUMNS)
-          for name in outcome.MODELS
-        },
-        columns=_COLUMNS,
-      ),
+      paper_figures.labelled_rows(samples, columns=_COLUMNS),
       title='Figure 3: samples',
       caption='Dec of codes drawn from N(0, I); the same codes for each model.',
+      alt=f'Three rows of samples of each of {", ".join(samples)}.',
     ),
     _save(
       workdir / 'figure4.png',
-      paper_figures.labelled_rows(
-        {'Input': images[:_COLUMNS]}
-        | {
-          outcome.TITLES[name]: models[name].reconstruct(images[:_COLUMNS])
-          for name in encoding
-        },
-        columns=_COLUMNS,
-      ),
+      paper_figures.labelled_rows({'Input': images, **made}, columns=_COLUMNS),
       title='Figure 4: reconstructions',
       caption='Held-out images, and below them Dec of their mean codes. A GAN '
       'has no encoder.',
+      alt='A row of held-out images above a row of reconstructions by each of '
+      f'{", ".join(made)}.',
     ),
   ]
   vectors = _vectors(study, models['vaegan'])
   if vectors:
-    shown.append(
-      _attribute_vectors(
-        workdir, study=study, model=models['vaegan'], vectors=vectors
-      )
-    )
+    shown.append(_edits(workdir, study, models['vaegan'], vectors=vectors))
   if study.oracle is not None:
     shown.append(_conditional(workdir, study=study, models=models))
   return shown
@@ -113,7 +103,7 @@ def draw(
 def walk(
   workdir: pathlib.Path, *, study: suite.Study, model: inference.Model
 ) -> list[comparison_page.Figure]:
-  """Draws a random walk and a tour of held-out images, as moving pictures."""
+  """Draws a random walk and a tour of held-out images as GIFs."""
   moving = {
     'random_walk': walks.random_walk(model, walkers=6, frames=_FRAMES),
     'tour': walks.tour(
@@ -126,8 +116,8 @@ def walk(
     comparison_page.Figure(
       workdir / 'random_walk.gif',
       'A random walk',
-      'VAE/GAN: smooth closed walks of which every point is a draw of N(0, I).',
-      'Six faces that change gradually into others, and back.',
+      'VAE/GAN: smooth closed walks; each point is a draw from N(0, I).',
+      'Six faces that change gradually into others and back.',
     ),
     comparison_page.Figure(
       workdir / 'tour.gif',
@@ -141,19 +131,20 @@ def walk(
 def _vectors(
   study: suite.Study, model: inference.Model
 ) -> dict[str, np.ndarray]:
-  """Computes attribute vectors where attributes hold or not."""
+  """Returns attribute vectors, for data with binary attributes."""
   if study.oracle is None or not study.oracle.binary:
     return {}
   return suite.vectors(model, study).by_name
 
 
-def _attribute_vectors(
+def _edits(
   workdir: pathlib.Path,
-  *,
   study: suite.Study,
   model: inference.Model,
+  *,
   vectors: dict[str, np.ndarray],
 ) -> comparison_page.Figure:
+  """Draws images changed by attribute vectors."""
   images = study.test.images[:6]
   codes = model.encode(images)
   picture = paper_figures.attribute_columns(
@@ -170,6 +161,8 @@ def _attribute_vectors(
     title='Figure 5: visual attribute vectors',
     caption='VAE/GAN: the mean code of training images with an attribute minus '
     'that of images without it, added once to the code of a held-out image.',
+    alt='Rows of a face, its reconstruction, and the face with each of the '
+    f'attributes {", ".join(vectors)}.'.replace('_', ' '),
   )
 
 
@@ -181,26 +174,29 @@ def _conditional(
 ) -> comparison_page.Figure:
   """Draws samples of each conditional model for the attributes of images."""
   queries, samples = study.test.first(6), 4
+  attributes = np.repeat(np.asarray(queries.attributes), samples, axis=0)
   made = {}
   for name in ('vae', 'gan', 'vaegan'):
     model = models[f'{paper.CONDITIONAL}{name}']
-    asked = np.repeat(np.asarray(queries.attributes), samples, axis=0)
-    pixels = model.sample(len(asked), asked)
-    made[outcome.TITLES[name]] = pixels.reshape(-1, samples, *pixels.shape[1:])
+    pixels = model.sample(len(attributes), attributes)
+    title = reproduction_tables.TITLES[name]
+    made[title] = pixels.reshape(-1, samples, *pixels.shape[1:])
   return _save(
     workdir / 'figure6.png',
     paper_figures.query_rows(queries.images, made),
     title="Figure 6: images of a query's attributes",
-    caption='Left the held-out image whose attributes were asked for; the '
-    'models saw the attributes alone.',
+    caption='Left: the held-out image with the requested attributes. The '
+    'models see the attributes only.',
+    alt='Rows of a held-out face and four samples with its attributes by each '
+    f'of {", ".join(made)}.',
   )
 
 
 def _save(
-  path: pathlib.Path, picture: np.ndarray, *, title: str, caption: str
+  path: pathlib.Path, picture: np.ndarray, *, title: str, caption: str, alt: str
 ) -> comparison_page.Figure:
   figures.save(path, picture)
-  return comparison_page.Figure(path, title, caption, f'{title}. {caption}')
+  return comparison_page.Figure(path, title, caption, alt)
 
 
 def _record(finding: claims.Finding) -> dict[str, object]:
@@ -227,7 +223,7 @@ def _judgement(finding: claims.Finding) -> comparison_page.Judgement:
   measure = f'{_name(claim.greater)} - {_name(claim.lesser)}'
   reason = {
     0: ' Not measured on these data.',
-    1: ' One seed decides nothing.',
+    1: ' One seed is not enough for a verdict.',
   }.get(seeds, '')
   return comparison_page.Judgement(
     claim.statement,
@@ -243,22 +239,22 @@ def _judgement(finding: claims.Finding) -> comparison_page.Judgement:
 
 def _name(quantity: claims.Quantity) -> str:
   what = quantity.measure.replace('_', ' ').replace('/', ': ')
-  return f'{what} of {outcome.TITLES[quantity.model]}'
+  return f'{what} of {reproduction_tables.TITLES[quantity.model]}'
 
 
 def _facts(
   config: ml_collections.ConfigDict,
   *,
   study: suite.Study,
-  results: outcome.Results,
+  measured: reproduction_tables.Measured,
 ) -> list[tuple[str, str]]:
   height, width = study.test.images.shape[1:3]
   return [
     ('Data', f'{study.test.source}, {height}x{width}'),
     ('Steps', f'{config.training.steps:,} of {config.training.batch_size}'),
-    ('Seeds', f'{len(results.measures)}'),
+    ('Seeds', f'{len(measured.measures)}'),
     ('Images measured', f'{len(study.test.images):,}'),
-    ('Training time', speed.duration(results.seconds)),
+    ('Training time', speed.duration(measured.seconds)),
     ('Device', jax.devices()[0].device_kind),
   ]
 

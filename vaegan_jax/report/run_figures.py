@@ -1,0 +1,143 @@
+"""Figures that a run draws of its model: samples, reconstructions, lines.
+
+Each is a PNG in DIR/figures. The strips drawn during training are kept, so the
+development of a resumed run goes back to its first steps.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from vaegan_jax import inference
+from vaegan_jax.data import cache
+from vaegan_jax.report import figures
+
+COLUMNS = 12  # images per row
+FOLDER = 'figures'
+
+Pixels = UInt8[np.ndarray, 'images height width channels']
+
+
+def draw_strips(
+  model: inference.Model, held_out: cache.Dataset, *, workdir: pathlib.Path
+) -> None:
+  """Draws one row of samples and one of reconstructions, named by the step.
+
+  Args:
+    model: a GAN has no reconstructions.
+    held_out: images, with the attributes of a conditional model.
+    workdir: the run's folder.
+  """
+  shown = held_out.first(COLUMNS)
+  rows = {'samples': _samples(model, shown, count=len(shown.images))}
+  if model.encodes:
+    rows['reconstructions'] = model.reconstruct(shown.images, shown.attributes)
+  for name, pixels in rows.items():
+    figures.save(
+      workdir / FOLDER / f'{name}_{model.step:08d}.png',
+      figures.grid(pixels, columns=COLUMNS),
+    )
+
+
+def draw_final(
+  model: inference.Model, held_out: cache.Dataset, *, workdir: pathlib.Path
+) -> None:
+  """Draws the report's figures of a model; arguments as in `draw_strips`."""
+  images, attributes = held_out.images, held_out.attributes
+  samples = _samples(model, held_out, count=5 * COLUMNS)
+  drawn = {'samples': figures.grid(samples, columns=COLUMNS)}
+  if model.encodes:
+    made = model.reconstruct(images, attributes)
+    drawn['reconstructions'] = figures.reconstructions(
+      images, made, columns=COLUMNS
+    )
+  if model.encodes and len(images) > 1:
+    ends = held_out.first(min(8, len(images) // 2 * 2))
+    drawn['interpolation'] = figures.grid(
+      interpolation(model, ends), columns=COLUMNS
+    )
+  for name, picture in drawn.items():
+    figures.save(workdir / FOLDER / f'{name}.png', picture)
+
+
+def interpolation(
+  model: inference.Model, ends: cache.Dataset
+) -> UInt8[np.ndarray, 'walk height width channels']:
+  """Decodes points on straight lines between mean codes of pairs of images.
+
+  Args:
+    model: with an encoder and a decoder.
+    ends: an even number of images, the ends of each line. Attributes of a
+      conditional model are interpolated too.
+
+  Returns:
+    COLUMNS images for each pair; the first and last are reconstructions.
+  """
+  codes = model.encode(ends.images, ends.attributes)
+  attributes = [] if ends.attributes is None else [ends.attributes]
+  lines = [_line(np.asarray(x, np.float32)) for x in (codes, *attributes)]
+  return model.decode(*lines)
+
+
+def load_strips(
+  folder: pathlib.Path, *, prefix: str, count: int = 8
+) -> list[tuple[int, figures.Picture]]:
+  """Loads about `count` of the strips that training drew.
+
+  Args:
+    folder: where the strips lie.
+    prefix: 'samples' for samples_00000500.png.
+    count: as in `choose_steps`.
+
+  Returns:
+    (step, strip) in the order of steps; empty if there is none.
+  """
+  paths = {
+    int(path.stem.removeprefix(f'{prefix}_')): path
+    for path in folder.glob(f'{prefix}_*.png')
+    if path.stem.removeprefix(f'{prefix}_').isdecimal()
+  }
+  steps = choose_steps(paths, count=count)
+  return [(step, figures.load(paths[step])) for step in steps]
+
+
+def choose_steps(steps: Iterable[int], *, count: int) -> list[int]:
+  """Chooses about `count` steps in geometric progression.
+
+  Images change most in early training. The first and the last step are always
+  chosen, and step 0 in addition to the `count`.
+
+  Raises:
+    ValueError: `count` is below 2.
+  """
+  if count < 2:
+    raise ValueError(f'count = {count}: expected 2 or more, first and last')
+  ordered = np.unique(np.fromiter(steps, np.int64))
+  positive = ordered[ordered > 0]
+  if len(positive) <= count:
+    return ordered.tolist()
+  wanted = np.geomspace(positive[0], positive[-1], count)
+  distances = np.abs(np.log(wanted[:, None] / positive))
+  chosen = positive[np.unique(distances.argmin(axis=1))]
+  return [*ordered[ordered == 0].tolist(), *chosen.tolist()]
+
+
+def _line(ends: Float32[np.ndarray, 'ends n']) -> np.ndarray:
+  pairs = ends.reshape(-1, 2, ends.shape[1])
+  share = np.linspace(0, 1, COLUMNS, dtype=np.float32)[:, None]
+  points = pairs[:, :1] * (1 - share) + pairs[:, 1:] * share
+  return points.reshape(-1, ends.shape[1])
+
+
+def _samples(
+  model: inference.Model, held_out: cache.Dataset, *, count: int
+) -> Pixels:
+  """Samples images; a conditional model takes held-out attributes in turn."""
+  if held_out.attributes is None:
+    return model.sample(count)
+  rows = np.resize(np.arange(len(held_out.attributes)), count)
+  return model.sample(count, held_out.attributes[rows])

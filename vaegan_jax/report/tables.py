@@ -1,0 +1,80 @@
+"""Tables of texts, written for a terminal, as Markdown or as CSV."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Sequence
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+  """A table of texts, whose first column names the rows.
+
+  Attributes:
+    title: of the table.
+    lead: how its numbers were made; '' for nothing.
+    header: the name of each column.
+    rows: each as long as the header.
+
+  Raises:
+    ValueError: a row is longer or shorter than the header.
+  """
+
+  title: str
+  lead: str
+  header: Sequence[str]
+  rows: Sequence[Sequence[str]]
+
+  def __post_init__(self):
+    for row in self.rows:
+      if len(row) != len(self.header):
+        raise ValueError(
+          f'table {self.title!r} has the row {tuple(row)} of {len(row)} cells: '
+          f'expected {len(self.header)}, as in its header'
+        )
+
+  def text(self) -> str:
+    """Returns aligned text: the first column left, the others right."""
+    rows = [self.header, *self.rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for first, *others in rows:
+      cells = [first.ljust(widths[0])]
+      cells += [x.rjust(w) for x, w in zip(others, widths[1:], strict=True)]
+      lines.append('  '.join(cells).rstrip())
+    return '\n'.join([*lines, '', self.lead, ''])
+
+  def markdown(self) -> str:
+    """Returns Markdown: a heading, the lead and the table."""
+    rule = [':--', *['--:'] * (len(self.header) - 1)]
+    lines = [
+      '| ' + ' | '.join(cell.replace('|', r'\|') for cell in row) + ' |'
+      for row in [self.header, rule, *self.rows]
+    ]
+    lead = [self.lead, ''] if self.lead else []
+    return '\n'.join([f'## {self.title}', '', *lead, *lines, ''])
+
+  def comma_separated(self) -> str:
+    """Returns header and rows as CSV."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator='\n').writerows([self.header, *self.rows])
+    return file.getvalue()
+
+
+def mean_and_deviation(values: Sequence[float], *, digits: int) -> str:
+  """Formats a mean and, of several values, their standard deviation.
+
+  Args:
+    values: '' is returned for none.
+    digits: after the point.
+  """
+  if not values:
+    return ''
+  mean = f'{np.mean(values):.{digits}f}'
+  if len(values) > 1:
+    mean += f' ± {np.std(values, ddof=1):.{digits}f}'
+  return mean
