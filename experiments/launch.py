@@ -63,6 +63,8 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
   Args:
     join: with what to join the other processes of a run (processes.initialize).
   """
+  import jax
+
   from vaegan_jax.data import cache
   from vaegan_jax.distributed import processes
   from vaegan_jax.files import lock
@@ -80,9 +82,9 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
     if join is not None:
       _join(join)
     yield
-    processes.shutdown()
+    jax.distributed.shutdown()
   except preemption.Preempted:
-    processes.shutdown()
+    jax.distributed.shutdown()
     raise
   except FloatingPointError as error:
     end(70, error)
@@ -102,12 +104,14 @@ def _join(arguments: Mapping[str, Any]) -> None:
   Whatever ends this process early, it does not wait for the others, which
   would wait for it.
   """
+  import jax
+
   from vaegan_jax.distributed import processes
 
   processes.initialize(**arguments)
   # JAX registered its own before, which is thus called after this one.
   atexit.register(
-    lambda: processes.is_initialized() and processes.exit_process(1)
+    lambda: jax.distributed.is_initialized() and processes.exit_process(1)
   )
   if not processes.is_primary():
     std_logging.getLogger('vaegan_jax').setLevel(std_logging.WARNING)

@@ -21,7 +21,7 @@ def main():
     num_processes=int(flags['processes']),
     process_id=int(flags['process']),
   )
-  assert processes.is_initialized()
+  assert jax.distributed.is_initialized()
   assert processes.is_primary() == (flags['process'] == '0')
   compiled = parallel.compile_step(lambda s, b, **_: (s, b), batch_size=8)
   check_fail_together()
@@ -32,8 +32,8 @@ def main():
     check_rows(compiled, resident)
   with pytest.raises(ValueError, match=r"'pmap' is for the devices of one"):
     parallel.compile_step(lambda: 0, batch_size=8, how='pmap')
-  processes.shutdown()
-  assert not processes.is_initialized()
+  jax.distributed.shutdown()
+  assert not jax.distributed.is_initialized()
   print('all passed')
 
 

@@ -110,6 +110,7 @@ print('equal')
 # One bit of one copy is another: as a faulty device would leave it.
 APART = """
 import pathlib
+import tempfile
 import jax, numpy as np
 import pytest
 from tests import small
@@ -130,16 +131,13 @@ leaves[spoilt] = jax.make_array_from_single_device_arrays(
 )
 state = jax.tree.unflatten(structure, leaves)
 assert train_state.devices_apart(state) == (2,)
-watch = monitor.Monitor(
-  small.config(),
-  pathlib.Path(),
-  step=0,
-  images=20,
-  timer=small.timer(),
-  writes=False,
-)
-with pytest.raises(monitor.Diverged, match='device 2 differs'):
-  watch.check_state(state, step=1)
+with tempfile.TemporaryDirectory() as folder:
+  watch = monitor.Monitor(
+    small.config(), pathlib.Path(folder), step=0, images=20
+  )
+  with pytest.raises(monitor.Diverged, match='device 2 differs'):
+    watch.check_state(state, step=1)
+  watch.close()
 print('found')
 """
 

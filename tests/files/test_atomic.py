@@ -1,4 +1,4 @@
-"""What is written is whole or not there, whoever is killed meanwhile."""
+"""Files and folders are written completely or not at all."""
 
 import os
 import socket
@@ -10,11 +10,11 @@ import pytest
 from vaegan_jax.files import atomic
 
 
-def test_a_folder_has_its_name_only_when_it_is_whole(tmp_path):
+def test_a_folder_gets_its_name_when_it_is_complete(tmp_path):
   with atomic.new_folder(tmp_path / 'new') as temporary:
-    (temporary / 'file').write_text('whole')
+    (temporary / 'file').write_text('complete')
     assert not (tmp_path / 'new').exists()
-  assert (tmp_path / 'new' / 'file').read_text() == 'whole'
+  assert (tmp_path / 'new' / 'file').read_text() == 'complete'
   assert os.listdir(tmp_path) == ['new']
   assert (tmp_path / 'new').stat().st_mode & 0o777 == 0o755
 
@@ -31,7 +31,7 @@ def test_an_error_leaves_no_folder(tmp_path, error):
   assert not os.listdir(tmp_path)
 
 
-def test_the_first_folder_is_kept(tmp_path):
+def test_the_folder_of_a_faster_process_is_kept(tmp_path):
   with atomic.new_folder(tmp_path / 'new'):
     (tmp_path / 'new').mkdir()
     (tmp_path / 'new' / 'first').touch()
@@ -39,7 +39,7 @@ def test_the_first_folder_is_kept(tmp_path):
   assert os.listdir(tmp_path / 'new') == ['first']
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+def test_the_next_process_removes_what_a_killed_one_left(tmp_path):
   killed = subprocess.Popen([sys.executable, '-c', ''])
   killed.wait()
   host = socket.gethostname()
@@ -56,7 +56,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
   assert all(folder.exists() for folder in others)
 
 
-def test_the_only_writer_removes_all_that_is_half_written(tmp_path):
+def test_a_single_writer_removes_all_hidden_folders(tmp_path):
   for name in ('.writing-elsewhere-1-abc', 'whole'):
     (tmp_path / name).mkdir()
   atomic.remove_hidden(tmp_path)
@@ -76,7 +76,7 @@ def test_a_folder_loses_its_name_before_its_files(tmp_path, monkeypatch):
   assert seen == [(False, ['old'])]
 
 
-def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path):
+def test_a_failed_write_leaves_the_old_text(tmp_path):
   path = tmp_path / 'file'
   atomic.write_text(path, 'old')
   with pytest.raises(UnicodeEncodeError):

@@ -1,9 +1,8 @@
-"""Whatever happens to a file of a folder, its manifest tells."""
+"""The manifest of a folder detects every damage to its files."""
 
 import pathlib
 import shutil
 
-import numpy as np
 import pytest
 
 from vaegan_jax.files import checksums
@@ -27,12 +26,6 @@ def copy(whole, tmp_path):
   return pathlib.Path(shutil.copytree(whole, tmp_path / 'copy'))
 
 
-def flip(path, bit):
-  data = bytearray(path.read_bytes())
-  data[bit // 8] ^= 1 << bit % 8
-  path.write_bytes(data)
-
-
 def truncate(path):
   path.write_bytes(path.read_bytes()[:-1])
 
@@ -45,50 +38,40 @@ def extend(path):
   path.write_bytes(path.read_bytes() + b'\n')
 
 
-def change(path):
-  flip(path, 8 * (path.stat().st_size // 2))
+def flip_a_bit(path):
+  data = bytearray(path.read_bytes())
+  data[len(data) // 2] ^= 1
+  path.write_bytes(data)
 
 
-def test_a_whole_folder_says_what_was_said_of_it(whole):
+def test_an_intact_folder_returns_what_the_manifest_says(whole):
   assert checksums.verify(whole) == {'step': 7}
 
 
-HARMS = (truncate, empty, change, extend, pathlib.Path.unlink)
+DAMAGES = (truncate, empty, flip_a_bit, extend, pathlib.Path.unlink)
 
 
 @pytest.mark.parametrize(
-  ('name', 'harm'),
+  ('name', 'damage'),
   [
-    (name, harm)
+    (name, damage)
     for name in FILES
-    for harm in (HARMS[3:] if name.endswith('empty') else HARMS)
+    for damage in (DAMAGES[3:] if name.endswith('empty') else DAMAGES)
   ],
 )
-def test_every_harm_to_every_file_is_named(copy, name, harm):
-  harm(copy / name)
+def test_every_damage_is_reported_with_the_file(copy, name, damage):
+  damage(copy / name)
   with pytest.raises(checksums.Damaged, match=name):
     checksums.verify(copy)
 
 
-def test_a_hundred_flipped_bits_are_all_found(whole, copy):
-  draw = np.random.default_rng(0)
-  files = [name for name in FILES if (whole / name).stat().st_size]
-  for _ in range(100):
-    name = draw.choice(files)
-    flip(copy / name, int(draw.integers(8 * (whole / name).stat().st_size)))
-    with pytest.raises(checksums.Damaged, match=name):
-      checksums.verify(copy)
-    shutil.copy(whole / name, copy / name)
-  checksums.verify(copy)
-
-
-def test_a_file_that_was_not_there_is_named(copy):
+def test_an_added_file_is_reported(copy):
   (copy / 'deep' / 'more').touch()
-  with pytest.raises(checksums.Damaged, match='deep/more was not there'):
+  with pytest.raises(checksums.Damaged, match='deep/more is not in'):
     checksums.verify(copy)
 
 
-def test_files_that_changed_places_are_found(copy):
+def test_swapped_files_are_reported(copy):
   (copy / 'a.txt').rename(copy / 'c')
   (copy / 'deep' / 'b.bin').rename(copy / 'a.txt')
   (copy / 'c').rename(copy / 'deep' / 'b.bin')
@@ -97,13 +80,13 @@ def test_files_that_changed_places_are_found(copy):
 
 
 @pytest.mark.parametrize('text', ['', '[]', '7', '{"format": 2}', '[' * 99_999])
-def test_what_is_no_manifest_is_damaged(copy, text):
+def test_a_broken_manifest_is_reported(copy, text):
   (copy / checksums.NAME).write_text(text)
   with pytest.raises(checksums.Damaged, match=checksums.NAME):
     checksums.verify(copy)
 
 
-def test_a_manifest_without_its_parts_is_damaged(copy):
+def test_an_incomplete_manifest_is_reported(copy):
   for body in ({'format': 1}, {'format': 1, 'about': {}, 'files': []}):
     (copy / checksums.NAME).write_text(checksums._text(body))
     with pytest.raises(checksums.Damaged, match=checksums.NAME):

@@ -1,5 +1,6 @@
-"""One process at a time in a folder, whoever was killed before."""
+"""A folder admits one process at a time, even after a kill."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -20,7 +21,7 @@ with lock.hold(pathlib.Path(sys.argv[1])):
 
 @pytest.fixture
 def holder(tmp_path):
-  """Another process that holds the folder."""
+  """Starts another process that holds the folder."""
   process = subprocess.Popen(
     [sys.executable, '-c', HOLD, str(tmp_path)],
     stdin=subprocess.PIPE,
@@ -52,24 +53,22 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path, holder, caplog):
   assert f'by process {holder.pid}' in caplog.text
 
 
-@pytest.mark.parametrize('error', [None, ValueError, SystemExit])
-def test_nothing_is_left_of_a_lock_that_was_given_back(tmp_path, error):
-  def work():
-    with lock.hold(tmp_path):
-      if error:
-        raise error
-
-  for _ in range(2):
+def hold_and_raise(folder, error):
+  with lock.hold(folder):
     if error:
-      with pytest.raises(error):
-        work()
-    else:
-      work()
+      raise error
+
+
+@pytest.mark.parametrize('error', [None, ValueError, SystemExit])
+def test_a_released_lock_leaves_no_holder(tmp_path, error):
+  for _ in range(2):
+    with pytest.raises(error) if error else contextlib.nullcontext():
+      hold_and_raise(tmp_path, error)
     assert not (tmp_path / '.holder.json').exists()
 
 
-@pytest.mark.parametrize('note', ['', '{', '[]', '{"host": 1}'])
-def test_a_damaged_note_does_not_stop_a_run(tmp_path, note):
-  (tmp_path / '.holder.json').write_text(note)
+@pytest.mark.parametrize('text', ['', '{', '[]', '{"host": 1}'])
+def test_a_damaged_holder_file_is_ignored(tmp_path, text):
+  (tmp_path / '.holder.json').write_text(text)
   with lock.hold(tmp_path):
     pass

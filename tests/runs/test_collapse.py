@@ -149,7 +149,7 @@ def test_what_is_kept_of_a_run_is_enough_to_judge_it_at_every_step():
 def observe(folder, steps, *, start=0, **metrics):
   config = small.config(steps=3000, log_every=10)
   watch = monitor.Monitor(
-    config, folder, step=start, images=20, timer=small.timer(start)
+    config, folder, step=start, images=20
   )
   metrics = {name: jnp.float32(x) for name, x in metrics.items()}
   for step in range(start + 10, steps + 1, 10):

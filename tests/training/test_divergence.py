@@ -1,4 +1,4 @@
-"""Whatever is not finite, wherever it comes from, stops a run before a save."""
+"""A NaN or infinity in any network stops a run before it is saved."""
 
 import itertools
 
@@ -18,7 +18,7 @@ IMAGES = 20
 
 @pytest.fixture(scope='module')
 def config():
-  """Gives a VAE/GAN that is compiled fast."""
+  """Returns a VAE/GAN that compiles fast."""
   return small.config(
     joint_normalisation=True,
     non_saturating=False,
@@ -30,16 +30,15 @@ def config():
 
 @pytest.fixture(scope='module')
 def run(config):
-  """Prepares it, with a state that is not worth compiling."""
+  """Returns its run, with an initial state that need not be compiled."""
   run = setup.prepare(config)
-  types = run.abstract_state
 
   def initialise():
     draw = np.random.default_rng(0)
     state = jax.tree.map(
-      # Second moments among them: positive.
+      # Positive, as second moments are.
       lambda x: draw.uniform(0.05, 0.15, x.shape).astype(x.dtype),
-      types.replace(key=()),
+      run.abstract_state.replace(key=()),
     )
     state = state.replace(key=jax.random.key(0))
     return jax.device_put(state, run.compiled.replicated)
@@ -53,7 +52,7 @@ def start(run):
 
 
 def poison(state, *, network, part, value):
-  """Puts a value into one number of a network."""
+  """Sets one number of a network to a value."""
   leaves, tree = jax.tree.flatten(getattr(state.networks[network], part))
   # The last of the largest: a kernel, or its second moment.
   i = max(range(len(leaves)), key=lambda i: (leaves[i].size, i))
@@ -64,14 +63,8 @@ def poison(state, *, network, part, value):
   return state.replace(networks=state.networks | {network: changed})
 
 
-def noise(source, *, split, **_):
-  """Gives images that need not be drawn."""
-  draw = np.random.default_rng(0)
-  pixels = draw.integers(0, 256, (IMAGES, 16, 16, 3), np.uint8)
-  return cache.Dataset(pixels, None, (), source.name, split, 'noise')
-
-
-def seen(config, step):
+def images_of(config, step):
+  """Returns how a message lists the images of a step."""
   rows = batches.indices(
     seed=config.seed,
     step=step - 1,
@@ -84,15 +77,15 @@ def seen(config, step):
 @pytest.mark.parametrize(
   ('network', 'value', 'step'),
   [
-    (network, value, step)
-    for (network, value), step in zip(
+    (*case, step)
+    for case, step in zip(
       itertools.product(architecture.NAMES, (np.nan, np.inf)),
       (1, 2, 3, 4, 5, 5),
       strict=True,
     )
   ],
 )
-def test_a_poisoned_network_stops_the_run_by_name_step_and_images(
+def test_a_nan_stops_the_run_by_network_step_and_images(
   tmp_path, monkeypatch, config, run, network, value, step
 ):
   calls = []
@@ -105,13 +98,13 @@ def test_a_poisoned_network_stops_the_run_by_name_step_and_images(
 
   patched = run._replace(compiled=run.compiled._replace(step=poisoned))
   monkeypatch.setattr(setup, 'prepare', lambda *_, **__: patched)
-  monkeypatch.setattr(cache, 'load', noise)
+  monkeypatch.setattr(cache, 'load', lambda *_, **__: small.noise())
   with pytest.raises(monitor.Diverged) as error:
     loop.train(config, tmp_path)
   message = str(error.value)
-  assert f' at step {step},' in message
+  assert f' at step {step} (also' in message
   assert f'{network}/gradient_norm' in message
-  assert seen(config, step) in message
+  assert images_of(config, step) in message
   assert '\n' not in message
   assert calls[-1] <= step + 1
   kept = {int(path.name) for path in (tmp_path / 'checkpoints').glob('[0-9]*')}
@@ -128,7 +121,7 @@ PARTS = [
 
 
 @pytest.mark.parametrize('value', [np.nan, -np.inf])
-def test_every_part_that_is_not_finite_is_named(start, value):
+def test_every_part_with_a_nan_or_infinity_is_named(start, value):
   assert train_state.not_finite(start) == ()
   broken = start
   for i, (network, part) in enumerate(PARTS):
@@ -146,41 +139,36 @@ def test_every_part_that_is_not_finite_is_named(start, value):
     ('discriminator', 'batch_stats'),
   ],
 )
-def test_a_fault_that_no_loss_shows_is_found_before_the_state_is_saved(
+def test_an_infinity_that_no_loss_shows_is_found_before_the_save(
   tmp_path, config, run, start, network, part
 ):
-  watch = monitor.Monitor(
-    config, tmp_path, step=0, images=IMAGES, timer=small.timer()
-  )
+  watch = monitor.Monitor(config, tmp_path, step=0, images=IMAGES)
   pixels = np.zeros((8, 16, 16, 3), np.uint8)
   batch = batches.Batch(jax.device_put(pixels, run.compiled.sharded), None)
   broken = poison(start, network=network, part=part, value=np.inf)
-  # A copy: the step takes the memory of its state.
+  # A copy, as the step takes the memory of its state.
   state, metrics = run.compiled.step(jax.tree.map(jnp.copy, broken), batch)
   watch.record(metrics, step=1)
   with pytest.raises(
-    monitor.Diverged, match=f'^{network}/{part} is not finite after step 1'
+    monitor.Diverged,
+    match=f'^{network}/{part}: NaN or infinity after step 1',
   ) as error:
     watch.check_state(state, step=1)
-  assert seen(config, 1) in str(error.value)
+  assert images_of(config, 1) in str(error.value)
   watch.close()
   # The losses were finite, and are logged.
   assert len(records.read_rows(tmp_path / records.METRICS)) == 1
 
 
-def test_a_finite_state_is_approved(tmp_path, start):
-  watch = monitor.Monitor(
-    small.config(), tmp_path, step=0, images=IMAGES, timer=small.timer()
-  )
+def test_a_finite_state_passes(tmp_path, start):
+  watch = monitor.Monitor(small.config(), tmp_path, step=0, images=IMAGES)
   watch.check_state(start, step=2)
   watch.close()
 
 
-def test_of_a_large_batch_the_message_names_the_first_images(tmp_path):
+def test_the_message_lists_the_first_images_of_a_large_batch(tmp_path):
   config = small.config(batch_size=640)
-  watch = monitor.Monitor(
-    config, tmp_path, step=0, images=100_000, timer=small.timer()
-  )
+  watch = monitor.Monitor(config, tmp_path, step=0, images=100_000)
   watch.record({'prior': jnp.float32(jnp.nan)}, step=1)
   with pytest.raises(monitor.Diverged, match='first 64 of 640') as error:
     watch.flush()

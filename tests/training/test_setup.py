@@ -1,4 +1,4 @@
-"""A run begins: its step is compiled and its state made, each once."""
+"""A run starts: its step is compiled once, and its state is made once."""
 
 import jax
 import pytest
@@ -26,10 +26,13 @@ def compilations():
   monitoring.unregister_event_duration_listener(listen)
 
 
-def begun(*, many=1, **changes):
-  """Prepares a run, and the batches that it gets."""
+def prepare(*, steps_per_dispatch=1, **changes):
+  """Returns a run, and its batches."""
   config = small.config(
-    steps_per_dispatch=many, picture_every=6, save_every=6, **changes
+    steps_per_dispatch=steps_per_dispatch,
+    picture_every=6,
+    save_every=6,
+    **changes,
   )
   run = setup.prepare(config)
   feed = batches.Batches(
@@ -37,69 +40,68 @@ def begun(*, many=1, **changes):
     seed=0,
     batch_size=config.batch_size,
     sharding=run.compiled.sharded,
-    stacked=many > 1,
+    stacked=steps_per_dispatch > 1,
   )
   return run, feed
 
 
-@pytest.mark.parametrize('many', [1, 2])
-def test_the_first_step_finds_the_program_that_was_compiled(many, compilations):
-  run, feed = begun(many=many)
-  state = run.start(feed.planned(many))
+@pytest.mark.parametrize('steps', [1, 2])
+def test_the_first_step_is_already_compiled(steps, compilations):
+  run, feed = prepare(steps_per_dispatch=steps)
+  state = run.start(feed.planned(steps))
   assert compilations
-  batch = feed(0, many)
+  batch = feed(0, steps)
   compilations.clear()
   state, _ = run.compiled.step(state, batch)
-  assert int(state.step) == many
+  assert int(state.step) == steps
   assert not compilations
 
 
-def test_a_restored_state_finds_it_as_well(tmp_path, compilations):
-  run, feed = begun()
+def test_the_step_is_compiled_for_a_restored_state_too(tmp_path, compilations):
+  run, feed = prepare()
   batch = feed(0)
   saved = checkpoints.Checkpoints(tmp_path, identity={})
   saved.save(run.start(feed.planned()), step=0)
   saved.close()
-  state = checkpoints.Checkpoints(tmp_path, identity={}).restore(
+  restored = checkpoints.Checkpoints(tmp_path, identity={}).restore(
     run.abstract_state
   )
-  state = run.start(feed.planned(), state)
+  state = run.start(feed.planned(), restored)
   compilations.clear()
   state, _ = run.compiled.step(state, batch)
   assert int(state.step) == 1
   assert not compilations
 
 
-def test_the_planned_state_and_batch_are_those_of_a_run():
-  run, feed = begun()
-  made = run.start(feed.planned()), feed(0)
-  planned = run.abstract_state, feed.planned()
+def test_the_abstract_state_and_batch_are_those_of_the_run():
+  run, feed = prepare()
+  real = run.start(feed.planned()), feed(0)
+  abstract = run.abstract_state, feed.planned()
   for here, there in zip(
-    jax.tree.leaves(made), jax.tree.leaves(planned), strict=True
+    jax.tree.leaves(real), jax.tree.leaves(abstract), strict=True
   ):
     assert (here.shape, here.dtype) == (there.shape, there.dtype)
     assert here.sharding == there.sharding
 
 
-def test_a_restored_state_goes_on_and_none_is_made():
-  run, feed = begun()
+def test_a_restored_state_replaces_the_initial_one():
+  run, feed = prepare()
 
   def initialise():
     raise AssertionError('a state was made')
 
-  starts = run._replace(initialise=initialise)
-  restored = run.abstract_state
-  assert starts.start(feed.planned(), restored) is restored
+  run, restored = run._replace(initialise=initialise), run.abstract_state
+  assert run.start(feed.planned(), restored) is restored
 
 
-def test_pmap_begins_as_well():
-  run, feed = begun(compile='pmap')
+def test_a_run_starts_under_pmap():
+  run, feed = prepare(compile='pmap')
   state, _ = run.compiled.step(run.start(feed.planned()), feed(0))
   assert int(state.step) == 1
 
 
-def test_what_compiling_raises_is_not_lost():
-  run, feed = begun()
+def test_an_error_of_the_compiler_is_raised():
+  run, feed = prepare()
 
   class Compiled(type(run.compiled)):
     def lower(self, *_):

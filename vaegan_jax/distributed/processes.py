@@ -9,7 +9,6 @@ decision made from results is the same on all.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import os
 import re
@@ -106,18 +105,12 @@ def _check(
     )
   if num_processes is not None and num_processes < 1:
     raise ValueError(f'--processes={num_processes}: expected at least 1')
-  if process_id is not None and not (
-    0 <= process_id < (num_processes or process_id + 1)
-  ):
+  count = num_processes or (process_id or 0) + 1
+  if process_id is not None and not 0 <= process_id < count:
     raise ValueError(
-      f'--process={process_id}: expected 0 to {(num_processes or 1) - 1}, as '
-      f'--processes={num_processes}'
+      f'--process={process_id}: expected 0 to {count - 1}, as --processes='
+      f'{num_processes}'
     )
-
-
-def is_initialized() -> bool:
-  """Returns whether this process is connected to others."""
-  return jax.distributed.is_initialized()
 
 
 def is_primary() -> bool:
@@ -125,14 +118,9 @@ def is_primary() -> bool:
   return jax.process_index() == 0
 
 
-def shutdown() -> None:
-  """Waits until all processes call this, and disconnects them."""
-  jax.distributed.shutdown()
-
-
 def exit_process(code: int) -> NoReturn:
   """Ends this process without the barrier that a normal exit waits in."""
-  if not is_initialized():
+  if not jax.distributed.is_initialized():
     sys.exit(code)
   for stream in (sys.stdout, sys.stderr):
     with contextlib.suppress(OSError):  # the disk of the log may be full
@@ -177,7 +165,7 @@ def fail_together() -> Iterator[None]:
     failed = False
   finally:
     failures = np.array([failed])
-    if is_initialized():
+    if jax.distributed.is_initialized():
       failures = multihost_utils.process_allgather(failures, tiled=True)
   for process in np.flatnonzero(failures):
     raise ValueError(
@@ -235,11 +223,9 @@ class DelayedAllgather:
     replicated: jax.sharding.NamedSharding,
   ):
     self._sharded = sharded
-    devices = sharded.mesh.devices.ravel()
-    processes = [device.process_index for device in devices]
-    # The first device of each process, in the processes' order.
+    processes = [device.process_index for device in sharded.mesh.devices.flat]
+    # Each device has a row; these are the first ones of each process.
     self._rows = np.unique(processes, return_index=True)[1]
-    self._devices = len(devices)
     self._gather = jax.jit(lambda x: x, out_shardings=replicated)
     self._pending: jax.Array | None = None
 
@@ -249,19 +235,10 @@ class DelayedAllgather:
     """Sends the numbers of this process, and returns those of all."""
     if len(self._rows) == 1:
       return numbers[None]
-    row = np.asarray(numbers, np.float32)[None]  # each device has one row
-    shape = self._devices, row.shape[1]
-    before, self._pending = (
-      self._pending,
-      self._gather(
-        parallel.place(shape, functools.partial(_same, row), like=self._sharded)
-      ),
-    )
+    row = np.asarray(numbers, np.float32)[None]
+    shape = self._sharded.mesh.size, row.size
+    rows = parallel.place(shape, lambda index: row, like=self._sharded)
+    before, self._pending = self._pending, self._gather(rows)
     if before is None:
-      return np.zeros((len(self._rows), row.shape[1]), np.float32)
+      return np.zeros((len(self._rows), row.size), np.float32)
     return np.asarray(before)[self._rows]
-
-
-def _same(row: np.ndarray, index: tuple[slice, ...]) -> np.ndarray:
-  del index
-  return row

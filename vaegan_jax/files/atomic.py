@@ -1,8 +1,8 @@
-"""Writes files and folders whole or not at all, whenever a process dies.
+"""Writes files and folders completely or not at all.
 
-Something new is made under a hidden name beside its place, put on disk, and
-renamed. A process that is killed meanwhile leaves only what is hidden; the next
-one that writes to the same place removes it.
+New content is written under a hidden name beside its target, synced to disk and
+renamed. A process that is killed leaves only the hidden name behind, which the
+next writer to the same place removes.
 """
 
 from __future__ import annotations
@@ -23,41 +23,41 @@ _HIDDEN = '.writing-'
 
 @contextlib.contextmanager
 def new_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-  """Gives a folder to fill, which gets its name when the block ends.
+  """Yields a hidden folder to fill, and renames it when the block ends.
 
-  If another process was first, its folder is kept. If the block raises,
-  nothing is left behind.
+  Keeps the folder of another process that was first. Leaves nothing behind if
+  the block raises.
 
   Args:
-    folder: that must not exist yet, in one that does.
+    folder: the target, whose parent exists.
 
   Raises:
-    OSError: the disk is full, or the place cannot be written to.
+    OSError: the disk is full, or the parent is not writable.
   """
   _remove_abandoned(folder.parent)
   temporary = _hidden_folder(folder.parent)
   try:
     yield temporary
-    temporary.chmod(0o755)  # a temporary folder is closed to other users
+    temporary.chmod(0o755)  # mkdtemp shuts out other users
     for path in (*temporary.rglob('*'), temporary):
-      sync(path)
+      _sync(path)
     _rename(temporary, folder)
-    sync(folder.parent)
+    _sync(folder.parent)
   finally:
     shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove(folder: pathlib.Path) -> None:
-  """Removes a folder; it has lost its name before it has lost a file."""
+  """Removes a folder, which loses its name before it loses a file."""
   hidden = _hidden_folder(folder.parent)
   folder.rename(hidden / folder.name)
   shutil.rmtree(hidden, ignore_errors=True)
 
 
 def remove_hidden(parent: pathlib.Path) -> None:
-  """Removes what was left half written, if nobody else writes there."""
-  for left in _hidden(parent):
-    shutil.rmtree(left, ignore_errors=True)
+  """Removes all hidden folders; for a parent that has a single writer."""
+  for path in parent.glob(f'{_HIDDEN}*'):
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
@@ -66,21 +66,21 @@ def write_text(path: pathlib.Path, text: str) -> None:
 
 
 def write_bytes(path: pathlib.Path, content: bytes) -> None:
-  """Writes a file, or replaces it, in one move.
+  """Writes or replaces a file.
 
   Raises:
-    OSError: the disk is full, or the place cannot be written to.
+    OSError: the disk is full, or the parent is not writable.
   """
   temporary = path.with_name(f'.{path.name}.{os.getpid()}')
   try:
     temporary.write_bytes(content)
-    sync(temporary)
+    _sync(temporary)
     os.replace(temporary, path)
   finally:
     temporary.unlink(missing_ok=True)
 
 
-def sync(path: pathlib.Path) -> None:
+def _sync(path: pathlib.Path) -> None:
   """Waits until a file or a folder is on disk."""
   descriptor = os.open(path, os.O_RDONLY)
   try:
@@ -103,14 +103,10 @@ def _hidden_folder(parent: pathlib.Path) -> pathlib.Path:
 
 
 def _remove_abandoned(parent: pathlib.Path) -> None:
-  """Removes what processes of this host left that are no more."""
-  start = f'{_HIDDEN}{socket.gethostname()}-'
-  for left in _hidden(parent):
-    process = left.name.removeprefix(start).partition('-')[0]
-    ours = left.name.startswith(start) and process.isdecimal()
+  """Removes the hidden folders of processes of this host that have ended."""
+  prefix = f'{_HIDDEN}{socket.gethostname()}-'
+  for path in parent.glob(f'{_HIDDEN}*'):
+    process = path.name.removeprefix(prefix).partition('-')[0]
+    ours = path.name.startswith(prefix) and process.isdecimal()
     if ours and not psutil.pid_exists(int(process)):
-      shutil.rmtree(left, ignore_errors=True)
-
-
-def _hidden(parent: pathlib.Path) -> list[pathlib.Path]:
-  return [path for path in parent.iterdir() if path.name.startswith(_HIDDEN)]
+      shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a folder says of itself, so that no damage to it goes unnoticed."""
+"""Detects damage to a folder by a manifest of its files' checksums."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _FORMAT = 1
 
 
 class Damaged(ValueError):
-  """Reports a folder that does not hold what was written into it."""
+  """Reports a folder that differs from what was written."""
 
 
 def write(folder: pathlib.Path, *, about: Mapping[str, Any]) -> None:
-  """Writes manifest.json: the sha256 of every file, and of the manifest.
+  """Writes manifest.json: the sha256 of every file and of the manifest.
 
   Args:
-    folder: whole but for its manifest.
-    about: what else the manifest says, in JSON types.
+    folder: complete but for its manifest.
+    about: what the manifest says about the folder, in JSON types.
   """
   body = {
     'format': _FORMAT,
@@ -39,27 +39,28 @@ def verify(folder: pathlib.Path) -> dict[str, Any]:
     what the manifest says about the folder.
 
   Raises:
-    Damaged: naming the file, and what is wrong with it.
+    Damaged: with the name of a file and its damage.
   """
   body = _read(folder / NAME)
-  listed, there = body['files'], set(_names(folder))
-  for name in sorted(listed.keys() | there):
-    if name not in there:
+  listed, present = body['files'], set(_names(folder))
+  for name in sorted(listed.keys() | present):
+    if name not in present:
       raise Damaged(f'{name} is missing')
     if name not in listed:
-      raise Damaged(f'{name} was not there when it was written')
+      raise Damaged(f'{name} is not in the manifest')
     if file_digest(folder / name) != listed[name]:
-      raise Damaged(f'the bytes of {name} are not those that were written')
+      raise Damaged(f'{name} has changed since it was written')
   return body['about']
 
 
 def digest(content: Any) -> str:
-  """Digests JSON types, whatever the order of their keys."""
-  return hashlib.sha256(_canonical(content).encode()).hexdigest()
+  """Returns the sha256 of JSON types; the order of keys does not matter."""
+  text = json.dumps(content, sort_keys=True, separators=(',', ':'))
+  return hashlib.sha256(text.encode()).hexdigest()
 
 
 def file_digest(path: pathlib.Path) -> str:
-  """Digests what a file holds, however large: its sha256 in hexadecimal."""
+  """Returns the sha256 of a file in hexadecimal."""
   with path.open('rb') as file:
     return hashlib.file_digest(file, 'sha256').hexdigest()
 
@@ -76,11 +77,11 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
   if parts.get('format') != _FORMAT:
     raise Damaged(f'{path.name} is not of format {_FORMAT}')
   if not all(isinstance(parts.get(name), dict) for name in ('about', 'files')):
-    raise Damaged(f'{path.name} lacks what it must say')
+    raise Damaged(f"{path.name} lacks 'about' or 'files'")
   body.pop('sha256', None)
-  # The text itself is compared: a changed blank counts as well.
+  # Comparing the text, not the checksum in it, finds changed blanks as well.
   if _text(body) != text:
-    raise Damaged(f'the bytes of {path.name} are not those that were written')
+    raise Damaged(f'{path.name} has changed since it was written')
   return body
 
 
@@ -89,12 +90,8 @@ def _text(body: Mapping[str, Any]) -> str:
   return json.dumps(sealed, indent=2, sort_keys=True) + '\n'
 
 
-def _canonical(content: Any) -> str:
-  return json.dumps(content, sort_keys=True, separators=(',', ':'))
-
-
 def _names(folder: pathlib.Path) -> list[str]:
-  """Lists the files in a folder and below it, but for the manifest."""
+  """Lists the files in a folder and below it, except the manifest."""
   names = (
     path.relative_to(folder).as_posix()
     for path in folder.rglob('*')

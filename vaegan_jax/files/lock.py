@@ -1,4 +1,4 @@
-"""One process at a time in a run's folder."""
+"""Admits one process at a time to a run's folder."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ _LOCK, _HOLDER = '.lock', '.holder.json'
 
 
 class Locked(RuntimeError):
-  """Reports that another process works in the folder."""
+  """Reports that another process uses the folder."""
 
 
 @contextlib.contextmanager
 def hold(folder: pathlib.Path) -> Iterator[None]:
-  """Keeps other processes out of a folder, which is made if it does not exist.
+  """Keeps other processes out of a folder, which is made if it is missing.
 
-  The system gives the lock back when its process ends, however that was. The
-  note of who holds it is left by a process that was killed, and replaced.
+  The system releases the lock when the process ends, even if it is killed. The
+  file that names the process stays then, until the next one replaces it.
 
   Raises:
-    Locked: another process holds it, named by host and process.
+    Locked: with the host and the number of the process that holds the lock.
   """
   folder.mkdir(parents=True, exist_ok=True)
-  lock, note = filelock.FileLock(folder / _LOCK), folder / _HOLDER
+  lock, holder = filelock.FileLock(folder / _LOCK), folder / _HOLDER
   try:
     lock.acquire(blocking=False)
   except filelock.Timeout as error:
     raise Locked(
-      f'{folder} is in use by {_holder(note)}: wait until that run has ended, '
+      f'{folder} is in use by {_read(holder)}: wait until that run has ended, '
       'or stop it, or take another --workdir'
     ) from error
   try:
-    if note.exists():
+    if holder.exists():
       _LOGGER.info(
-        'The run was left without a word by %s; it goes on from its newest '
-        'checkpoint.',
-        _holder(note),
+        'The run was last used by %s, which ended abnormally; it resumes from '
+        'its newest checkpoint.',
+        _read(holder),
       )
-    atomic.write_text(note, json.dumps(_us()) + '\n')
+    atomic.write_text(holder, json.dumps(_this_process()) + '\n')
     yield
   finally:
-    note.unlink(missing_ok=True)
+    holder.unlink(missing_ok=True)
     lock.release()
 
 
-def _us() -> dict[str, str | int]:
+def _this_process() -> dict[str, str | int]:
   return {
     'host': socket.gethostname(),
     'process': os.getpid(),
@@ -65,10 +65,10 @@ def _us() -> dict[str, str | int]:
   }
 
 
-def _holder(note: pathlib.Path) -> str:
+def _read(holder: pathlib.Path) -> str:
   try:
-    found = json.loads(note.read_text(encoding='utf-8'))
-    host, process, since = (found[key] for key in _us())
+    found = json.loads(holder.read_text(encoding='utf-8'))
+    host, process, since = (found[key] for key in _this_process())
   except (OSError, ValueError, TypeError, KeyError):
     return 'another process'
   return f'process {process} on host {host}, since {since}'

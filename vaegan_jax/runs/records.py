@@ -1,11 +1,11 @@
-"""What a run writes besides checkpoints: metrics, timing, progress.
+"""Writes a run's records: its metrics, timing, starts and progress bar.
 
-    metrics.jsonl   a row for each logged step: what was computed
-    timing.jsonl    a row for each logged step: how long it took
-    starts.jsonl    a row for each start: when, and on what
-    tensorboard/    the same numbers as events
+    metrics.jsonl   a row for each logged step: its metrics
+    timing.jsonl    a row for each logged step: its speed and goodput
+    starts.jsonl    a row for each start: its time and machine
+    tensorboard/    metrics and timing as TensorBoard events
 
-metrics.jsonl holds nothing but results, so that two runs of one config can be
+metrics.jsonl holds only results, so those of two runs of one config can be
 compared byte by byte.
 """
 
@@ -29,8 +29,9 @@ METRICS = 'metrics.jsonl'
 TIMING = 'timing.jsonl'
 STARTS = 'starts.jsonl'
 
+
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
-  """Reads JSON lines up to the first that is not whole; none if no file."""
+  """Reads JSON lines up to the first damaged one; [] if there is no file."""
   rows: list[dict[str, Any]] = []
   if not path.exists():
     return rows
@@ -47,13 +48,13 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
 
 
 class Records:
-  """Owns the files that grow with a run.
+  """Owns the records of a run.
 
   Args:
     workdir: the run's folder.
-    step: the steps done; rows of later ones, from before a crash, are dropped.
-    steps: of the whole run, for the progress bar.
-    start: what is to be said of this start, beside its step.
+    step: the steps done; rows of later steps, lost in a crash, are dropped.
+    steps: the steps of the whole run.
+    start: the row of this start, without 'step'.
   """
 
   def __init__(
@@ -78,7 +79,7 @@ class Records:
 
   @functools.cached_property
   def _events(self) -> tensorboardX.SummaryWriter:
-    # Late, because it imports PyTorch where that is installed.
+    # Imported here, as it imports PyTorch where that is installed.
     import tensorboardX
 
     return tensorboardX.SummaryWriter(
@@ -86,23 +87,23 @@ class Records:
     )
 
   def advance(self, steps: int) -> None:
-    """Moves the progress bar by steps that are done."""
+    """Moves the progress bar by `steps`."""
     self._bar.update(steps)
 
   def write(
     self, metrics: Mapping[str, float], *, timing: Mapping[str, Any]
   ) -> None:
-    """Writes the rows of a step, with the system before it returns.
+    """Writes the rows of a step; they outlive a kill of the process.
 
     Args:
-      metrics: what was computed.
-      timing: 'step', and how long it took.
+      metrics: the step's metrics.
+      timing: the row of goodput.Timer, with 'step'.
     """
     step = timing['step']
     _append(self._metrics, {'step': step, **metrics})
     _append(self._timing, timing)
-    timed = ('images_per_second', 'goodput')
-    for name, value in {**metrics, **{n: timing[n] for n in timed}}.items():
+    timed = {name: timing[name] for name in ('images_per_second', 'goodput')}
+    for name, value in {**metrics, **timed}.items():
       self._events.add_scalar(name, value, step)
     shown = [name for name in ('prior', 'llike', 'real') if name in metrics]
     self._bar.set_postfix_str(
@@ -129,7 +130,7 @@ def _append(file: Any, row: Mapping[str, Any]) -> None:
 
 
 def _drop_rows(path: pathlib.Path, *, after: int) -> None:
-  """Keeps the whole rows up to a step."""
+  """Keeps the rows up to a step."""
   if path.exists():
     kept = [row for row in read_rows(path) if row['step'] <= after]
     atomic.write_text(path, ''.join(json.dumps(row) + '\n' for row in kept))

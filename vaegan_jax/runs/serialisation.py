@@ -9,18 +9,13 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from vaegan_jax.core import train_state
 from vaegan_jax.distributed import parallel
 
 # A state: any tree of arrays.
 PyTree: TypeAlias = Any
 
-# Fields of NetworkState that checkpoints of version 0.1 know by older names.
-_RENAMED = {
-  old: new
-  for old, new in {'statistics': 'batch_stats', 'optimizer': 'opt_state'}.items()
-  if new in train_state.NetworkState.__dataclass_fields__
-}
+# Fields of NetworkState that version 0.1 saved under other names.
+_RENAMED = {'statistics': 'batch_stats', 'optimizer': 'opt_state'}
 
 
 def to_host(state: PyTree) -> PyTree:

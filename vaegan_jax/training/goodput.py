@@ -1,10 +1,10 @@
-"""How a run's time is spent: on steps, waiting for data, or on nothing.
+"""Measures where the wall time of a run goes: its speed and its goodput.
 
-Goodput is productive time over wall time since the run was first started.
-Productive are the seconds between dispatches, less those in which the leading
-host drew, saved, or made a batch that the devices waited for. The first
-dispatch of each start compiles and counts for nothing, nor does a step that was
-lost and done again.
+Goodput is productive time over wall time since the run was first started. The
+productive time is that between dispatches, without the seconds in which the
+primary process drew pictures, saved, or made a batch that the devices waited
+for. The first dispatch of each start compiles and is not productive; neither is
+a step that was lost and is repeated.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-# The time since 1970 that no correction of the system's clock sets back.
+# Added to monotonic time, which no clock correction sets back.
 _EPOCH = time.time() - time.monotonic()
 
 
-def _since_1970() -> float:
+def _now() -> float:
   return _EPOCH + time.monotonic()
 
 
 class Timer:
-  """Divides the time of one start of a run.
+  """Measures one start of a run.
 
   Args:
-    step: the steps done.
+    step: the steps done before.
     batch_size: images a step, over all hosts.
-    productive: productive seconds of the starts before.
-    began: when the run was first started, in seconds since 1970; now if None.
-    now: gives the time.
+    productive: productive seconds of earlier starts.
+    began: when the run was first started, in seconds since 1970; None is now.
+    now: returns the time in seconds since 1970.
   """
 
   def __init__(
@@ -43,77 +43,75 @@ class Timer:
     batch_size: int,
     productive: float = 0.0,
     began: float | None = None,
-    now: Callable[[], float] = _since_1970,
+    now: Callable[[], float] = _now,
   ):
     self._now = now
     self._start = now()
     self._began = min(self._start if began is None else began, self._start)
     self._batch_size = batch_size
-    self._first = step
+    self._first_step = step
     self._productive = productive
-    # Steps done, and the seconds they took: before the last advance, and now.
-    self._before = self._latest = (step, 0.0)
-    self._written = (step, 0.0)
-    self._waited = self._paused = 0.0
-    self._waits: np.ndarray | None = None
+    # Steps done and the seconds since the start: before and after the last
+    # dispatch, and at the last row.
+    self._before = self._after = self._last_row = (step, 0.0)
+    self._wait = self._unproductive = 0.0
+    self._host_waits: np.ndarray | None = None
 
   @contextlib.contextmanager
-  def waiting(self, idle: Callable[[], bool]) -> Iterator[None]:
-    """Times the making of a batch, if the devices were through before it.
-
-    Args:
-      idle: says whether the devices have nothing left to do.
-    """
+  def batch(self, is_idle: Callable[[], bool]) -> Iterator[None]:
+    """Times the making of a batch, if the devices are idle at its end."""
     start = self._now()
     yield
-    if idle():
-      self._waited += self._now() - start
+    if is_idle():
+      self._wait += self._now() - start
 
   @contextlib.contextmanager
-  def pausing(self) -> Iterator[None]:
-    """Times what is no training: drawing and saving."""
+  def pause(self) -> Iterator[None]:
+    """Times what is not training: drawing and saving."""
     start = self._now()
     yield
-    self._paused += self._now() - start
+    self._unproductive += self._now() - start
 
-  def waited(self) -> float:
-    """Gives the seconds of waiting since this was last asked."""
-    seconds, self._waited = self._waited, 0.0
-    self._paused += seconds
+  def pop_wait(self) -> float:
+    """Returns the seconds that the devices waited since the last call."""
+    seconds, self._wait = self._wait, 0.0
+    self._unproductive += seconds
     return seconds
 
-  def heard(self, waits: Float[np.ndarray, ' hosts']) -> None:
-    """Takes the seconds that each host says it has waited."""
-    self._waits = waits + (0.0 if self._waits is None else self._waits)
+  def add_host_waits(self, waits: Float[np.ndarray, ' hosts']) -> None:
+    """Adds the seconds that the devices of each host waited."""
+    self._host_waits = waits + (
+      0.0 if self._host_waits is None else self._host_waits
+    )
 
   def advance(self, steps: int) -> None:
-    """Notes that the devices have done a dispatch of so many more steps."""
-    done, since = self._latest
+    """Records that the devices have finished a dispatch of so many steps."""
+    done, since = self._after
     seconds = self._now() - self._start
-    if done > self._first:
-      self._productive += max(0.0, seconds - since - self._paused)
-    self._paused = 0.0
-    self._before, self._latest = self._latest, (done + steps, seconds)
+    if done > self._first_step:
+      self._productive += max(0.0, seconds - since - self._unproductive)
+    self._unproductive = 0.0
+    self._before, self._after = self._after, (done + steps, seconds)
 
   def row(self, step: int) -> dict[str, Any]:
-    """Gives the row of a step of the last dispatch.
+    """Returns the row of a step of the last dispatch.
 
-    Steps that were done together have taken equal parts of their time.
+    The steps of a dispatch share its time equally.
 
     Returns:
       'seconds' since this start; 'steps_per_second', 'images_per_second' and
-      'images_per_second_per_host' since the row before, or since this start;
-      'waiting', for each host the share of that time that it waited for data;
-      'productive', the productive seconds of all starts, and 'goodput'.
+      'images_per_second_per_host' since the previous row, or since this start;
+      'waiting', the share of that time in which the devices of each host
+      waited; 'productive', the productive seconds of all starts; 'goodput'.
     """
-    (a, start), (b, end) = self._before, self._latest
+    (a, start), (b, end) = self._before, self._after
     seconds = start + (end - start) * (step - a) / (b - a)
-    done, since = self._written
-    self._written = (step, seconds)
+    done, since = self._last_row
+    self._last_row = (step, seconds)
     taken = seconds - since
     speed = (step - done) / taken if taken > 0 else 0.0
-    waits = [0.0] if self._waits is None else self._waits.tolist()
-    self._waits = None
+    waits = [0.0] if self._host_waits is None else self._host_waits.tolist()
+    self._host_waits = None
     images = speed * self._batch_size
     wall = self._start + end - self._began
     return {
@@ -131,11 +129,11 @@ class Timer:
 def history(
   starts: Sequence[Mapping[str, Any]], timing: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-  """Gives what a clock goes on from: 'productive' and 'began'.
+  """Returns a Timer's arguments 'productive' and 'began' for a resumed run.
 
   Args:
-    starts: rows of 'time', one each time that the run was started.
-    timing: rows of a clock, those of lost steps left out.
+    starts: a row with the 'time' of each start.
+    timing: the rows of earlier timers, without those of lost steps.
   """
   return {
     'productive': timing[-1].get('productive', 0.0) if timing else 0.0,

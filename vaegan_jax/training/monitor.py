@@ -1,7 +1,7 @@
-"""Watches a run: logs its metrics, warns of collapse, stops it if it diverged.
+"""Watches a run: logs its metrics, warns of collapse, stops it on a NaN.
 
-What is not finite stops a run, as nothing that follows can be trusted. What is
-finite but has collapsed is only warned of.
+A NaN or infinity stops a run, since nothing after it can be trusted. A collapse
+with finite numbers only logs a warning.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import logging
 import math
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,24 +20,36 @@ from jaxtyping import Array
 from vaegan_jax.config import build
 from vaegan_jax.core import metrics, train_state
 from vaegan_jax.data import batches
+from vaegan_jax.distributed import processes
 from vaegan_jax.runs import collapse, records
 from vaegan_jax.training import goodput
 
 _LOGGER = logging.getLogger(__name__)
 
-# Images of a batch that a message names.
-_NAMED = 64
+# How many images of a batch an error message lists.
+_LISTED_IMAGES = 64
+
+_ADVICE = 'A smaller config.optimizer.learning_rate or config.gamma may help.'
 
 
 class Diverged(FloatingPointError):
-  """Reports that a loss, a gradient or a part of the state is not finite."""
+  """Reports a NaN or infinity in a loss, a gradient or the state."""
 
 
 class Monitor:
   """Reads the metrics of each dispatch while the next one runs.
 
-  So the devices never wait for the host, and a step that is not finite stops
-  the run one dispatch later.
+  The devices never wait for the host; a NaN stops the run one dispatch later.
+  Only the primary process writes records and warnings, but all processes stop.
+
+  Args:
+    config: the run's settings.
+    workdir: its folder.
+    step: the steps done.
+    images: the number of training images.
+
+  Attributes:
+    timer: measures this start of the run.
   """
 
   def __init__(
@@ -46,113 +59,110 @@ class Monitor:
     *,
     step: int,
     images: int,
-    timer: goodput.Timer,
-    writes: bool = True,
   ):
-    """Opens the records.
-
-    Args:
-      config: of the run.
-      workdir: its folder.
-      step: the steps done.
-      images: how many there are to train on.
-      timer: of this start.
-      writes: whether it keeps records and warns of collapse, which one process
-        of a run does; it stops what diverged in any case.
-    """
     self._config = config
     self._workdir = workdir
     self._images = images
-    self._rate = jax.jit(build.schedule(config))
-    self._timer = timer
-    self._records = _open(workdir, config, step=step) if writes else None
+    self._schedule = jax.jit(build.schedule(config))
+    self.timer = _timer(config, workdir, step=step)
+    self._records: records.Records | None = None
+    self._rows: list[Mapping[str, Any]] = []
+    if processes.is_primary():
+      self._records = _open_records(config, workdir, step=step)
+      self._rows = collapse.relevant(
+        records.read_rows(workdir / records.METRICS)
+      )
     self._pending: tuple[int, dict[str, Array]] | None = None
-    rows = records.read_rows(workdir / records.METRICS) if writes else []
-    self._rows = collapse.relevant(rows)
     self._warned: set[str] = set()
-    self._approved = step
+    self._checked_step = step
 
-  def record(self, metrics: dict[str, Array], *, step: int) -> None:
-    """Takes a dispatch's metrics, and reads those of the one before.
+  def record(self, values: dict[str, Array], *, step: int) -> None:
+    """Takes the metrics of a dispatch, and reads those of the previous one.
 
     Args:
-      metrics: a number each, or a row of them, one a step.
+      values: a scalar for each metric, or an array with one for each step.
       step: the last of these steps, counted from 1.
+
+    Raises:
+      Diverged: with the name of the metric, the step and its images.
     """
     self.flush()
-    self._pending = step, metrics
+    self._pending = step, values
 
-  def idle(self) -> bool:
-    """Says whether the devices are through with what was taken last."""
+  def is_idle(self) -> bool:
+    """Returns whether the devices have finished the last dispatch."""
     return self._pending is None or all(
       x.is_ready()  # type: ignore[attr-defined]  # the stubs lack it
       for x in self._pending[1].values()
     )
 
   def flush(self) -> None:
-    """Reads what was taken last; waits for the devices if they are not done."""
+    """Reads the last metrics, and waits for the devices if necessary.
+
+    Raises:
+      Diverged: as in `record`.
+    """
     if self._pending is None:
       return
-    (done, metrics), self._pending = self._pending, None
-    rows = {name: np.ravel(x) for name, x in jax.device_get(metrics).items()}
-    count = max(map(len, rows.values()))
-    self._timer.advance(count)
+    (last, values), self._pending = self._pending, None
+    columns = {name: np.ravel(x) for name, x in jax.device_get(values).items()}
+    count = max(map(len, columns.values()))
+    self.timer.advance(count)
     if self._records is not None:
       self._records.advance(count)
     for i in range(count):
-      values = {name: row[i].item() for name, row in rows.items()}
-      self._read(values, step=done - count + 1 + i)
+      row = {name: column[i].item() for name, column in columns.items()}
+      self._log(row, step=last - count + 1 + i)
 
   def check_state(self, state: train_state.TrainState, *, step: int) -> None:
-    """Refuses a state that is not finite; waits for the devices.
+    """Refuses a state with a NaN or infinity; waits for the devices.
 
-    To be called before a state is saved: not every fault shows in the losses.
-    The rows of all steps done are on disk then.
-
-    Args:
-      state: of the run.
-      step: the steps done.
+    Must be called before a state is saved, as the losses do not show every
+    fault. The rows of all steps done are on disk afterwards.
 
     Raises:
-      Diverged: naming the networks, the parts of them, and the batch; or the
-        devices whose copies of the state are not those of the others.
+      Diverged: with the networks, their parts and the images of the batch; or
+        with the devices whose copies of the state differ from the others.
     """
     self.flush()
     if devices := train_state.devices_apart(state):
       raise Diverged(
         f'after step {step} the state on device '
-        f'{", ".join(map(str, devices))} differs '
-        f'from that on most of {jax.device_count()}, though all do the same: '
-        'no checkpoint is made of it. A device computes wrongly, or its memory '
-        'is faulty: start again without it'
+        f'{", ".join(map(str, devices))} differs from that on most of '
+        f'{jax.device_count()} devices, which should be equal: it is not '
+        'saved. The device or its memory is faulty: start again without it'
       )
-    parts = train_state.not_finite(state)
-    if parts:
+    if parts := train_state.not_finite(state):
       raise Diverged(
-        f'{_listed(parts)} not finite after step {step}, though the losses of '
-        f'all steps since {self._approved} are: no checkpoint is made of it. '
-        f'{_ADVICE} {self._batch(step)}'
+        f'{", ".join(parts)}: NaN or infinity after step {step}, though the '
+        f'losses of all steps since {self._checked_step} are finite. The state '
+        f'is not saved. {_ADVICE} {self._describe_batch(step)}'
       )
-    self._approved = step
+    self._checked_step = step
     if self._records is not None:
       self._records.sync()
 
-  def _read(self, values: dict[str, float], *, step: int) -> None:
-    broken = [name for name, x in values.items() if not math.isfinite(x)]
-    if broken:
+  def close(self) -> None:
+    """Closes the records."""
+    if self._records is not None:
+      self._records.close()
+
+  def _log(self, row: dict[str, float], *, step: int) -> None:
+    """Stops the run on a NaN or infinity, and writes the row if it is due."""
+    if broken := [name for name, x in row.items() if not math.isfinite(x)]:
       first, *others = broken
-      too = f', {_listed(others)} not finite either' if others else ''
+      also = f' (also {", ".join(others)})' if others else ''
       raise Diverged(
-        f'{first} is {values[first]} at step {step}{too}: the run stops, and '
-        f'its checkpoints are from before. {_ADVICE} {self._batch(step)}'
+        f'{first} is {row[first]} at step {step}{also}: the run stops; its '
+        f'checkpoints are from before. {_ADVICE} {self._describe_batch(step)}'
       )
-    logs = due(step, self._config.log_every, self._config.steps)
-    if logs and self._records is not None:
-      values[metrics.LEARNING_RATE.name] = float(self._rate(step - 1))
+    due = is_due(step, self._config.log_every, last=self._config.steps)
+    if due and self._records is not None:
+      row[metrics.LEARNING_RATE.name] = float(self._schedule(step - 1))
       device = jax.devices()[0].device_kind
-      timing = {**self._timer.row(step), 'device': device}
-      self._records.write(values, timing=timing)
-      self._warn({'step': step, **values})
+      timing = {**self.timer.row(step), 'device': device}
+      self._records.write(row, timing=timing)
+      self._warn({'step': step, **row})
 
   def _warn(self, row: dict[str, float]) -> None:
     """Logs each sign of collapse once, when it first appears."""
@@ -162,32 +172,39 @@ class Monitor:
         self._warned.add(found.name)
         _LOGGER.warning('Step %d: %s', row['step'], found)
 
-  def _batch(self, step: int) -> str:
-    """Says which images a step saw, and how to look at them."""
+  def _describe_batch(self, step: int) -> str:
+    """Describes which images a step was trained on, and how to load them."""
     size = self._config.batch_size
     rows = batches.indices(
       seed=self._config.seed,
       step=step - 1,
       batch_size=size,
       length=self._images,
-    )[:_NAMED].tolist()
-    which = f'all {size}' if size <= _NAMED else f'the first {_NAMED} of {size}'
+    )[:_LISTED_IMAGES].tolist()
+    which = f'the first {len(rows)} of {size}' if len(rows) < size else 'all'
     return (
-      f'The batch of step {step} is read from the training images at {rows} '
-      f'({which}, counted from 0). To look at them: config = '
+      f'The batch of step {step} has the training images at {rows} ({which}, '
+      'counted from 0). To load them: config = '
       f'config_file.read({str(self._workdir)!r}); cache.load('
       "build.source(config), split='train', directory="
       'build.cache_directory(config)).images[...]'
     )
 
-  def close(self) -> None:
-    """Closes the records."""
-    if self._records is not None:
-      self._records.close()
+
+def _timer(
+  config: build.Config, workdir: pathlib.Path, *, step: int
+) -> goodput.Timer:
+  """Returns a timer that adds to the earlier starts of the run."""
+  starts = records.read_rows(workdir / records.STARTS)
+  timing = records.read_rows(workdir / records.TIMING)
+  kept = [row for row in timing if row['step'] <= step]
+  return goodput.Timer(
+    step=step, batch_size=config.batch_size, **goodput.history(starts, kept)
+  )
 
 
-def _open(
-  workdir: pathlib.Path, config: build.Config, *, step: int
+def _open_records(
+  config: build.Config, workdir: pathlib.Path, *, step: int
 ) -> records.Records:
   start = {
     'time': round(time.time(), 3),
@@ -199,13 +216,6 @@ def _open(
   return records.Records(workdir, step=step, steps=config.steps, start=start)
 
 
-_ADVICE = 'A smaller config.optimizer.learning_rate or config.gamma may help.'
-
-
-def _listed(names: Sequence[str]) -> str:
-  return f'{", ".join(names)} {"is" if len(names) == 1 else "are"}'
-
-
-def due(step: int, every: int, last: int) -> bool:
-  """Says whether something is done after a step: every so many, and at last."""
+def is_due(step: int, every: int, *, last: int) -> bool:
+  """Returns whether to act after a step: after each `every`, and the last."""
   return step % every == 0 or step == last

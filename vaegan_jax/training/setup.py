@@ -1,4 +1,4 @@
-"""Config -> the compiled step, and the state that it begins with."""
+"""Builds the compiled step and the initial state of a config."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ from vaegan_jax.runs import checkpoints, config_file
 
 
 class Run(NamedTuple):
-  """What a config makes: all that the loop needs but the records.
+  """What the training loop needs from a config.
 
   Attributes:
-    networks: the modules, as they are evaluated: in float32.
-    compiled: the step, and where its arguments belong.
-    initialise: makes the state before the first step, on the devices.
+    config: the run's settings.
+    networks: the modules in float32, as they are evaluated.
+    compiled: the step, and the shardings of its arguments.
+    initialise: returns the state before the first step, on the devices.
     abstract_state: the shapes, types and shardings of a state.
   """
 
+  config: build.Config
   networks: architecture.Networks
   compiled: parallel.Compiled
   initialise: Callable[[], train_state.TrainState]
@@ -35,20 +37,20 @@ class Run(NamedTuple):
   def start(
     self, batch: batches.Batch, state: train_state.TrainState | None = None
   ) -> train_state.TrainState:
-    """Compiles the step, and makes the state before the first one meanwhile.
+    """Compiles the step, and makes the initial state in parallel.
 
     Args:
-      batch: the shapes, types and places of what the step will get.
-      state: what was restored, if anything was: no other is made then.
+      batch: the shapes, types and shardings of a batch.
+      state: a restored state, which replaces the initial one.
 
     Returns:
-      the state to begin with.
+      the state to start from.
     """
     if state is not None:
       self.compiled.lower(self.abstract_state, batch)()
       return state
-    with futures.ThreadPoolExecutor(1, 'begin') as meanwhile:
-      made = meanwhile.submit(self.initialise)
+    with futures.ThreadPoolExecutor(1, 'initialise') as thread:
+      made = thread.submit(self.initialise)
       self.compiled.lower(self.abstract_state, batch)()
     return made.result()
 
@@ -56,14 +58,16 @@ class Run(NamedTuple):
 def prepare(
   config: build.Config, *, devices: Sequence[jax.Device] | None = None
 ) -> Run:
-  """Makes the step of a config, and what makes its initial state.
+  """Builds the step of a config and the function that makes its state.
+
+  Nothing is compiled yet.
 
   Raises:
-    ValueError: for settings that cannot work, before anything is compiled.
+    ValueError: the settings are impossible.
   """
   build.check(config)
   networks = build.networks(config)
-  given = _given(config, networks)
+  pretrained = _load_pretrained(config, networks)
   optimizers = build.make_optimizers(config)
   axis_name = parallel.AXIS_NAME if config.compile == 'pmap' else None
   step = train_step.TrainStep(
@@ -88,13 +92,13 @@ def prepare(
     several=config.steps_per_dispatch > 1,
   )
 
-  def initialise(given):
+  def initialise(pretrained):
     return train_state.initialise(
       networks,
       optimizers,
       key=jax.random.key(config.seed),
       averaged=config.average_decay > 0,
-      given=given,
+      given=pretrained,
     )
 
   jitted = jax.jit(
@@ -102,15 +106,24 @@ def prepare(
     out_shardings=compiled.replicated,
     compiler_options=_fast_compile_options(compiled.replicated),
   )
-  planned = jax.tree.map(
-    lambda x: x.update(sharding=compiled.replicated), jitted.eval_shape(given)
+  abstract_state = jax.tree.map(
+    lambda x: x.update(sharding=compiled.replicated),
+    jitted.eval_shape(pretrained),
   )
-  return Run(networks, compiled, functools.partial(jitted, given), planned)
+  return Run(
+    config,
+    networks,
+    compiled,
+    initialise=functools.partial(jitted, pretrained),
+    abstract_state=abstract_state,
+  )
 
 
-def _fast_compile_options(where: jax.sharding.NamedSharding) -> dict[str, Any]:
-  """Gives options to compile in half the time what runs only once."""
-  if where.mesh.devices.flat[0].platform != 'cpu':
+def _fast_compile_options(
+  sharding: jax.sharding.NamedSharding,
+) -> dict[str, Any]:
+  """Halves the time to compile a program that runs once on CPUs."""
+  if sharding.mesh.devices.flat[0].platform != 'cpu':
     return {}
   return {
     'xla_backend_optimization_level': 1,
@@ -118,10 +131,10 @@ def _fast_compile_options(where: jax.sharding.NamedSharding) -> dict[str, Any]:
   }
 
 
-def _given(
+def _load_pretrained(
   config: build.Config, networks: architecture.Networks
 ) -> dict[str, Any]:
-  """Loads the network that a model takes from another run, if it takes one."""
+  """Loads the network that the model takes from another run, if any."""
   name = build.model(config).given
   if name is None:
     return {}
@@ -131,7 +144,7 @@ def _given(
   if name not in theirs.present():
     raise ValueError(
       f'config.similarity = {folder} is a run of {other.model!r}, which has no '
-      f'{name}: name the folder of a gan or a vaegan'
+      f'{name}: give the folder of a gan or a vaegan'
     )
   for what, here, there in (
     (f'a {name} of', getattr(networks, name), getattr(theirs, name)),
