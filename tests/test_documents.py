@@ -1,6 +1,7 @@
 """Links, commands, flags and paths in the documents are valid."""
 
 import importlib.util
+import pathlib
 import re
 
 import pytest
@@ -36,6 +37,16 @@ def test_links_lead_to_existing_files_and_headings(path):
 def test_commands_name_existing_modules(path):
   for module in set(re.findall(r'python -m ([\w.]+)', TEXTS[path])):
     assert importlib.util.find_spec(module.rstrip('.')), module
+
+
+@documents
+def test_commands_use_existing_flags(path):
+  text = TEXTS[path].replace('\\\n', ' ')
+  command = r'python -m ((?:benchmarks|experiments)\.\w+)([^\n`]*)'
+  for module, words in re.findall(command, text):
+    source = pathlib.Path(importlib.util.find_spec(module).origin).read_text()
+    for flag in re.findall(r' --(\w+)', words):
+      assert flag in ('config', 'help') or f"'{flag}'" in source, flag
 
 
 @documents
