@@ -1,1 +1,1 @@
-"""Timings side by side."""
+"""Side-by-side timings of the training step and of what surrounds it."""

@@ -6,10 +6,10 @@ python -m benchmarks.convolutions [--batch=16] [--rounds=5]
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+import statistics
+from collections.abc import Callable, Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
@@ -20,7 +20,7 @@ from vaegan_jax.ops import convolution
 _BATCH = flags.DEFINE_integer('batch', 16, 'Images of x.', lower_bound=1)
 _ROUNDS = flags.DEFINE_integer('rounds', 5, 'Timed calls.', lower_bound=1)
 
-# Pixels of the large map, channels of it and the small one, streams, stride.
+# Pixels and channels of the large map, channels of the small, streams, stride.
 LAYERS = {
   'Enc 1': (64, 3, 64, 1, 2),
   'Enc 2': (32, 64, 128, 1, 2),
@@ -36,81 +36,59 @@ LAYERS = {
 }
 
 
-Forms = Mapping[str, Callable[..., jax.Array]]
-
-
-def operations(stride: int) -> dict[str, tuple[Forms, tuple[str, str]]]:
-  """Names operations; of each XLA's form, ours, and which arrays they take."""
+def forms(stride: int) -> dict[str, tuple[Sequence[str], Callable, Callable]]:
+  """Returns, by operation, the names of the arrays, XLA's form and ours."""
   weights = {'size': 5, 'stride': stride}
   return {
     'convolve': (
-      {
-        'xla': functools.partial(convolution.lax_convolve, stride=stride),
-        'ours': lambda x, kernel: convolution.convolve(x, kernel, stride),
-      },
       ('x', 'kernel'),
+      functools.partial(convolution.lax_convolve, stride=stride),
+      lambda x, kernel: convolution.convolve(x, kernel, stride),
     ),
     'transpose': (
-      {
-        'xla': functools.partial(convolution.lax_transpose, stride=stride),
-        'ours': lambda y, kernel: convolution.transpose(y, kernel, stride),
-      },
       ('y', 'kernel'),
+      functools.partial(convolution.lax_transpose, stride=stride),
+      lambda y, kernel: convolution.transpose(y, kernel, stride),
     ),
     'weights': (
-      {
-        'xla': functools.partial(convolution.lax_weight_gradient, **weights),
-        'ours': functools.partial(convolution.weight_gradient, **weights),
-      },
       ('x', 'y'),
+      functools.partial(convolution.lax_weight_gradient, **weights),
+      functools.partial(convolution.weight_gradient, **weights),
     ),
   }
 
 
-def main(argv: list[str]) -> None:
+def main(_: list[str]) -> None:
   """Prints a row for each layer and operation."""
-  del argv
-  memory.compute_here()
+  memory.compute_here()  # as a launcher does
+  draw = np.random.default_rng(0).standard_normal
   print('layer  operation  GFLOP   XLA ms  ours ms  ratio  ours GFLOP/s')
-  for name, (size, large, small, streams, stride) in LAYERS.items():
+  for layer, (size, large, small, streams, stride) in LAYERS.items():
     batch, outputs = _BATCH.value * streams, size // stride
-    arrays = _draw(
-      {
-        'x': (batch, size, size, large),
-        'kernel': (5, 5, large, small),
-        'y': (batch, outputs, outputs, small),
-      }
-    )
+    arrays = {
+      'x': draw((batch, size, size, large), np.float32),
+      'kernel': draw((5, 5, large, small), np.float32),
+      'y': draw((batch, outputs, outputs, small), np.float32),
+    }
     work = 2 * 25 * large * small * outputs**2 * batch / 1e9
-    for operation, (forms, takes) in operations(stride).items():
-      xla, ours = _time(forms, [arrays[one] for one in takes])
+    for operation, (names, *both) in forms(stride).items():
+      xla, ours = _time(both, [jax.device_put(arrays[n]) for n in names])
       print(
-        f'{name:6} {operation:10} {work:5.1f} {1e3 * xla:8.0f} '
+        f'{layer:6} {operation:10} {work:5.1f} {1e3 * xla:8.0f} '
         f'{1e3 * ours:8.0f} {xla / ours:6.2f} {work / ours:10.0f}'
       )
 
 
-def _draw(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, jax.Array]:
-  draw = np.random.default_rng(0).normal
-  return {
-    name: jnp.asarray(draw(size=shape), jnp.float32)
-    for name, shape in shapes.items()
-  }
-
-
-def _time(forms: Forms, arrays: list[jax.Array]) -> list[float]:
-  """Gives the median seconds of each form, called in turn."""
-
-  def call(form: Callable[..., jax.Array]) -> None:
-    jax.block_until_ready(form(*arrays))
-
+def _time(both: Sequence[Callable], arrays: Sequence[jax.Array]) -> list[float]:
+  """Returns the median seconds of forms, which alternate."""
+  jitted = map(jax.jit, both)
   calls = {
-    name: functools.partial(call, jax.jit(form)) for name, form in forms.items()
+    str(i): lambda form=form: jax.block_until_ready(form(*arrays))
+    for i, form in enumerate(jitted)
   }
   seconds = timing.alternate(calls, rounds=_ROUNDS.value)
-  return [timing.median(seconds[name]) for name in forms]
+  return [statistics.median(each) for each in seconds.values()]
 
 
 if __name__ == '__main__':
-  memory.keep()  # as a launcher does
   app.run(main)

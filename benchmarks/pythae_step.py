@@ -2,16 +2,16 @@
 
 pip install pythae==0.1.2 torch
 
-The step is what its CoupledOptimizerAdversarialTrainer does: one forward pass,
-a backward pass for each optimizer through whatever its loss reaches. float32,
-NCHW, none of PyTorch's switches. It is less work than ours in one place (its
-L_GAN has no term for x_tilde) and more in others (it runs Dis four times, and
-each backward pass computes the gradients of all networks that it meets).
+The step repeats pythae's CoupledOptimizerAdversarialTrainer: one forward pass,
+and a backward pass for each optimizer through everything that its loss depends
+on. float32, NCHW, no switches of PyTorch. It does less work than ours in one
+place (its L_GAN has no term for x_tilde) and more in others (it runs Dis four
+times, and each backward pass computes the gradients of all networks on its
+way).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import torch
@@ -26,11 +26,7 @@ _DIS_L, _PROBABILITY = 1, 2
 
 
 class Encoder(BaseEncoder):
-  """The paper's encoder, as pythae wants it."""
-
-  def __init__(self, network: torch_networks.Encoder):
-    super().__init__()
-    self.network = network
+  """The paper's encoder with pythae's interface."""
 
   def forward(self, x: torch.Tensor) -> ModelOutput:
     """Computes mean and log variance."""
@@ -39,11 +35,7 @@ class Encoder(BaseEncoder):
 
 
 class Decoder(BaseDecoder):
-  """The paper's decoder, as pythae wants it."""
-
-  def __init__(self, network: torch_networks.Decoder):
-    super().__init__()
-    self.network = network
+  """The paper's decoder with pythae's interface."""
 
   def forward(self, z: torch.Tensor) -> ModelOutput:
     """Computes images."""
@@ -51,63 +43,40 @@ class Decoder(BaseDecoder):
 
 
 class Discriminator(BaseDiscriminator):
-  """The paper's discriminator, by layers as pythae wants it."""
+  """The paper's discriminator with pythae's interface."""
 
-  def __init__(self, network: torch_networks.Discriminator):
-    super().__init__()
-    self.network = network
-    self.depth = _PROBABILITY
+  depth = _PROBABILITY
 
   def forward(
     self, x: torch.Tensor, output_layer_levels: list[int] | None = None
   ) -> ModelOutput:
-    """Computes the deepest layer asked for: as pythae's own, no deeper."""
+    """Computes Dis_l if only that is requested, else the probability."""
     dis_l = self.network.lower(x)
     if output_layer_levels == [_DIS_L]:
       return ModelOutput(embedding_layer_1=dis_l)
     return ModelOutput(embedding=torch.sigmoid(self.network.upper(dis_l)))
 
 
-def load() -> str:
-  """Gets PyTorch ready, and says on what it runs: 'cpu' or 'gpu'."""
-  torch.set_num_threads(len(os.sched_getaffinity(0)))
-  return 'gpu' if torch.cuda.is_available() else 'cpu'
-
-
-def device() -> str:
-  """Names the accelerator."""
-  return torch.cuda.get_device_name()
-
-
 def prepare(size: int, batch: int) -> contestants.Prepared:
-  """Makes a step of pythae's, ready to be timed."""
-  device = 'cuda' if torch.cuda.is_available() else 'cpu'
-  before = torch.cuda.memory_allocated() if device == 'cuda' else 0
-  config = reference.config(size, batch)
-  encoder, decoder, discriminator = torch_networks.build(config)
-  model = VAEGAN(
-    VAEGANConfig(
-      input_dim=(config.data.channels, size, size),
-      latent_dim=config.latent_size,
-      reconstruction_layer=_DIS_L,
-    ),
-    Encoder(encoder),
-    Decoder(decoder),
-    Discriminator(discriminator),
-  ).to(device)
+  """Makes a step of pythae's."""
+  config, device = reference.config(size, batch), torch_step.DEVICE
+  shape = (config.data.channels, size, size)
+  settings = VAEGANConfig(
+    input_dim=shape,
+    latent_dim=config.latent_size,
+    reconstruction_layer=_DIS_L,
+  )
+  parts = (Encoder(), Decoder(), Discriminator())
+  for part, network in zip(parts, torch_networks.build(config), strict=True):
+    part.network = network
+  model = VAEGAN(settings, *parts).to(device)
   model.train()
   optimizers = [
     torch.optim.RMSprop(part.parameters(), lr=config.optimizer.learning_rate)
     for part in (model.encoder, model.decoder, model.discriminator)
   ]
-  images = torch.rand(batch, config.data.channels, size, size, device=device)
-
-  def run(steps: int) -> None:
-    for _ in range(steps):
-      _step(model, images, optimizers)
-    torch_step.wait()
-
-  return contestants.Prepared(run, allocated=torch_step.allocated_since(before))
+  images = torch.rand(batch, *shape, device=device)
+  return torch_step.prepared(lambda: _step(model, images, optimizers))
 
 
 def _step(
@@ -115,18 +84,16 @@ def _step(
   images: torch.Tensor,
   optimizers: Sequence[torch.optim.Optimizer],
 ) -> None:
-  """Does what the trainer's `_optimizers_step` does."""
+  """Repeats the trainer's `_optimizers_step`."""
   output = model({'data': images})
-  losses = (output.encoder_loss, output.decoder_loss, output.discriminator_loss)
-  moved = (True, output.update_decoder, output.update_discriminator)
   last = output.discriminator_loss
-  updates = [
-    (optimizer, loss)
-    for optimizer, loss, moves in zip(optimizers, losses, moved, strict=True)
-    if moves
-  ]
-  for optimizer, loss in updates:
-    optimizer.zero_grad()
-    loss.backward(retain_graph=loss is not last)
-  for optimizer, _ in updates:
+  losses = (output.encoder_loss, output.decoder_loss, last)
+  updated = (True, output.update_decoder, output.update_discriminator)
+  moved = []
+  for optimizer, loss, update in zip(optimizers, losses, updated, strict=True):
+    if update:
+      optimizer.zero_grad()
+      loss.backward(retain_graph=loss is not last)
+      moved.append(optimizer)
+  for optimizer in moved:
     optimizer.step()

@@ -6,14 +6,14 @@ import ml_collections
 
 from experiments.configs import celeba
 
-# Nothing is read from a disk, and images are mirrored, not jittered.
-DELTA = {'data.source': 'faces', 'data.jitter': False}
-
 
 def config(size: int, batch: int) -> ml_collections.ConfigDict:
-  """Gives the reference config with images of size x size."""
+  """Returns the reference config for batches of size x size images.
+
+  No data is read, and images are mirrored but not jittered.
+  """
   config = celeba.get_config()
-  config.update_from_flattened_dict(
-    {**DELTA, 'data.size': (size, size), 'batch_size': batch}
-  )
+  changes = {'data.source': 'faces', 'data.jitter': False}
+  changes |= {'data.size': (size, size), 'batch_size': batch}
+  config.update_from_flattened_dict(changes)
   return config

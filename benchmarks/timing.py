@@ -1,8 +1,7 @@
-"""Times functions in alternation, so that a noisy machine is noisy for all."""
+"""Times functions in alternation, so that noise affects all of them alike."""
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping
 
@@ -13,7 +12,7 @@ def alternate(
   rounds: int,
   warm_ups: int = 1,
 ) -> dict[str, list[float]]:
-  """Calls each function in turn, round after round.
+  """Calls all functions one after the other, round after round.
 
   Args:
     functions: each does its work and waits until it is done.
@@ -33,8 +32,3 @@ def alternate(
       function()
       seconds[name].append(time.perf_counter() - start)
   return seconds
-
-
-def median(seconds: list[float]) -> float:
-  """Gives the median, which a few disturbed calls do not move."""
-  return statistics.median(seconds)

@@ -11,7 +11,7 @@ from vaegan_jax.core import algorithm, architecture, forward, optimizers
 
 torch = pytest.importorskip('torch')
 
-from benchmarks import torch_descent, torch_networks, torch_step  # noqa: E402
+from benchmarks import torch_networks, torch_step  # noqa: E402
 
 # Threads that wait for each other are slow where others want the cores.
 torch.set_num_threads(1)
@@ -89,7 +89,7 @@ ORDER = {
 
 
 def in_their_order(network, tree):
-  """Lists arrays as PyTorch's parameters have them."""
+  """Lists arrays as PyTorch's parameters have them, with mirrored maps."""
   arrays = []
   for path in ORDER[network]:
     x = tree
@@ -97,12 +97,12 @@ def in_their_order(network, tree):
       x = x[key]
     x = np.asarray(x)
     if path == 'dense/kernel' and network != 'decoder':
-      x = x.reshape(SIDE, SIDE, -1, x.shape[1]).transpose(2, 0, 1, 3)
-      x = x.reshape(-1, x.shape[-1])
+      maps = x.reshape(SIDE, SIDE, -1, x.shape[1])[::-1, ::-1]
+      x = maps.transpose(2, 0, 1, 3).reshape(x.shape)
     elif network == 'decoder' and path.startswith(('dense', 'normalise_dense')):
-      maps = x.reshape(*x.shape[:-1], SIDE, SIDE, -1)
+      maps = x.reshape(*x.shape[:-1], SIDE, SIDE, -1)[..., ::-1, ::-1, :]
       x = np.moveaxis(maps, -1, -3).reshape(x.shape)
-    arrays.append(x.transpose(3, 2, 0, 1) if x.ndim == 4 else x.T)
+    arrays.append(x[::-1, ::-1].transpose(3, 2, 0, 1) if x.ndim == 4 else x.T)
   return arrays
 
 
@@ -120,26 +120,26 @@ def test_the_step_in_pytorch_has_our_gradients():
     )
   )(variables, jnp.asarray(images), jnp.asarray(noise))
 
-  modules = torch_networks.build(config(), exact=True)
+  modules = torch_networks.build(config())
   for name, module in modules._asdict().items():
     arrays = in_their_order(name, variables[name]['params'])
     theirs = list(module.parameters())
     assert len(arrays) == len(theirs)
     for parameter, array in zip(theirs, arrays, strict=True):
       assert parameter.shape == array.shape
-      parameter.data = torch.tensor(array)
-  descent = torch_descent.descend(
+      parameter.data = torch.tensor(array.copy())
+  costs, gradients = torch_step.descend(
     modules,
-    torch.tensor(images.transpose(0, 3, 1, 2)),
+    torch.tensor(images[:, ::-1, ::-1].transpose(0, 3, 1, 2).copy()),
     noise=torch.tensor(noise),
-    objective=torch_step.objective(config()),
+    config=config(),
   )
   np.testing.assert_allclose(
-    descent.costs.numpy(), [ours.terms.real, ours.terms.generated], rtol=1e-4
+    costs.numpy(), [ours.terms.real, ours.terms.generated], rtol=1e-4
   )
   for name in architecture.NAMES:
     expected = in_their_order(name, ours.gradients[name])
-    actual = [g.numpy() for g in descent.gradients[name]]
+    actual = [g.numpy() for g in gradients[name]]
     for a, b in zip(actual, expected, strict=True):
       assert np.linalg.norm(a - b) <= 1e-4 * max(np.linalg.norm(b), 1e-2), name
 

@@ -1,1 +1,1 @@
-"""What a run needs of TPUs and how fast it can be, before one is rented."""
+"""The memory and the least time of a run on TPUs, before one is rented."""

@@ -1,23 +1,26 @@
-"""A config -> what each chip will hold and do.
+"""Config -> the memory and work of each chip of a TPU slice.
 
-The programs are those of training: compiled, looked at and never run. No data
-is read.
+libtpu contains XLA's compiler for TPUs, and JAX describes absent chips to it.
+The training step is compiled and analysed, and never run. No data is read.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import importlib.util
 import logging
 import math
-from typing import Any
+import os
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.experimental import topologies
 
 from vaegan_jax.config import build
-from vaegan_jax.core import train_state
 from vaegan_jax.data import batches
-from vaegan_jax.planning import programs, roofline
+from vaegan_jax.planning import hlo, roofline
 from vaegan_jax.training import setup
 
 _LOGGER = logging.getLogger(__name__)
@@ -25,84 +28,83 @@ _LOGGER = logging.getLogger(__name__)
 # Training images of whole data sets, by the lists of their authors.
 _CELEBA_TRAIN, _CELEBA_VALIDATION, _LFW_TRAIN = 162_770, 19_867, 9_525
 
-# Stands for the path of a source, which is not read but must not be empty.
-_UNREAD = 'unread'
+# Without these libtpu searches for a TPU, and only one process at a time can
+# use it. The chips to compile for are those of the topology.
+_ENVIRONMENT = {
+  'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
+  'TPU_ACCELERATOR_TYPE': 'v5litepod-4',
+  'TPU_SKIP_MDS_QUERY': '1',
+  'TPU_WORKER_HOSTNAMES': 'localhost',
+}
 
 
-@dataclasses.dataclass(frozen=True)
-class Memory:
+class TooLarge(ValueError):
+  """Reports a program that needs more memory than a chip has."""
+
+
+class Memory(NamedTuple):
   """Bytes on one chip.
 
   Attributes:
-    parameters: of all networks, with running statistics and averages.
-    optimizers: their states.
-    batch: the chip's rows of one.
+    state: parameters, statistics, averages and optimizers of all networks.
+    activations: XLA's temporaries: activations, gradients, work space.
+    batch: the chip's part of a batch.
     data: the data set, if it is resident.
-    activations: XLA's temporaries, the most that any program needs:
-      activations, gradients, work space.
-    rest: the programs, metrics, and what tiles pad.
+    rest: the program, metrics, and the padding of tiles.
   """
 
-  parameters: int
-  optimizers: int
+  state: int
+  activations: int
   batch: int
   data: int
-  activations: int
   rest: int
-
-  @property
-  def total(self) -> int:
-    """Gives the sum."""
-    return sum(dataclasses.astuple(self))
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-  """A run on chips.
+  """A run on a slice.
 
   Attributes:
     where: the chips.
-    batch_size: over all of them.
-    steps: of the config's schedule.
+    batch_size: images of all chips.
+    steps: the config's schedule.
     memory: of one chip.
-    step: the program of training.
-    feed: that which makes a batch of resident data; None if hosts make it.
+    flops: XLA's count for a step of one chip.
+    bytes_accessed: XLA's count, in all memories.
+    traffic: the traffic of a step of one chip.
   """
 
   where: roofline.Slice
   batch_size: int
   steps: int
   memory: Memory
-  step: programs.Program
-  feed: programs.Program | None
+  flops: float
+  bytes_accessed: float
+  traffic: hlo.Traffic
 
   @property
   def fits(self) -> bool:
-    """Says whether one chip holds it."""
-    return self.memory.total <= self.where.chip.memory
+    """Returns whether one chip holds the run."""
+    return sum(self.memory) <= self.where.chip.memory
+
+  @property
+  def largest_batch(self) -> int:
+    """Estimates the largest batch that fits, if memory grows as the batch."""
+    chips, free = self.where.chips, self.where.chip.memory - sum(self.memory)
+    image = (self.memory.activations + self.memory.batch) / self.batch_size
+    return int(self.batch_size + free / image) // chips * chips
 
   @property
   def least(self) -> roofline.Seconds:
-    """Gives the parts of the least time of a step, its batch included."""
-    both = [self.step, *([self.feed] if self.feed else [])]
-    return roofline.seconds(
-      self.where,
-      flops=sum(each.flops for each in both),
-      main_bytes=sum(each.traffic.main_bytes for each in both),
-      collectives=self.step.traffic.collectives,
-    )
-
-  @property
-  def images_per_second(self) -> float:
-    """Gives the most that all chips can train on."""
-    return self.batch_size / self.least.total
+    """Returns the least time of a step."""
+    return roofline.seconds(self.where, flops=self.flops, traffic=self.traffic)
 
 
-def images(config: build.Config) -> int:
+def count_images(config: build.Config) -> int:
   """Counts the training images of a config's source, without reading it.
 
   Raises:
-    ValueError: it depends on what lies on a disk.
+    ValueError: if the number depends on the user's files.
   """
   source = config.data.source
   if source == 'faces':
@@ -113,119 +115,137 @@ def images(config: build.Config) -> int:
   if source == 'lfw':
     return _LFW_TRAIN
   raise ValueError(
-    f"how many images config.data.source = '{source}' has is not known here: "
-    'say it with --images=N'
+    f"the number of images of config.data.source = '{source}' is unknown: "
+    'give it with --images=N'
   )
 
 
 def make(config: build.Config, where: roofline.Slice, *, images: int) -> Plan:
-  """Compiles a config's programs for chips, and looks at what they need.
+  """Compiles the training step of a config for chips, and analyses it.
 
   Args:
-    config: any, of a source that need not be there.
+    config: any config; its data may be absent.
     where: the chips.
-    images: to train on.
+    images: the number of training images.
 
   Raises:
     ValueError: for settings that cannot work, or cannot be planned.
-    programs.TooLarge: the compiler finds no way to run it on these chips.
+    TooLarge: if the program needs more memory than a chip has.
   """
   config = _plannable(config)
-  run = setup.prepare(config, devices=programs.devices(where))
-  rows = _rows(config)
-  sharded = run.compiled.sharded
-  drawn: list[Any] = [_many(config.batch_size, row, sharded) for row in rows]
-  batch = batches.Batch(drawn[0], drawn[1] if drawn[1:] else None)
-  _LOGGER.info(
-    'Compiling a batch of %d for %s, which takes minutes.',
-    config.batch_size,
-    where.name,
-  )
-  step = programs.compile_for(
-    where, run.compiled.step, run.abstract_state, batch
-  )
-  feed = None
-  if images * _bytes(rows[0]) <= config.data.resident:
-    everywhere = run.compiled.replicated
-    number = jax.ShapeDtypeStruct((), jnp.int32)
-    feed = programs.compile_for(
-      where,
-      batches.gatherer([row.shape for row in rows], sharding=sharded),
-      [_many(images, _flat(row), everywhere) for row in rows],
-      _many(config.batch_size, number, everywhere),
-    )
+  run = setup.prepare(config, devices=devices(where))
+  batch = describe_batch(config, sharding=run.compiled.sharded)
+  _LOGGER.info('Compiling a batch of %d, for minutes.', config.batch_size)
+  try:
+    lowered = run.compiled.step.lower(run.abstract_state, batch)
+    compiled = lowered.compile()
+  except jax.errors.JaxRuntimeError as error:
+    if 'RESOURCE_EXHAUSTED' not in str(error):
+      raise
+    raise TooLarge(
+      f'does not fit {where.name}: take a smaller config.batch_size or more '
+      f'chips. XLA reports: {str(error).splitlines()[0]}'
+    ) from error
+  cost = compiled.cost_analysis()
+  data = images * math.prod(batch.pixels.shape[1:])
   memory = _memory(
-    run.abstract_state, _bytes(batch) // where.chips, step=step, feed=feed
+    compiled.memory_analysis(),
+    state=_bytes(run.abstract_state),
+    batch=_bytes(batch) // where.chips,
+    data=data if data <= config.data.resident else 0,
   )
-  return Plan(where, config.batch_size, config.steps, memory, step, feed)
+  return Plan(
+    where,
+    config.batch_size,
+    config.steps,
+    memory,
+    cost['flops'],
+    cost['bytes accessed'],
+    hlo.traffic(compiled.as_text(), devices=where.chips),
+  )
+
+
+def describe_batch(
+  config: build.Config, *, sharding: jax.sharding.Sharding
+) -> batches.Batch:
+  """Returns the shapes and types of a batch."""
+  describe = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
+  shape = build.networks(config).decoder.shape
+  attributes = len(build.conditional(config))
+  return batches.Batch(
+    describe((config.batch_size, *shape), jnp.uint8),
+    describe((config.batch_size, attributes), jnp.float32)
+    if attributes
+    else None,
+  )
+
+
+def _memory(analysis: Any, *, state: int, batch: int, data: int) -> Memory:
+  return Memory(
+    state,
+    analysis.temp_size_in_bytes,
+    batch,
+    data,
+    analysis.argument_size_in_bytes
+    - (state + batch)
+    + analysis.output_size_in_bytes
+    - analysis.alias_size_in_bytes
+    + analysis.generated_code_size_in_bytes,
+  )
+
+
+def devices(where: roofline.Slice) -> tuple[jax.Device, ...]:
+  """Describes the absent chips of a slice to JAX.
+
+  Raises:
+    ValueError: if libtpu is not installed, or does not know the chips.
+  """
+  if importlib.util.find_spec('libtpu') is None:
+    raise ValueError(
+      "planning needs XLA's compiler for TPUs: pip install "
+      "'vaegan_jax[tpu-plan]'"
+    )
+  for name, value in _ENVIRONMENT.items():
+    os.environ.setdefault(name, value)
+  options: dict[str, Any] = {}
+  if where.chips < 4:  # the default host has four
+    options['chips_per_host_bounds'] = [*where.shape, 1]
+  if where.kind == 'v4':  # its two cores are one device, as on Cloud TPU
+    options['chip_config_name'] = 'megacore'
+  try:
+    found = topologies.get_topology_desc(
+      platform='tpu', topology_name=where.name, **options
+    )
+  except jax.errors.JaxRuntimeError as error:
+    raise ValueError(
+      f'the installed libtpu has no compiler for {where.name}: install the '
+      f"release for jax {jax.__version__} (pip install 'jax[tpu]'). libtpu "
+      f'reports: {error}'
+    ) from error
+  return tuple(found.devices)
 
 
 def _plannable(config: build.Config) -> build.Config:
   """Refuses what cannot be planned, and fills in what need not be known.
 
-  One step a call: XLA counts a loop of several as one, and their work is the
-  same.
+  XLA counts a loop of several steps as one, so that one step is planned.
   """
   if config.compile != 'jit':
     raise ValueError(
       f"config.compile = {config.compile!r}: only 'jit' can be compiled for "
-      'chips that are not there; plan with --config.compile=jit'
+      'absent chips; plan with --config.compile=jit'
     )
   if config.conditional == build.ALL:
     raise ValueError(
-      f'config.conditional = {build.ALL!r}: which attributes those are '
-      'depends on the data, which is not read; name them'
+      f'config.conditional = {build.ALL!r} depends on the data, which is not '
+      'read: name the attributes'
     )
   filled: dict[str, Any] = {'steps_per_dispatch': 1}
   if config.data.source != 'faces' and not config.data.path:
-    filled['data.path'] = _UNREAD
+    filled['data.path'] = 'unread'
   return build.change(config, filled)
 
 
-def _rows(config: build.Config) -> list[jax.ShapeDtypeStruct]:
-  """Describes what the data has of one image."""
-  shape = build.networks(config).decoder.shape
-  rows = [jax.ShapeDtypeStruct(shape, jnp.uint8)]
-  attributes = len(build.conditional(config))
-  if attributes:
-    rows.append(jax.ShapeDtypeStruct((attributes,), jnp.float32))
-  return rows
-
-
-def _many(
-  count: int, row: jax.ShapeDtypeStruct, sharding: jax.sharding.Sharding
-) -> jax.ShapeDtypeStruct:
-  return jax.ShapeDtypeStruct((count, *row.shape), row.dtype, sharding=sharding)
-
-
-def _flat(row: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-  return jax.ShapeDtypeStruct((math.prod(row.shape),), row.dtype)
-
-
-def _memory(
-  state: train_state.TrainState,
-  batch: int,
-  *,
-  step: programs.Program,
-  feed: programs.Program | None,
-) -> Memory:
-  networks = state.networks.values()
-  parameters = _bytes([(n.variables(), n.average) for n in networks])
-  optimizers = _bytes([n.opt_state for n in networks])
-  both = [step, *([feed] if feed else [])]
-  return Memory(
-    parameters=parameters,
-    optimizers=optimizers,
-    batch=batch,
-    data=feed.arguments if feed else 0,
-    activations=max(each.temporaries for each in both),
-    rest=step.arguments
-    - (parameters + optimizers + batch)
-    + step.results
-    + sum(each.code for each in both),
-  )
-
-
 def _bytes(tree: Any) -> int:
-  """Counts what arrays hold, which are only described."""
+  """Counts the bytes of described arrays."""
   return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))

@@ -1,11 +1,9 @@
-"""What chips can do at most, and so the least time that a program takes."""
+"""The roofline of TPU slices: the least time of a program on them."""
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from vaegan_jax.planning import hlo
@@ -25,26 +23,15 @@ _CUBES = (
 
 @dataclasses.dataclass(frozen=True)
 class Chip:
-  """One kind of TPU, as published.
+  """One kind of TPU, as published."""
 
-  Attributes:
-    flops: operations a second of the matrix units, in bfloat16.
-    memory: bytes of HBM that XLA's compiler for this chip allows a program.
-    bandwidth: bytes a second from and to HBM.
-    link: bytes a second that one link to a neighbour carries each way.
-    wraps: along an axis that is a multiple of it the last chip is linked with
-      the first.
-    shapes: of the slices that can be had.
-    clock: cycles a second, where published.
-  """
-
-  flops: float
-  memory: int
-  bandwidth: float
-  link: float
-  wraps: int
-  shapes: tuple[str, ...]
-  clock: float | None = None
+  flops: float  # operations a second of the matrix units, in bfloat16
+  memory: int  # bytes of HBM that XLA's compiler grants a program
+  bandwidth: float  # bytes a second from and to HBM
+  link: float  # bytes a second of one link to a neighbour, each way
+  wraps: int  # an axis whose length is a multiple of it is a ring
+  shapes: tuple[str, ...]  # of the available slices
+  clock: float | None = None  # cycles a second, where published
 
 
 # Sources. Operations, HBM and its bandwidth, shapes: Google Cloud's pages
@@ -52,7 +39,7 @@ class Chip:
 # interconnect bandwidth per chip" over the 4 or 6 links (v5e 400 GB/s, v5p
 # 1200, v6e 800, both ways); v4, links that wrap and the clock: Austin et al.,
 # 2025, "How to Think About TPUs". Memory: of the 16, 32 and 95 GB, what
-# libtpu 0.0.42.1 says is available when a program is too large.
+# libtpu 0.0.42.1 reports as available when a program is too large.
 CHIPS = {
   'v4': Chip(275e12, int(30.75 * GIB), 1200e9, 45e9, 4, _CUBES),
   'v5e': Chip(197e12, int(15.75 * GIB), 819e9, 50e9, 16, _FLAT, 1.5e9),
@@ -62,24 +49,19 @@ CHIPS = {
 
 
 class Slice(NamedTuple):
-  """Chips that are linked with each other.
-
-  Attributes:
-    kind: of CHIPS.
-    shape: how many chips along each axis.
-  """
+  """Linked chips: their kind, and their number on each axis."""
 
   kind: str
   shape: tuple[int, ...]
 
   @property
   def name(self) -> str:
-    """Gives what `parse` reads."""
+    """Returns the notation that `parse` reads."""
     return f'{self.kind}:{"x".join(map(str, self.shape))}'
 
   @property
   def chip(self) -> Chip:
-    """Gives what each of the chips can do."""
+    """Returns the figures of one chip."""
     return CHIPS[self.kind]
 
   @property
@@ -88,26 +70,25 @@ class Slice(NamedTuple):
     return math.prod(self.shape)
 
   def links(self) -> int:
-    """Counts the links over which a chip can send to others at a time.
+    """Counts the links over which a chip sends at the same time.
 
-    Where an axis does not wrap, half of its links are idle at each moment of
-    an exchange: those at its ends lead nowhere.
+    Without a ring, the ends of an axis have one neighbour, and half of its
+    links are idle at each moment of an exchange.
     """
     return sum(2 if self._wraps(n) else 1 for n in self.shape if n > 1)
 
   def hops(self) -> int:
-    """Counts the links from a chip to the farthest, axis by axis."""
+    """Counts the links from a chip to the farthest one."""
     return sum(n // 2 if self._wraps(n) else n - 1 for n in self.shape)
 
   def _wraps(self, length: int) -> bool:
-    wrapped = length % self.chip.wraps == 0
-    if len(self.shape) == 3:  # only whole cubes of 4x4x4 are switched so
-      return wrapped and all(n % self.chip.wraps == 0 for n in self.shape)
-    return wrapped
+    # In three dimensions only slices of whole 4x4x4 cubes have rings.
+    axes = self.shape if len(self.shape) == 3 else (length,)
+    return all(n % self.chip.wraps == 0 for n in axes)
 
 
 class Seconds(NamedTuple):
-  """The parts of the least time of a program, each as if it were alone."""
+  """The parts of the least time of a program, each by itself."""
 
   compute: float
   memory: float
@@ -115,67 +96,50 @@ class Seconds(NamedTuple):
 
   @property
   def total(self) -> float:
-    """Gives the least time: what is computed hides what is fetched, or else.
+    """Returns the least time: computing and memory traffic overlap.
 
-    The exchanges come on top: XLA for TPUs leaves our all-reduces synchronous,
-    each waits for what it sums up and is waited for.
+    Exchanges add to it, because XLA for TPUs keeps our all-reduces synchronous.
     """
     return max(self.compute, self.memory) + self.exchange
 
 
 def parse(topology: str) -> Slice:
-  """Reads such as 'v5e:4x4'.
+  """Reads a slice, such as 'v5e:4x4'.
 
   Raises:
-    ValueError: for chips or shapes that are not known, with those that are.
+    ValueError: for an unknown chip or shape, with the known ones.
   """
   kind, _, shape = topology.partition(':')
-  known = CHIPS.get(kind)
-  if known is None:
-    near = difflib.get_close_matches(kind, CHIPS, n=1)
+  if kind not in CHIPS:
     raise ValueError(
       f'--topology={topology}: expected CHIP:SHAPE with a chip of '
-      f'{", ".join(CHIPS)}, such as {near[0] if near else "v5e"}:4x4'
+      f'{", ".join(CHIPS)}, such as v5e:4x4'
     )
-  if shape not in known.shapes:
+  if shape not in CHIPS[kind].shapes:
     raise ValueError(
       f'--topology={topology}: slices of {kind} have the shapes '
-      f'{", ".join(known.shapes)}'
+      f'{", ".join(CHIPS[kind].shapes)}'
     )
   return Slice(kind, tuple(map(int, shape.split('x'))))
 
 
-def seconds(
-  where: Slice,
-  *,
-  flops: float,
-  main_bytes: float,
-  collectives: Iterable[hlo.Collective] = (),
-) -> Seconds:
-  """Gives the least time in which the chips can do what a program asks of each.
-
-  Args:
-    where: the chips.
-    flops: floating point operations of each chip.
-    main_bytes: from and to the HBM of each chip.
-    collectives: of each chip, over all of them.
-  """
-  chip = where.chip
+def seconds(where: Slice, *, flops: float, traffic: hlo.Traffic) -> Seconds:
+  """Returns the least time of a program, by its operations and traffic."""
   return Seconds(
-    flops / chip.flops,
-    main_bytes / chip.bandwidth,
-    sum(exchange(where, each) for each in collectives),
+    flops / where.chip.flops,
+    traffic.hbm_bytes / where.chip.bandwidth,
+    sum(exchange(where, each) for each in traffic.collectives),
   )
 
 
 def exchange(where: Slice, collective: hlo.Collective) -> float:
-  """Gives the least seconds of a collective over all chips.
+  """Returns the least seconds of a collective between all chips.
 
-  All links carry an equal part at full rate, or the time is that of the hops
-  alone: there and, for a sum that all are to have, back.
+  Either all links carry equal parts at the full rate, or the latency of the
+  hops dominates: there and, for an all-reduce, back.
   """
-  if collective.group < 2:
+  if where.chips == 1:
     return 0.0
   rate = where.links() * where.chip.link
   ways = 2 if collective.kind == 'all-reduce' else 1
-  return max(collective.sent / rate, ways * where.hops() * HOP)
+  return max(collective.sent(where.chips) / rate, ways * where.hops() * HOP)

@@ -1,4 +1,4 @@
-"""A plan for people, and for programs."""
+"""Writes a plan for people, and for programs."""
 
 from __future__ import annotations
 
@@ -7,159 +7,93 @@ from typing import Any
 
 from vaegan_jax.planning import plans, roofline
 
-_ASSUMPTIONS = """\
+_REPORT = """\
+{topology}: {chips} chips, a batch of {batch_size}, {chip_batch} images a chip
+
+Memory of a chip
+  state             {state:12,.1f} MB
+  activations       {activations:12,.1f} MB
+  batch             {batch:12,.1f} MB
+  data set          {data:12,.1f} MB{stays}
+  programs, padding {rest:12,.1f} MB
+  total             {total:12,.1f} MB  of {limit:,.0f} MB: {verdict}
+  largest batch     {largest_batch:12,} images, estimated
+
+Work of a chip in a step
+  operations        {gflop:12,.1f} GFLOP
+  HBM traffic       {hbm:12,.1f} MB  (XLA, all memories: {accessed:,.1f} MB)
+  collectives       {collective:12,.1f} MB  {kinds}; a chip sends {sent:,.1f} MB
+
+Least time of a step
+  computing         {compute:12.3f} ms
+  HBM               {memory:12.3f} ms
+  exchange          {exchange:12.3f} ms
+  total             {least:12.3f} ms  {images_per_second:,.0f} images/s
+  schedule          {hours:12.2f} h   {steps:,} steps{estimate}
+
 The least time is a bound, not a measurement. Matrix units, HBM and links run at
-their published rates (float32 products are one bfloat16 pass, XLA's default
-on TPUs); fetching hides behind computing or the reverse; collectives come on
-top, an all-reduce sending 2 (n - 1) / n of its bytes round a ring, all others
-(n - 1) / n, over every link at once, at {hop:.0f} us a hop or more. Nothing is
-in it of hosts, data loading, pictures, checkpoints and compilation."""
-
-
-def describe(plan: plans.Plan) -> str:
-  """Writes a plan for a terminal: first what each chip holds, then its work."""
-  lines = [
-    f'{plan.where.name}: {plan.where.chips} chips, a batch of '
-    f'{plan.batch_size}, {plan.batch_size // plan.where.chips} images a chip',
-    '',
-    *_memory(plan),
-    '',
-    *_work(plan),
-    '',
-    *_times(plan),
-    '',
-    _ASSUMPTIONS.format(hop=1e6 * roofline.HOP),
-  ]
-  return '\n'.join(lines)
+their published rates (float32 products are one bfloat16 pass, XLA's default on
+TPUs). Computing and HBM traffic overlap. Collectives add to them: an all-reduce
+sends 2 (n - 1) / n of its bytes in a ring, the others (n - 1) / n, over every
+link at once, with at least {hop:.0f} us a hop. Hosts, data loading, pictures,
+checkpoints and compilation are not included."""
 
 
 def row(plan: plans.Plan) -> dict[str, Any]:
-  """Gives a plan's numbers by name: bytes, operations, seconds of one chip."""
-  memory, least, step = plan.memory, plan.least, plan.step
-  collectives = step.traffic.collectives
+  """Returns a plan's numbers: bytes, operations and seconds of one chip."""
+  least, chips = plan.least, plan.where.chips
+  collectives = plan.traffic.collectives
   return {
     'topology': plan.where.name,
-    'chips': plan.where.chips,
+    'chips': chips,
     'batch_size': plan.batch_size,
-    'memory': {
-      name: getattr(memory, name) for name in (*_PARTS, 'rest', 'total')
-    },
+    'memory': {**plan.memory._asdict(), 'total': sum(plan.memory)},
     'memory_limit': plan.where.chip.memory,
     'fits': plan.fits,
-    'flops': step.flops,
-    'bytes_accessed': step.accessed,
-    'hbm_bytes': step.traffic.main_bytes,
-    'feed_hbm_bytes': plan.feed.traffic.main_bytes if plan.feed else 0,
+    'largest_batch': plan.largest_batch,
+    'flops': plan.flops,
+    'bytes_accessed': plan.bytes_accessed,
+    'hbm_bytes': plan.traffic.hbm_bytes,
     'collective_bytes': sum(each.size for each in collectives),
-    'collective_bytes_sent': sum(each.sent for each in collectives),
+    'collective_bytes_sent': sum(each.sent(chips) for each in collectives),
     'collectives': dict(Counter(each.kind for each in collectives)),
-    'loops': step.traffic.loops,
     'least_seconds': {**least._asdict(), 'total': least.total},
-    'images_per_second': plan.images_per_second,
+    'images_per_second': plan.batch_size / least.total,
     'schedule_seconds': plan.steps * least.total,
-    'xla_optimal_seconds': step.optimal_seconds,
-    'xla_cycles': step.traffic.cycles,
-    'compiled_in_seconds': step.compiled_in,
+    'xla_cycles': plan.traffic.cycles,
   }
 
 
-_PARTS = {
-  'parameters': 'parameters',
-  'optimizers': 'optimizer states',
-  'activations': 'activations',
-  'batch': 'batch',
-  'data': 'data set',
-  'rest': 'programs, padding',
-}
-
-
-def _memory(plan: plans.Plan) -> list[str]:
-  memory, limit = plan.memory, plan.where.chip.memory
-  lines = ['Memory of a chip']
-  lines += [
-    _line(label, f'{getattr(memory, name) / 1e6:12,.1f} MB')
-    for name, label in _PARTS.items()
-  ]
-  if not plan.feed:
-    lines[5] += '  stays on the hosts'
-  share = memory.total / limit
-  verdict = 'fits' if plan.fits else 'DOES NOT FIT'
-  lines.append(
-    _line(
-      'together',
-      f'{memory.total / 1e6:12,.1f} MB  of {limit / 1e6:,.0f} MB '
-      f'({share:.0%}): {verdict}',
+def describe(plan: plans.Plan) -> str:
+  """Returns a report for a terminal: memory, work and least time of a chip."""
+  numbers, clock = row(plan), plan.where.chip.clock
+  kinds = [f'{n} {kind}' for kind, n in numbers['collectives'].items()]
+  milliseconds = {k: 1e3 * s for k, s in numbers['least_seconds'].items()}
+  estimate = ''
+  if clock and plan.traffic.cycles:
+    estimate = (
+      f'\n  XLA estimates     {1e3 * plan.traffic.cycles / clock:12.3f} ms  '
+      f'for the fused operations, at {clock / 1e9} GHz, without exchange'
     )
+  return _REPORT.format(
+    **(
+      numbers
+      | milliseconds
+      | {k: n / 1e6 for k, n in numbers['memory'].items()}
+    ),
+    chip_batch=plan.batch_size // plan.where.chips,
+    stays='' if plan.memory.data else '  stays on the hosts',
+    limit=plan.where.chip.memory / 1e6,
+    verdict='fits' if plan.fits else 'DOES NOT FIT',
+    gflop=plan.flops / 1e9,
+    hbm=plan.traffic.hbm_bytes / 1e6,
+    accessed=plan.bytes_accessed / 1e6,
+    collective=numbers['collective_bytes'] / 1e6,
+    sent=numbers['collective_bytes_sent'] / 1e6,
+    kinds=', '.join(kinds) or 'none',
+    least=milliseconds['total'],
+    hours=numbers['schedule_seconds'] / 3600,
+    steps=plan.steps,
+    estimate=estimate,
+    hop=1e6 * roofline.HOP,
   )
-  return lines
-
-
-def _work(plan: plans.Plan) -> list[str]:
-  step, feed = plan.step, plan.feed
-  collectives = step.traffic.collectives
-  kinds = Counter(each.kind for each in collectives)
-  named = ', '.join(f'{n} {kind}' for kind, n in kinds.items()) or 'none'
-  size = sum(each.size for each in collectives) / 1e6
-  sent = sum(each.sent for each in collectives) / 1e6
-  lines = [
-    'Work of a chip in a step',
-    _line('operations', f'{step.flops / 1e9:12,.1f} GFLOP'),
-    _line(
-      'bytes of HBM',
-      f'{step.traffic.main_bytes / 1e6:12,.1f} MB  without what stays on chip '
-      f'(with it, by XLA: {step.accessed / 1e6:,.1f} MB)',
-    ),
-    _line(
-      'collectives', f'{size:12,.1f} MB  {named}; {sent:,.1f} MB sent by a chip'
-    ),
-  ]
-  if feed:
-    lines.append(
-      _line(
-        'making a batch',
-        f'{feed.traffic.main_bytes / 1e6:12,.1f} MB  of HBM, from the resident '
-        'data',
-      )
-    )
-  if step.traffic.loops:
-    lines.append(
-      f'  The program has {step.traffic.loops} loops, whose work is counted '
-      'once, however often it is done: all this is too little.'
-    )
-  return lines
-
-
-def _times(plan: plans.Plan) -> list[str]:
-  least, step = plan.least, plan.step
-  hours = plan.steps * least.total / 3600
-  lines = [
-    'Least time of a step',
-    _line('computing', _ms(least.compute)),
-    _line('HBM', _ms(least.memory)),
-    _line('exchange', _ms(least.exchange)),
-    _line(
-      'together',
-      f'{_ms(least.total)}  {plan.images_per_second:,.0f} images/s',
-    ),
-    _line('schedule', f'{hours:12.2f} h   {plan.steps:,} steps'),
-  ]
-  clock = plan.where.chip.clock
-  if clock and step.traffic.cycles:
-    lines.append(
-      _line(
-        "XLA's estimate",
-        f'{_ms(step.traffic.cycles / clock)}  its cycles of all fusions, at '
-        f'{clock / 1e9} GHz, without exchange',
-      )
-    )
-  if step.optimal_seconds:
-    lines.append(_line('optimal_seconds', f'{_ms(step.optimal_seconds)}  XLA'))
-  return lines
-
-
-def _line(label: str, value: str) -> str:
-  return f'  {label:18}{value}'
-
-
-def _ms(seconds: float) -> str:
-  return f'{1e3 * seconds:12.3f} ms'
