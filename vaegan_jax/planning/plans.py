@@ -7,7 +7,6 @@ The training step is compiled and analysed, and never run. No data is read.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import importlib.util
 import logging
 import math
@@ -136,9 +135,9 @@ def make(config: build.Config, where: roofline.Slice, *, images: int) -> Plan:
   run = setup.prepare(config, devices=devices(where))
   batch = describe_batch(config, sharding=run.compiled.sharded)
   _LOGGER.info('Compiling a batch of %d, for minutes.', config.batch_size)
+  step: Any = run.compiled.step
   try:
-    lowered = run.compiled.step.lower(run.abstract_state, batch)
-    compiled = lowered.compile()
+    compiled = step.lower(run.abstract_state, batch).compile()
   except jax.errors.JaxRuntimeError as error:
     if 'RESOURCE_EXHAUSTED' not in str(error):
       raise
@@ -169,7 +168,10 @@ def describe_batch(
   config: build.Config, *, sharding: jax.sharding.Sharding
 ) -> batches.Batch:
   """Returns the shapes and types of a batch."""
-  describe = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
+
+  def describe(shape: tuple[int, ...], dtype: Any) -> Any:
+    return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
+
   shape = build.networks(config).decoder.shape
   attributes = len(build.conditional(config))
   return batches.Batch(
