@@ -58,7 +58,7 @@ def main(argv: list[str]) -> None:
 def _evaluate(workdir: pathlib.Path) -> None:
   from vaegan_jax import inference
   from vaegan_jax.config import build
-  from vaegan_jax.evaluation import suite
+  from vaegan_jax.evaluation import studies, suite
   from vaegan_jax.evaluation.features import inception
   from vaegan_jax.files import atomic
   from vaegan_jax.runs import config_file
@@ -70,7 +70,7 @@ def _evaluate(workdir: pathlib.Path) -> None:
     )
   config = config_file.read(workdir)
   model = inference.load(workdir)
-  study = suite.prepare(
+  study = studies.prepare(
     build.source(config),
     directory=build.cache_directory(config),
     images=_IMAGES.value,

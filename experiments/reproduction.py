@@ -23,7 +23,7 @@ from vaegan_jax import inference
 from vaegan_jax.config import build, schema
 from vaegan_jax.core import objectives
 from vaegan_jax.distributed import preemption
-from vaegan_jax.evaluation import suite
+from vaegan_jax.evaluation import studies, suite
 from vaegan_jax.files import atomic, lock
 from vaegan_jax.report import speed
 from vaegan_jax.runs import config_file, records
@@ -114,7 +114,7 @@ def _compare(
   notice: preemption.Notice | None,
 ) -> pathlib.Path:
   """Trains and measures every trial of a plan, and writes what came out."""
-  study = suite.prepare(
+  study = studies.prepare(
     build.source(config.training),
     directory=build.cache_directory(config.training),
     images=config.images,
@@ -169,7 +169,7 @@ def check(config: ml_collections.ConfigDict) -> None:
 
 def _measure(
   config: ml_collections.ConfigDict,
-  study: suite.Study,
+  study: studies.Study,
   *,
   model: inference.Model,
   folder: pathlib.Path,
@@ -202,7 +202,7 @@ def _train(
 
 
 def _about(
-  config: ml_collections.ConfigDict, study: suite.Study
+  config: ml_collections.ConfigDict, study: studies.Study
 ) -> dict[str, Any]:
   """Says what decides measures, apart from the model."""
   return {

@@ -13,7 +13,7 @@ import numpy as np
 from experiments import paper, reproduction_tables
 from vaegan_jax import inference
 from vaegan_jax.config import schema
-from vaegan_jax.evaluation import attribute_vectors, claims, suite
+from vaegan_jax.evaluation import attribute_vectors, claims, studies, suite
 from vaegan_jax.files import atomic
 from vaegan_jax.report import (
   comparison_page,
@@ -31,7 +31,7 @@ def write(
   workdir: pathlib.Path,
   config: ml_collections.ConfigDict,
   *,
-  study: suite.Study,
+  study: studies.Study,
   measured: reproduction_tables.Measured,
 ) -> pathlib.Path:
   """Writes figures, walks, table.md, claims.json and report.html.
@@ -64,7 +64,7 @@ def write(
 def draw(
   workdir: pathlib.Path,
   *,
-  study: suite.Study,
+  study: studies.Study,
   models: dict[str, inference.Model],
 ) -> list[comparison_page.Figure]:
   """Draws figures 3 to 6, as far as the models and the data allow."""
@@ -101,7 +101,7 @@ def draw(
 
 
 def walk(
-  workdir: pathlib.Path, *, study: suite.Study, model: inference.Model
+  workdir: pathlib.Path, *, study: studies.Study, model: inference.Model
 ) -> list[comparison_page.Figure]:
   """Draws a random walk and a tour of held-out images as GIFs."""
   moving = {
@@ -129,7 +129,7 @@ def walk(
 
 
 def _vectors(
-  study: suite.Study, model: inference.Model
+  study: studies.Study, model: inference.Model
 ) -> dict[str, np.ndarray]:
   """Returns attribute vectors, for data with binary attributes."""
   if study.oracle is None or not study.oracle.binary:
@@ -139,7 +139,7 @@ def _vectors(
 
 def _edits(
   workdir: pathlib.Path,
-  study: suite.Study,
+  study: studies.Study,
   model: inference.Model,
   *,
   vectors: dict[str, np.ndarray],
@@ -169,7 +169,7 @@ def _edits(
 def _conditional(
   workdir: pathlib.Path,
   *,
-  study: suite.Study,
+  study: studies.Study,
   models: dict[str, inference.Model],
 ) -> comparison_page.Figure:
   """Draws samples of each conditional model for the attributes of images."""
@@ -245,7 +245,7 @@ def _name(quantity: claims.Quantity) -> str:
 def _facts(
   config: ml_collections.ConfigDict,
   *,
-  study: suite.Study,
+  study: studies.Study,
   measured: reproduction_tables.Measured,
 ) -> list[tuple[str, str]]:
   height, width = study.test.images.shape[1:3]
@@ -259,7 +259,9 @@ def _facts(
   ]
 
 
-def _notes(config: ml_collections.ConfigDict, study: suite.Study) -> list[str]:
+def _notes(
+  config: ml_collections.ConfigDict, study: studies.Study
+) -> list[str]:
   notes = [
     'A claim holds or fails if all seeds agree and their mean is more than two '
     'standard deviations from the threshold; ± is that deviation. Two seeds '
@@ -293,7 +295,7 @@ def _notes(config: ml_collections.ConfigDict, study: suite.Study) -> list[str]:
   ]
 
 
-def _taught(study: suite.Study) -> str:
+def _taught(study: studies.Study) -> str:
   """Says what the predictor of attributes learned from."""
   if study.oracle_train is None:
     return 'the training images'

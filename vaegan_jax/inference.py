@@ -192,9 +192,7 @@ def _trained(saved: Mapping[str, Any]) -> Variables:
   """Selects a network's averaged variables, or those of the last step."""
   if saved.get('average') is not None:
     return saved['average']
-  # Version 0.1 saved 'batch_stats' as 'statistics'.
-  batch_stats = saved.get('batch_stats', saved.get('statistics'))
-  return {'params': saved['params'], 'batch_stats': batch_stats}
+  return {'params': saved['params'], 'batch_stats': saved['batch_stats']}
 
 
 # Modules are hashable, so models of equal networks share compiled programs.

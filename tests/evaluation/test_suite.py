@@ -5,7 +5,7 @@ import pytest
 
 from vaegan_jax.data import cache
 from vaegan_jax.data.sources import faces
-from vaegan_jax.evaluation import similarity, suite
+from vaegan_jax.evaluation import similarity, studies, suite
 
 # The stand-ins below are no instances of what they stand for.
 pytestmark = pytest.mark.usefixtures('unchecked')
@@ -77,7 +77,7 @@ def study():
     )
 
   judge = Judge()
-  return suite.Study(
+  return studies.Study(
     dataset('train', 200), dataset('test', 120), judge, judge.features
   )
 
@@ -142,8 +142,8 @@ def test_the_floor_is_that_of_real_images(study):
   references = suite.references(study, runs=2)
   floor = references['real']
   assert floor['samples/high_frequency_ratio'] == pytest.approx(1, abs=0.2)
-  row = similarity.test_row(
-    study.oracle, study.test.images, study.test.attributes
+  row = similarity.table_row(
+    lambda *_: study.test.images, study.oracle, study.test.attributes, runs=1
   )
   assert floor['similarity/cosine'] == pytest.approx(row.cosine)
   ignoring = references['ignoring']
@@ -158,6 +158,6 @@ def test_vectors_are_those_of_the_paper_that_the_data_have(study):
 def test_faces_are_redrawn_with_an_attribute_flipped():
   source = faces.Faces(SIZE, train=3, test=3)
   places = np.array([1, 0, 2])
-  redrawn = suite._redraw(source, places, np.array([1, 2]), 'Eyeglasses')
+  redrawn = studies._redraw(source, places, np.array([1, 2]), 'Eyeglasses')
   truth = source.counterfactual('test', [0, 2], 'Eyeglasses').pixels
   np.testing.assert_array_equal(redrawn, truth)

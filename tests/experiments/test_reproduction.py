@@ -10,7 +10,7 @@ from experiments import paper, reproduction, reproduction_report
 from experiments.configs import reproduce_faces
 from tests import small, synthetic
 from vaegan_jax.data.sources import faces
-from vaegan_jax.evaluation import suite
+from vaegan_jax.evaluation import studies
 from vaegan_jax.evaluation.features import oracles
 
 
@@ -109,10 +109,10 @@ def test_the_report_says_what_the_predictor_of_faces_learned_from(
     taught.append(learned)
     return seen()
 
-  monkeypatch.setattr(suite, '_INDEPENDENT', 24)
-  monkeypatch.setattr(suite.oracles, 'load', load)
+  monkeypatch.setattr(studies, '_INDEPENDENT', 24)
+  monkeypatch.setattr(studies.oracles, 'load', load)
   source = faces.Faces((16, 16), train=20, test=20)
-  study = suite.prepare(source, directory=tmp_path)
+  study = studies.prepare(source, directory=tmp_path)
   (learned,) = taught
   assert len(learned.images) == 24
   said = reproduction_report._notes(config(), study)[-1]
@@ -120,7 +120,7 @@ def test_the_report_says_what_the_predictor_of_faces_learned_from(
 
 
 def test_the_report_says_that_the_predictor_learned_from_training_images():
-  study = suite.Study(
+  study = studies.Study(
     synthetic.dataset(split='train'),
     synthetic.dataset(),
     seen(),
@@ -132,7 +132,7 @@ def test_the_report_says_that_the_predictor_learned_from_training_images():
 
 @pytest.mark.slow
 def test_every_file_is_written_and_nothing_is_done_twice(tmp_path, monkeypatch):
-  monkeypatch.setattr(suite, '_INDEPENDENT', 500)
+  monkeypatch.setattr(studies, '_INDEPENDENT', 500)
   monkeypatch.setattr(oracles, '_BATCH', 20)  # few are asked about at a time
   report = reproduction.run(config(tmp_path / 'cache'), tmp_path / 'all')
   folder = tmp_path / 'all'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -23,18 +24,6 @@ Counterfactual: TypeAlias = Callable[
 ]
 
 
-class Distances(NamedTuple):
-  """Mean distances between images and their true counterfactuals.
-
-  Attributes:
-    pixels: root mean square over an image's values, in levels of 0..255.
-    features: Euclidean, in the oracle's features.
-  """
-
-  pixels: float
-  features: float
-
-
 class Edit(NamedTuple):
   """The effect of adding one vector.
 
@@ -50,9 +39,12 @@ class Edit(NamedTuple):
       reconstruction. It includes attributes that the edit must change, such as
       another hair colour.
     leaked_random: the same for random vectors.
-    edited: distances between edited images and the true counterfactuals, where
-      these are known.
-    unchanged: distances between plain reconstructions and the same.
+    counterfactual_error: the root mean square difference from the true
+      counterfactual, in levels of 0..255; NaN if that is unknown.
+    counterfactual_error_unchanged: the same for plain reconstructions.
+    counterfactual_distance: the Euclidean distance from the true
+      counterfactual, in the oracle's features; NaN if that is unknown.
+    counterfactual_distance_unchanged: the same for plain reconstructions.
   """
 
   images: int
@@ -60,8 +52,10 @@ class Edit(NamedTuple):
   flipped_random: float
   leaked: float
   leaked_random: float
-  edited: Distances | None
-  unchanged: Distances | None
+  counterfactual_error: float = math.nan
+  counterfactual_error_unchanged: float = math.nan
+  counterfactual_distance: float = math.nan
+  counterfactual_distance_unchanged: float = math.nan
 
 
 class Edits(NamedTuple):
@@ -114,7 +108,9 @@ def edit_all(
       f'the oracle has the attributes {oracle.attribute_names}, the test '
       f'images have {test.attribute_names}: load the oracle of this data set'
     )
-  plain = _reconstruct(model, oracle, np.asarray(test.images))
+  codes = model.encode(np.asarray(test.images))
+  pixels = model.decode(codes)
+  plain = _Plain(model, oracle, codes, pixels, oracle.classify(pixels))
   lacking = ~test.attributes.astype(bool) & ~plain.has
   if visible is not None:
     lacking &= visible
@@ -122,20 +118,20 @@ def edit_all(
   by_name, skipped = {}, [*vectors.skipped]
   for name, vector in vectors.by_name.items():
     column = test.attribute_names.index(name)
-    indices = np.flatnonzero(lacking[:, column])[:images]
+    rows = np.flatnonzero(lacking[:, column])[:images]
     # Skipped attributes draw too, so that skipping one does not change others.
     directions = generator.normal(size=(random, len(vector)))
-    if len(indices) < minimum:
+    if len(rows) < minimum:
       skipped.append(name)
       continue
     lengths = np.linalg.norm(directions, axis=1, keepdims=True)
-    by_name[name] = _edit(
+    by_name[name] = _measure(
       plain,
-      indices,
+      rows,
       column=column,
       vector=vector,
       others=directions * (np.linalg.norm(vector) / lengths),
-      truth=counterfactual(indices, name) if counterfactual else None,
+      truth=counterfactual(rows, name) if counterfactual else None,
     )
   return Edits(by_name, tuple(skipped))
 
@@ -144,11 +140,8 @@ def summary(edits: Edits) -> dict[str, float]:
   """Averages over attributes.
 
   Returns:
-    'flipped', 'flipped_random', 'leaked' and 'leaked_random' as in `Edit`;
-    'attributes', the number of attributes. Where the true counterfactuals are
-    known, 'counterfactual_error' in levels of 0..255 and
-    'counterfactual_distance' in the oracle's features, and both for plain
-    reconstructions with the suffix '_unchanged'.
+    'attributes', the number of attributes, and the known means of all fields
+    of `Edit` but 'images'.
 
   Raises:
     ValueError: no attribute could be measured.
@@ -158,24 +151,23 @@ def summary(edits: Edits) -> dict[str, float]:
       'no attribute vector was measured, all were skipped '
       f'({", ".join(edits.skipped)}): take more images'
     )
-  each = list(edits.by_name.values())
-  fields = ('flipped', 'flipped_random', 'leaked', 'leaked_random')
-  means = {
-    field: float(np.mean([getattr(one, field) for one in each]))
-    for field in fields
-  }
-  means['attributes'] = float(len(each))
-  for suffix, field in (('', 'edited'), ('_unchanged', 'unchanged')):
-    known = [getattr(one, field) for one in each]
-    if None not in known:
-      pixels, features = np.mean(known, axis=0)
-      means[f'counterfactual_error{suffix}'] = float(pixels)
-      means[f'counterfactual_distance{suffix}'] = float(features)
-  return means
+  means = np.mean(list(edits.by_name.values()), axis=0)
+  named = dict(zip(Edit._fields, means.tolist(), strict=True))
+  named['attributes'] = float(len(edits.by_name))
+  del named['images']
+  return {name: x for name, x in named.items() if not math.isnan(x)}
 
 
 class _Plain(NamedTuple):
-  """Reconstructions of the test images without edits, and their models."""
+  """Test images encoded and decoded without an edit.
+
+  Attributes:
+    model: encodes and decodes.
+    oracle: classifies the reconstructions.
+    codes: the codes of the images.
+    pixels: the reconstructions.
+    has: the predicted attributes of the reconstructions.
+  """
 
   model: inference.Model
   oracle: oracles.Oracle
@@ -183,57 +175,51 @@ class _Plain(NamedTuple):
   pixels: Pixels
   has: Flags
 
+  def edit(self, rows: np.ndarray, vector: np.ndarray) -> Pixels:
+    """Adds a vector to the codes of some images."""
+    codes = self.codes[rows]
+    return attribute_vectors.edit(self.model, codes, vector=vector)
 
-def _reconstruct(
-  model: inference.Model, oracle: oracles.Oracle, images: Pixels
-) -> _Plain:
-  codes = model.encode(images)
-  pixels = model.decode(codes)
-  return _Plain(model, oracle, codes, pixels, oracle.classify(pixels))
+  def effect(
+    self, rows: np.ndarray, edited: Pixels, *, column: int
+  ) -> tuple[float, float]:
+    """Computes the fractions 'flipped' and 'leaked' of an edit."""
+    changed = self.oracle.classify(edited) != self.has[rows]
+    rest = np.delete(changed, column, axis=1)
+    return float(changed[:, column].mean()), float(rest.mean())
+
+  def distances(self, pixels: Pixels, truth: Pixels) -> tuple[float, float]:
+    """Computes the error in levels and the distance in features."""
+    gap = pixels.astype(np.float64) - truth
+    features = self.oracle.features(pixels) - self.oracle.features(truth)
+    error = np.sqrt(np.square(gap).mean((1, 2, 3))).mean()
+    return float(error), float(np.linalg.norm(features, axis=1).mean())
 
 
-def _edit(
+def _measure(
   plain: _Plain,
-  indices: np.ndarray,
+  rows: np.ndarray,
   *,
   column: int,
   vector: np.ndarray,
   others: np.ndarray,
   truth: Pixels | None,
 ) -> Edit:
-  def edited_by(vector: np.ndarray) -> Pixels:
-    codes = plain.codes[indices]
-    return attribute_vectors.edit(plain.model, codes, vector=vector)
-
-  def effect(edited: Pixels) -> tuple[float, float]:
-    changed = plain.oracle.classify(edited) != plain.has[indices]
-    rest = np.delete(changed, column, axis=1)
-    return float(changed[:, column].mean()), float(rest.mean())
-
-  def distances(pixels: Pixels) -> Distances | None:
-    return None if truth is None else _distances(plain.oracle, pixels, truth)
-
-  edited = edited_by(vector)
-  flipped, leaked = effect(edited)
-  by_chance = [effect(edited_by(other)) for other in others]
+  edited = plain.edit(rows, vector)
+  flipped, leaked = plain.effect(rows, edited, column=column)
+  by_chance = [
+    plain.effect(rows, plain.edit(rows, other), column=column)
+    for other in others
+  ]
   flipped_random, leaked_random = np.mean(by_chance, axis=0).tolist()
-  return Edit(
-    images=len(indices),
-    flipped=flipped,
-    flipped_random=flipped_random,
-    leaked=leaked,
-    leaked_random=leaked_random,
-    edited=distances(edited),
-    unchanged=distances(plain.pixels[indices]),
-  )
-
-
-def _distances(
-  oracle: oracles.Oracle, pixels: Pixels, truth: Pixels
-) -> Distances:
-  gap = pixels.astype(np.float64) - truth
-  features = oracle.features(pixels) - oracle.features(truth)
-  return Distances(
-    pixels=float(np.sqrt(np.square(gap).mean((1, 2, 3))).mean()),
-    features=float(np.linalg.norm(features, axis=1).mean()),
+  edit = Edit(len(rows), flipped, flipped_random, leaked, leaked_random)
+  if truth is None:
+    return edit
+  error, distance = plain.distances(edited, truth)
+  unchanged = plain.distances(plain.pixels[rows], truth)
+  return edit._replace(
+    counterfactual_error=error,
+    counterfactual_error_unchanged=unchanged[0],
+    counterfactual_distance=distance,
+    counterfactual_distance_unchanged=unchanged[1],
   )

@@ -40,18 +40,12 @@ class Row(NamedTuple):
       squared units of the scores. A binary attribute that is certainly wrong
       adds 4.
     deviation: the standard deviation of the error over runs; 0 for one run.
-    queries: the number of queries.
-    best_of: images per query for the cosine.
-    runs: images per query for the error.
   """
 
   cosine: float
   cosine_mean: float
   squared_error: float
   deviation: float
-  queries: int
-  best_of: int
-  runs: int
 
 
 def table_row(
@@ -95,19 +89,7 @@ def table_row(
     cosine_mean=float(cosines.mean()),
     squared_error=float(np.mean(errors)),
     deviation=float(np.std(errors, ddof=1)) if runs > 1 else 0.0,
-    queries=len(queries),
-    best_of=best_of,
-    runs=runs,
   )
-
-
-def test_row(oracle: oracles.Oracle, pixels: Pixels, queries: Queries) -> Row:
-  """Measures the test images themselves: one image per query.
-
-  Raises:
-    ValueError: the queries do not fit the oracle or the images.
-  """
-  return table_row(lambda *_: pixels, oracle, queries, runs=1, best_of=1)
 
 
 def ignoring(pixels: Pixels) -> Generate:

@@ -1,131 +1,31 @@
 """The evaluation suite: every measure of a trained model, by name.
 
-A study holds what the models of a data set are measured with; `evaluate` runs
-a model through every evaluator. A name is the evaluator's and the measure's:
-'samples/frechet', 'reconstructions/psnr', 'attribute_vectors/flipped',
-'similarity/cosine'.
+`evaluate` runs a model through every evaluator. A name is the evaluator's and
+the measure's: 'samples/frechet', 'reconstructions/psnr',
+'attribute_vectors/flipped', 'similarity/cosine'.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import pathlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool
 
 from vaegan_jax import inference
-from vaegan_jax.data import cache, sources
-from vaegan_jax.data.sources import faces
 from vaegan_jax.evaluation import (
   attribute_vectors,
   editing,
-  features,
   similarity,
+  studies,
 )
-from vaegan_jax.evaluation.features import oracles, predictor, random_network
+from vaegan_jax.evaluation.features import oracles
 from vaegan_jax.evaluation.metrics import distances, quality
 
 # Increase it whenever the same model would get other numbers.
 VERSION = 2
 # Training images for the attribute vectors.
 _ENCODED = 5_000
-# Cartoon faces that the oracle is trained on.
-_INDEPENDENT = 40_000
-# Distances of fewer test images mean nothing, and the figures need as many.
-_MINIMUM = 20
-
-
-class Study(NamedTuple):
-  """What the models of a data set are measured with.
-
-  Attributes:
-    train: the images that models were trained on.
-    test: held-out images, in memory.
-    oracle: predicts attributes; None where the data have none.
-    extract: computes features, for distances between sets of images.
-    visible: which attributes the test images show, where that is known.
-    counterfactual: draws test images again with an attribute flipped, where
-      that is possible.
-    oracle_train: the images that the oracle was trained on, if not `train`.
-    inception: computes Inception's features, for the FID; None: no FID.
-  """
-
-  train: cache.Dataset
-  test: cache.Dataset
-  oracle: oracles.Oracle | None
-  extract: features.Extract
-  visible: Bool[np.ndarray, 'images attributes'] | None = None
-  counterfactual: editing.Counterfactual | None = None
-  oracle_train: cache.Dataset | None = None
-  inception: features.Extract | None = None
-
-
-def prepare(
-  source: sources.Source,
-  *,
-  directory: pathlib.Path | None = None,
-  images: int = 2_000,
-  oracle_steps: int = 2_000,
-  inception: features.Extract | None = None,
-) -> Study:
-  """Prepares the study of a data set; trains its oracle if there is none.
-
-  Args:
-    source: the source of the images.
-    directory: the cache folder; the user's if None.
-    images: the maximum number of test images.
-    oracle_steps: the training steps of the oracle.
-    inception: Inception's features, from `inception.load`, for the FID.
-
-  Raises:
-    ValueError: there are too few test images, or `cache.load` or
-      `oracles.load` raises it.
-  """
-  train, test = (
-    cache.load(source, split=split, directory=directory)
-    for split in ('train', 'test')
-  )
-  places = test.spread(images)
-  test = test.take(places)
-  if len(test.images) < _MINIMUM:
-    raise ValueError(
-      f'{len(test.images)} test images of {source.name}: expected at least '
-      f'{_MINIMUM}; ask for more, or take a larger data set'
-    )
-  if test.attributes is None:
-    extract = random_network.extractor(test.images.shape[1:])
-    return Study(train, test, None, extract, inception=inception)
-  visible = counterfactual = oracle_train = None
-  if isinstance(source, faces.Faces):
-    visible = source.visible('test', 0, source.length('test'))[places]
-    counterfactual = functools.partial(_redraw, source, places)
-    # Independent attributes teach the oracle the look of each attribute, not
-    # which attributes occur together.
-    independent = dataclasses.replace(
-      source, correlated=False, seed=source.seed + 1, train=_INDEPENDENT
-    )
-    oracle_train = cache.load(independent, split='train', directory=directory)
-  oracle = oracles.load(
-    oracle_train or train,
-    test,
-    recipe=predictor.Recipe(steps=oracle_steps),
-    directory=directory,
-    visible=visible,
-  )
-  return Study(
-    train,
-    test,
-    oracle,
-    oracle.features,
-    visible=visible,
-    counterfactual=counterfactual,
-    oracle_train=oracle_train,
-    inception=inception,
-  )
 
 
 class Trial(NamedTuple):
@@ -140,7 +40,7 @@ class Trial(NamedTuple):
   """
 
   model: inference.Model
-  study: Study
+  study: studies.Study
   runs: int
   seed: int
 
@@ -196,16 +96,14 @@ def _similarity(trial: Trial) -> Measures:
   model, oracle, queries = trial.model, trial.study.oracle, trial.condition()
   if oracle is None or queries is None:
     return
-  row = similarity.table_row(
+  yield from _table_row(
     lambda rows, seed: model.sample(len(rows), rows, seed=seed),
     oracle,
     queries,
     names=model.attribute_names,
     runs=trial.runs,
-    best_of=min(10, trial.runs),
     seed=trial.seed,
   )
-  yield from _row(row)
 
 
 # What is measured. An evaluator yields nothing for models without it: a GAN has
@@ -219,7 +117,7 @@ EVALUATORS: Mapping[str, Callable[[Trial], Measures]] = {
 
 
 def evaluate(
-  model: inference.Model, study: Study, *, runs: int = 25, seed: int = 0
+  model: inference.Model, study: studies.Study, *, runs: int = 25, seed: int = 0
 ) -> dict[str, float]:
   """Runs every evaluator on a model.
 
@@ -238,7 +136,9 @@ def evaluate(
   }
 
 
-def references(study: Study, *, runs: int = 25) -> dict[str, dict[str, float]]:
+def references(
+  study: studies.Study, *, runs: int = 25
+) -> dict[str, dict[str, float]]:
   """Measures real images in place of samples.
 
   Returns:
@@ -253,21 +153,18 @@ def references(study: Study, *, runs: int = 25) -> dict[str, dict[str, float]]:
   if study.oracle is None:
     return {'real': real}
   queries = np.asarray(study.test.attributes)
-  own = similarity.test_row(study.oracle, images, queries)
-  ignoring = similarity.table_row(
-    similarity.ignoring(images),
-    study.oracle,
-    queries,
-    runs=runs,
-    best_of=min(10, runs),
-  )
+  own = _table_row(lambda *_: images, study.oracle, queries, runs=1)
+  strangers = similarity.ignoring(images)
+  ignoring = _table_row(strangers, study.oracle, queries, runs=runs)
   return {
-    'real': real | _named('similarity', _row(own)),
-    'ignoring': _named('similarity', _row(ignoring)),
+    'real': real | _named('similarity', own),
+    'ignoring': _named('similarity', ignoring),
   }
 
 
-def vectors(model: inference.Model, study: Study) -> attribute_vectors.Vectors:
+def vectors(
+  model: inference.Model, study: studies.Study
+) -> attribute_vectors.Vectors:
   """Computes the attribute vectors of the paper's figure 5.
 
   If the data have none of its attributes, all attributes of the data count.
@@ -283,14 +180,7 @@ def vectors(model: inference.Model, study: Study) -> attribute_vectors.Vectors:
   )
 
 
-def _redraw(
-  source: faces.Faces, places: np.ndarray, chosen: np.ndarray, name: str
-) -> quality.Pixels:
-  """Draws some of the images at `places` with an attribute flipped."""
-  return source.counterfactual('test', places[chosen], name).pixels
-
-
-def _compare_samples(pixels: np.ndarray, study: Study) -> Measures:
+def _compare_samples(pixels: np.ndarray, study: studies.Study) -> Measures:
   """Compares images with as many test images."""
   images = study.test.images[: len(pixels)]
   measures = distances.compare_sets(pixels, images, extract=study.extract)
@@ -303,9 +193,18 @@ def _compare_samples(pixels: np.ndarray, study: Study) -> Measures:
     yield 'fid', distances.frechet(*pair)
 
 
-def _row(row: similarity.Row) -> Measures:
-  for name in ('cosine', 'cosine_mean', 'squared_error', 'deviation'):
-    yield name, getattr(row, name)
+def _table_row(
+  generate: similarity.Generate,
+  oracle: oracles.Oracle,
+  queries: np.ndarray,
+  *,
+  runs: int,
+  **settings: Any,
+) -> Measures:
+  row = similarity.table_row(
+    generate, oracle, queries, runs=runs, best_of=min(10, runs), **settings
+  )
+  yield from row._asdict().items()
 
 
 def _named(prefix: str, measures: Measures) -> dict[str, float]:

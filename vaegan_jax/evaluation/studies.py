@@ -1,0 +1,119 @@
+"""Studies: what the models of a data set are measured with."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool
+
+from vaegan_jax.data import cache, sources
+from vaegan_jax.data.sources import faces
+from vaegan_jax.evaluation import editing, features
+from vaegan_jax.evaluation.features import oracles, predictor, random_network
+
+# Cartoon faces that the oracle is trained on.
+_INDEPENDENT = 40_000
+# Distances of fewer test images mean nothing, and the figures need as many.
+_MINIMUM = 20
+
+
+class Study(NamedTuple):
+  """What the models of a data set are measured with.
+
+  Attributes:
+    train: the images that models were trained on.
+    test: held-out images, in memory.
+    oracle: predicts attributes; None where the data have none.
+    extract: computes features, for distances between sets of images.
+    visible: which attributes the test images show, where that is known.
+    counterfactual: draws test images again with an attribute flipped, where
+      that is possible.
+    oracle_train: the images that the oracle was trained on, if not `train`.
+    inception: computes Inception's features, for the FID; None: no FID.
+  """
+
+  train: cache.Dataset
+  test: cache.Dataset
+  oracle: oracles.Oracle | None
+  extract: features.Extract
+  visible: Bool[np.ndarray, 'images attributes'] | None = None
+  counterfactual: editing.Counterfactual | None = None
+  oracle_train: cache.Dataset | None = None
+  inception: features.Extract | None = None
+
+
+def prepare(
+  source: sources.Source,
+  *,
+  directory: pathlib.Path | None = None,
+  images: int = 2_000,
+  oracle_steps: int = 2_000,
+  inception: features.Extract | None = None,
+) -> Study:
+  """Prepares the study of a data set; trains its oracle if there is none.
+
+  Args:
+    source: the source of the images.
+    directory: the cache folder; the user's if None.
+    images: the maximum number of test images.
+    oracle_steps: the training steps of the oracle.
+    inception: Inception's features, from `inception.load`, for the FID.
+
+  Raises:
+    ValueError: there are too few test images, or `cache.load` or
+      `oracles.load` raises it.
+  """
+  train, test = (
+    cache.load(source, split=split, directory=directory)
+    for split in ('train', 'test')
+  )
+  places = test.spread(images)
+  test = test.take(places)
+  if len(test.images) < _MINIMUM:
+    raise ValueError(
+      f'{len(test.images)} test images of {source.name}: expected at least '
+      f'{_MINIMUM}; ask for more, or take a larger data set'
+    )
+  if test.attributes is None:
+    extract = random_network.extractor(test.images.shape[1:])
+    return Study(train, test, None, extract, inception=inception)
+  drawn = {}
+  if isinstance(source, faces.Faces):
+    drawn = _drawn(source, places, directory=directory)
+  oracle = oracles.load(
+    drawn.get('oracle_train', train),
+    test,
+    recipe=predictor.Recipe(steps=oracle_steps),
+    directory=directory,
+    visible=drawn.get('visible'),
+  )
+  return Study(
+    train, test, oracle, oracle.features, inception=inception, **drawn
+  )
+
+
+def _drawn(
+  source: faces.Faces, places: np.ndarray, *, directory: pathlib.Path | None
+) -> dict[str, Any]:
+  """Returns the fields of a study that only drawn faces have."""
+  # Independent attributes teach the oracle the look of each attribute, not
+  # which attributes occur together.
+  independent = dataclasses.replace(
+    source, correlated=False, seed=source.seed + 1, train=_INDEPENDENT
+  )
+  return {
+    'visible': source.visible('test', 0, source.length('test'))[places],
+    'counterfactual': functools.partial(_redraw, source, places),
+    'oracle_train': cache.load(independent, split='train', directory=directory),
+  }
+
+
+def _redraw(
+  source: faces.Faces, places: np.ndarray, chosen: np.ndarray, name: str
+) -> features.Pixels:
+  """Draws some of the images at `places` with an attribute flipped."""
+  return source.counterfactual('test', places[chosen], name).pixels
