@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks import contestants, reference
 from experiments import memory
-from vaegan_jax.config import build
+from vaegan_jax.config import schema
 from vaegan_jax.data import batches
 from vaegan_jax.training import setup
 
@@ -23,7 +23,7 @@ def prepare(size: int, batch: int, **changes: Any) -> contestants.Prepared:
     **changes: settings by dotted name, beside those of the reference.
   """
   memory.compute_here()  # as a launcher does
-  config = build.change(reference.config(size, batch), changes)
+  config = schema.change(reference.config(size, batch), changes)
   run, steps = setup.prepare(config), config.steps_per_dispatch
   # Several steps in a call take a row of batches.
   before = (steps,) if steps > 1 else ()

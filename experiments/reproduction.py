@@ -20,7 +20,7 @@ import ml_collections
 
 from experiments import paper, reproduction_report, reproduction_tables
 from vaegan_jax import inference
-from vaegan_jax.config import build, schema
+from vaegan_jax.config import build, checks, schema
 from vaegan_jax.core import objectives
 from vaegan_jax.distributed import preemption
 from vaegan_jax.evaluation import studies, suite
@@ -36,7 +36,7 @@ class Trial(NamedTuple):
   """A model to train: what it is called, and its config."""
 
   name: str
-  config: build.Config
+  config: schema.Config
 
 
 def trials(
@@ -47,18 +47,18 @@ def trials(
   All models are unconditional once; where the data have attributes, all but
   VAE_Dis_l are conditional on all of them once more, as in the paper.
   """
-  base = build.change(config.training, {'seed': config.training.seed + seed})
+  base = schema.change(config.training, {'seed': config.training.seed + seed})
   source = build.source(base)
   listed = []
   for model in ('gan', 'vae', 'vae_dis', 'vaegan'):
     delta = _delta(config, model)
     if objectives.MODELS[model].given:
       delta['similarity'] = str(_folder(workdir, seed, 'gan'))
-    listed.append(Trial(model, build.change(base, delta)))
+    listed.append(Trial(model, schema.change(base, delta)))
   if source.attribute_names:
     for model in ('gan', 'vae', 'vaegan'):
       delta = _delta(config, model) | {'conditional': 'all'}
-      resolved = build.resolve(build.change(base, delta), source)
+      resolved = build.resolve(schema.change(base, delta), source)
       listed.append(Trial(f'{paper.CONDITIONAL}{model}', resolved))
   return listed
 
@@ -96,7 +96,7 @@ def run(
   folders = {}
   for seed, listed in plan.items():
     for trial in listed:
-      build.check(trial.config)
+      checks.check(trial.config)
       folders[seed, trial.name] = _folder(workdir, seed, trial.name)
   with lock.hold(workdir):
     for seed, listed in plan.items():
@@ -164,7 +164,7 @@ def check(config: ml_collections.ConfigDict) -> None:
         f'config.training.{name} = {config.training[name]!r}: leave it at '
         f'{wanted!r}; a reproduction trains every model'
       )
-  build.check(config.training)
+  checks.check(config.training)
 
 
 def _measure(

@@ -24,10 +24,10 @@ CHANGES = {
 
 _CONFIG = """
 from tests import small
-from vaegan_jax.config import build
+from vaegan_jax.config import schema
 
 def get_config():
-  return build.change(small.config(), {changes!r})
+  return schema.change(small.config(), {changes!r})
 """
 
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from experiments.configs import demo
-from vaegan_jax.config import build
+from vaegan_jax.config import schema
 from vaegan_jax.data import cache
 from vaegan_jax.runs import checkpoints, records
 
@@ -43,7 +43,7 @@ CALM = {
 def config(cache='', **changes):
   """Returns the config with changes by name; __ stands for a dot."""
   named = {name.replace('__', '.'): value for name, value in changes.items()}
-  return build.change(
+  return schema.change(
     demo.get_config(), {**CHANGES, 'data.cache': str(cache), **named}
   )
 

@@ -17,7 +17,7 @@ from jax.extend import core as jex
 from experiments.configs import celeba, celeba_128, celeba_256
 from tests import small
 from tests.data import numbered
-from vaegan_jax.config import build
+from vaegan_jax.config import build, schema
 from vaegan_jax.core import (
   algorithm,
   architecture,
@@ -31,7 +31,7 @@ from vaegan_jax.training import setup
 
 def whole(module):
   """Builds the networks of a config, at their whole width."""
-  config = build.change(module.get_config(), {'data.source': 'faces'})
+  config = schema.change(module.get_config(), {'data.source': 'faces'})
   return build.networks(config)
 
 
@@ -89,7 +89,7 @@ def test_dis_l_sees_the_same_share_of_a_face_at_every_size(config):
 
 def step_of(config, *, side):
   """Prepares a narrow step on small images; gives it, its state and a batch."""
-  config = build.change(
+  config = schema.change(
     config.get_config(),
     {
       'width': 0.03,
@@ -221,7 +221,7 @@ def test_recomputing_costs_one_more_pass_of_enc_and_dec():
 
   def step(recompute):
     run = setup.prepare(
-      build.change(config, {'recompute': recompute}),
+      schema.change(config, {'recompute': recompute}),
       devices=jax.devices()[:1],
     )
     pixels = jax.ShapeDtypeStruct((batch, *nets.decoder.shape), jnp.uint8)

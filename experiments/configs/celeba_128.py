@@ -28,12 +28,12 @@ Command:
 import ml_collections
 
 from experiments.configs import celeba
-from vaegan_jax.config import build
+from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
   """Gives the reference at twice the size."""
-  return build.change(
+  return schema.change(
     celeba.get_config(),
     {
       'encoder.channels': (64, 128, 256, 256),

@@ -17,12 +17,12 @@ Command:
 import ml_collections
 
 from experiments.configs import celeba_128
-from vaegan_jax.config import build
+from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
   """Gives the reference at four times the size."""
-  return build.change(
+  return schema.change(
     celeba_128.get_config(),
     {
       'encoder.channels': (64, 128, 256, 256, 256),

@@ -10,12 +10,12 @@ Command:
 import ml_collections
 
 from experiments.configs import celeba
-from vaegan_jax.config import build
+from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
   """Gives the reference with HEAD's changes."""
-  return build.change(
+  return schema.change(
     celeba.get_config(),
     {
       'steps': 62_500,

@@ -12,12 +12,12 @@ Command:
 import ml_collections
 
 from experiments.configs import faces
-from vaegan_jax.config import build
+from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
   """Gives the faces at a small scale."""
-  return build.change(
+  return schema.change(
     faces.get_config(),
     {
       'steps': 800,

@@ -8,12 +8,12 @@ Command:
 import ml_collections
 
 from experiments.configs import celeba
-from vaegan_jax.config import build
+from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
   """Gives the reference with the embedded faces as its data."""
-  return build.change(
+  return schema.change(
     celeba.get_config(),
     {
       'data.source': 'faces',

@@ -9,9 +9,9 @@ Command:
 import ml_collections
 
 from experiments.configs import celeba
-from vaegan_jax.config import build
+from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
   """Gives the reference with another model."""
-  return build.change(celeba.get_config(), {'model': 'gan'})
+  return schema.change(celeba.get_config(), {'model': 'gan'})

@@ -14,12 +14,12 @@ authors' HEAD; everything else is the reference's.
 import ml_collections
 
 from experiments.configs import celeba
-from vaegan_jax.config import build
+from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
   """Gives the reference with LFW as its data, conditional on all attributes."""
-  return build.change(
+  return schema.change(
     celeba.get_config(),
     {
       'conditional': 'all',

@@ -12,13 +12,13 @@ Command:
 import ml_collections
 
 from experiments.configs import demo, reproduce_celeba
-from vaegan_jax.config import build
+from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
   """Gives the small scale."""
   config = reproduce_celeba.get_config().unlock()
-  config.training = build.change(
+  config.training = schema.change(
     demo.get_config(),
     {
       'steps': 500,

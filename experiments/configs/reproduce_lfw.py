@@ -11,11 +11,11 @@ Command:
 import ml_collections
 
 from experiments.configs import lfw, reproduce_celeba
-from vaegan_jax.config import build
+from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
   """Gives the paper's scale with LFW as its data."""
   config = reproduce_celeba.get_config().unlock()
-  config.training = build.change(lfw.get_config(), {'conditional': ''})
+  config.training = schema.change(lfw.get_config(), {'conditional': ''})
   return config.lock()

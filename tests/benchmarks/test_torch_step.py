@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.configs import celeba
-from vaegan_jax.config import build
+from vaegan_jax.config import build, schema
 from vaegan_jax.core import algorithm, architecture, forward, optimizers
 
 torch = pytest.importorskip('torch')
@@ -20,7 +20,7 @@ BATCH, SIDE = 4, 2  # images; the smallest maps have SIDE x SIDE pixels
 
 
 def config():
-  return build.change(
+  return schema.change(
     celeba.get_config(),
     {
       'data.source': 'faces',

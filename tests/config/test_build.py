@@ -6,7 +6,7 @@ import importlib
 import pytest
 
 from tests import ROOT, small
-from vaegan_jax.config import build, schema
+from vaegan_jax.config import build, checks, schema
 from vaegan_jax.data.sources import faces
 
 CONFIGS = sorted(
@@ -29,7 +29,7 @@ def test_shipped_config_is_accepted(name):
       config.data.path = 'somewhere'
     if build.model(config).given:
       config.similarity = 'somewhere'
-  build.check(config)
+  checks.check(config)
 
 
 def test_all_configs_have_the_settings_of_the_reference():
@@ -55,7 +55,7 @@ def test_the_reference_holds_what_the_commit_says():
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [
-    ({'steps': 0}, r'config\.steps = 0: expected at least 1'),
+    ({'steps': 0}, r'config\.steps = 0: expected .* at least 1'),
     ({'gamma': -1.0}, r'config\.gamma = -1'),
     ({'average_decay': 2.0}, 'at most 1'),
     ({'model': 'vaegam'}, 'did you mean vaegan'),
@@ -70,29 +70,29 @@ def test_the_reference_holds_what_the_commit_says():
     ({'data__size': (60, 60)}, 'multiples of 8.*nearest is 64,64'),
     ({'data__size': (8, 8, 8)}, r'config\.data\.size'),
     ({'data__source': 'celebA'}, 'did you mean celeba'),
-    ({'data__source': 'celeba'}, r'config\.data\.path is empty'),
+    ({'data__source': 'celeba'}, r"config\.data\.path = ''"),
     ({'data__source': 'tfds'}, 'tfds:NAME'),
     ({'data__channels': 1}, "'faces' has 3"),
     ({'discriminator__layer': 9}, 'layer = 9: there is no such layer'),
     ({'latent_size': 0}, r'config\.latent_size = 0'),
     ({'real_share': 1.0}, r'config\.real_share = 1\.0'),
-    ({'model': 'vae_dis'}, r'config\.similarity is empty'),
+    ({'model': 'vae_dis'}, r"config\.similarity = ''"),
     ({'similarity': 'runs/gan'}, 'takes no network from another run'),
   ],
 )
 def test_wrong_setting_is_refused_by_name(changes, message):
   with pytest.raises(ValueError, match=message):
-    build.check(small.config(**changes))
+    checks.check(small.config(**changes))
 
 
 def test_delta_with_an_unknown_name_is_refused_with_the_nearest():
   with pytest.raises(ValueError, match=r'config\.gama.*did you mean gamma'):
-    build.change(load('celeba'), {'gama': 1.0})
+    schema.change(load('celeba'), {'gama': 1.0})
 
 
 def test_delta_of_another_type_is_refused():
   with pytest.raises(ValueError, match=r"config\.steps = 'many': .*like 37500"):
-    build.change(load('celeba'), {'steps': 'many'})
+    schema.change(load('celeba'), {'steps': 'many'})
 
 
 def test_one_number_means_a_square():

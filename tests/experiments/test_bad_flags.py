@@ -23,11 +23,11 @@ FLAGS = [
   ('--noconfig.data.flip', r'did you mean --config\.data\.flips'),
   ('--config.steps=many', r'steps=many: expected a whole number, as in .*=800'),
   ('--config.steps=1.5', r'steps=1\.5: expected a whole number'),
-  ('--config.gamma=much', r'gamma=much: expected a number'),
-  ('--config.data.flips=maybe', r'flips=maybe: expected true or false'),
+  ('--config.gamma=much', r'gamma=much: expected a finite number'),
+  ('--config.data.flips=maybe', r'flips=maybe: expected True or False'),
   ('--config.data.size=a,b', r'size=a,b: .*size=32,32'),
   ('--config.encoder.channels=', r'channels=: expected whole numbers'),
-  ('--config.data=3', r'--config\.data=3 is .* a section: .* data\.source'),
+  ('--config.data=3', r'data=3 is a section, .*: set one of .* data\.source'),
 ]  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def test_a_config_that_does_not_exist_is_refused_with_those_that_do(name):
 def test_another_file_is_no_config(tmp_path):
   (tmp_path / 'a.py').write_text('x = 1')
   (tmp_path / 'a.txt').write_text('x = 1')
-  for name, what in (('a.py', 'get_config'), ('a.txt', 'file of Python')):
+  for name, what in (('a.py', 'get_config'), ('a.txt', 'Python file')):
     with pytest.raises(ValueError, match=what):
       overrides.check([f'--config={tmp_path / name}'])
 
@@ -103,8 +103,8 @@ LAUNCHED = [
 
 # Where another setting is wrong than the one that was given.
 SAID = {
-  '--config.model=vae_dis': ['config.similarity is empty', 'vae_dis'],
-  '--config=experiments/configs/celeba.py': ['config.data.path is empty'],
+  '--config.model=vae_dis': ["config.similarity = ''", 'vae_dis'],
+  '--config=experiments/configs/celeba.py': ["config.data.path = ''"],
   '--multihost': ['--multihost found no cluster', '--coordinator=HOST:PORT'],
 }
 

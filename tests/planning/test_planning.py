@@ -14,7 +14,7 @@ from jax import export
 
 from experiments.configs import faces
 from tests import small
-from vaegan_jax.config import build
+from vaegan_jax.config import schema
 from vaegan_jax.data import batches
 from vaegan_jax.planning import hlo, plans, roofline, text
 from vaegan_jax.training import setup
@@ -267,7 +267,7 @@ def test_a_step_over_devices_is_lowered_for_gpus_and_tpus(eight):
 @pytest.mark.slow
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
 def test_the_papers_step_is_lowered_for_gpus_and_tpus(dtype):
-  config = build.change(faces.get_config(), {'dtype': dtype})
+  config = schema.change(faces.get_config(), {'dtype': dtype})
   run = setup.prepare(config)
   pixels = jax.ShapeDtypeStruct(
     (config.batch_size, 64, 64, 3), jnp.uint8, sharding=run.compiled.sharded

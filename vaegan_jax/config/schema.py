@@ -1,86 +1,208 @@
-"""What the settings of a config may be, by dotted name, and with each other."""
+"""Every setting of a training run: its type, default, bounds and meaning.
+
+A setting without a default is a decision of an experiment;
+experiments/configs/celeba.py makes those of the paper. The checks, the refusals
+of wrong flags and docs/settings.md derive from this table. It needs no JAX.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
+import functools
 import math
-import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import ml_collections
 
-# name: (least, largest) of whole numbers, both allowed.
-WHOLE: dict[str, tuple[float, float | None]] = {
-  'steps': (1, None),
-  'batch_size': (2, None),
-  'steps_per_dispatch': (1, None),
-  'seed': (0, 2**32 - 1),
-  'latent_size': (1, None),
-  'encoder.hidden': (1, None),
-  'discriminator.hidden': (1, None),
-  'discriminator.layer': (0, None),
-  'optimizer.epoch': (1, None),
-  'data.channels': (1, 3),
-  'data.faces': (1, 10_000_000),
-  'data.seed': (0, 2**32 - 1),
-  'data.resident': (0, None),
-  'log_every': (1, None),
-  'picture_every': (1, None),
-  'save_every': (1, None),
-  'keep': (1, None),
-  'keep_every': (0, None),
-}
-# The same of other numbers, which must be finite.
-RANGES: dict[str, tuple[float, float | None]] = {
-  'gamma': (0, None),
-  'real_share': (0, 0.999),
-  'log_epsilon': (0, 1),
-  'equilibrium_centre': (0, None),
-  'equilibrium_margin': (0, None),
-  'average_decay': (0, 1),
-  'width': (0, None),
-  'encoder.learning_rate_scale': (0, None),
-  'encoder.weight_decay': (0, None),
-  'decoder.learning_rate_scale': (0, None),
-  'decoder.weight_decay': (0, None),
-  'discriminator.learning_rate_scale': (0, None),
-  'discriminator.weight_decay': (0, None),
-  'optimizer.learning_rate': (0, None),
-  'optimizer.final_learning_rate': (0, None),
-  'optimizer.power': (0, None),
-  # At 1 Adam divides 0 by 0.
-  'optimizer.decay': (0, 0.999_999),
-  'optimizer.momentum': (0, 0.999_999),
-}
-# Of those, what must not be 0.
-POSITIVE = ('width', 'optimizer.learning_rate', 'optimizer.power')
-CHOICES = {
-  'model': ('vaegan', 'vae', 'vae_dis', 'gan'),
-  'compile': ('jit', 'pmap'),
-  'dtype': ('float32', 'bfloat16'),
-  'optimizer.name': ('rmsprop', 'adam'),
-}
-FLAGS = (
-  'reconstructions_judged',
-  'non_saturating',
-  'joint_normalisation',
-  'equilibrium',
-  'recompute',
-  'data.flips',
-  'data.jitter',
-  'data.train_on_validation',
-  'data.skip_broken',
-)
-TEXTS = ('similarity', 'conditional', 'data.source', 'data.path', 'data.cache')
-CHANNELS = ('encoder.channels', 'decoder.channels', 'discriminator.channels')
-NAMES = (*WHOLE, *RANGES, *CHOICES, *FLAGS, *TEXTS, *CHANNELS, 'data.size')
-
-# Sides of images are multiples of it, whatever the networks.
-_LEAST_SIDE = 8
-
-
 Config: TypeAlias = ml_collections.ConfigDict
+
+KINDS: dict[type, str] = {
+  bool: 'True or False',
+  int: 'a whole number',
+  float: 'a finite number',
+  str: 'a text',
+  tuple: 'whole numbers above 0, separated by commas',
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+  """What a setting means, and which values it may have.
+
+  Attributes:
+    kind: the type of its values. A tuple holds whole numbers above 0.
+    meaning: one sentence for the docs.
+    default: None if each experiment must decide.
+    least: the smallest number allowed.
+    most: the largest number allowed, or the most items of a tuple.
+    positive: whether 0 is refused.
+    choices: the texts allowed; empty if any text is.
+    form: the allowed values in words, where the kind does not say enough.
+    runtime: whether it decides only where and how a run is computed, so that
+      it may change when the run resumes.
+  """
+
+  kind: type
+  meaning: str
+  default: Any = None
+  _: dataclasses.KW_ONLY
+  least: float = 0
+  most: float | None = None
+  positive: bool = False
+  choices: tuple[str, ...] = ()
+  form: str = ''
+  runtime: bool = False
+
+  def allowed(self) -> str:
+    """Describes the allowed values, as in 'a whole number, at least 1'."""
+    if self.choices:
+      return f'one of {", ".join(self.choices)}'
+    words = [self.form or KINDS[self.kind]]
+    if self.kind in (int, float):
+      lower = 'more than 0' if self.positive else f'at least {self.least}'
+      upper = '' if self.most is None else f' and at most {self.most}'
+      words.append(lower + upper)
+    return ', '.join(words)
+
+  def allows(self, value: Any) -> bool:
+    """Returns whether a value has the right type and lies within bounds."""
+    if self.kind is tuple:
+      is_row = isinstance(value, tuple | list) and len(value) > 0
+      return (
+        is_row
+        and all(type(x) is int and x > 0 for x in value)
+        and (self.most is None or len(value) <= self.most)
+      )
+    if self.kind in (bool, str):
+      fits = type(value) is self.kind
+      return fits and (not self.choices or value in self.choices)
+    if type(value) not in (int, self.kind) or not math.isfinite(value):
+      return False
+    above = value > 0 if self.positive else value >= self.least
+    return above and (self.most is None or value <= self.most)
+
+
+_flag = functools.partial(Setting, bool)
+_whole = functools.partial(Setting, int)
+_number = functools.partial(Setting, float)
+_text = functools.partial(Setting, str)
+_layers = functools.partial(
+  Setting, tuple, form='whole numbers above 0, one a layer, as in 64,128,256'
+)
+_count = functools.partial(_whole, least=1)
+_positive = functools.partial(_number, positive=True)
+_seed = functools.partial(_whole, most=2**32 - 1)
+# At 1 Adam divides 0 by 0.
+_moment = functools.partial(_number, most=0.999_999)
+_scale = functools.partial(_number, 'Multiple of optimizer.learning_rate.', 1.0)
+_weight_decay = functools.partial(
+  _number, 'Weight decay: adds 2 * this * W to the gradient of kernels W.'
+)
+
+SETTINGS: dict[str, Setting] = {
+  'model': _text(
+    "The paper's model to train.", choices=('vaegan', 'vae', 'vae_dis', 'gan')
+  ),
+  'similarity': _text('vae_dis: run folder that provides its Dis.', ''),
+  'conditional': _text(
+    "Attributes to condition on: 'all', or names joined by commas.", ''
+  ),
+  'steps': _count('Training steps.'),
+  'batch_size': _whole('Images per step, over all devices.', least=2),
+  'seed': _seed('Seed of the parameters, the noise and the data order.', 0),
+  # The objective.
+  'gamma': _number("Weight of L_llike against L_GAN in the decoder's loss."),
+  'real_share': _number('Share of log Dis(x) in L_GAN.', most=0.999),
+  'reconstructions_judged': _flag('L_GAN has a term for x_tilde.'),
+  'log_epsilon': _number('Added inside the logarithms of L_GAN.', most=1),
+  'non_saturating': _flag('Dec minimises -log Dis, not log(1 - Dis).', False),
+  'joint_normalisation': _flag(
+    'Share one batch norm among x, x_tilde and x_p.'
+  ),
+  'equilibrium': _flag('Skip updates of the network that is winning.'),
+  'equilibrium_centre': _number('Centre of that rule, in nats.'),
+  'equilibrium_margin': _number('Margin of that rule, in nats.'),
+  'average_decay': _number('Decay of the average of Dec; 0: off.', 0.0, most=1),
+  # The networks.
+  'latent_size': _count('Dimensions of a code z.'),
+  'width': _positive('Multiple of all channels and units.', 1.0),
+  'encoder.channels': _layers('Channels of the strided convolutions.'),
+  'encoder.hidden': _count('Units of the dense layer.'),
+  'encoder.learning_rate_scale': _scale(),
+  'encoder.weight_decay': _weight_decay(),
+  'decoder.channels': _layers('Maps of the dense layer, then strided ones.'),
+  'decoder.learning_rate_scale': _scale(),
+  'decoder.weight_decay': _weight_decay(),
+  'discriminator.channels': _layers('Channels; the first layer has stride 1.'),
+  'discriminator.hidden': _count('Units of the dense layer.'),
+  'discriminator.layer': _whole('Layer that yields Dis_l, counted from 0.'),
+  'discriminator.learning_rate_scale': _scale(),
+  'discriminator.weight_decay': _weight_decay(),
+  # The optimizers: one of this kind for each network.
+  'optimizer.name': _text(
+    'Optimizer of each network.', choices=('rmsprop', 'adam')
+  ),
+  'optimizer.learning_rate': _positive('Learning rate of the first epoch.'),
+  'optimizer.final_learning_rate': _number(
+    'Learning rate after the last step.'
+  ),
+  'optimizer.power': _positive('Power of the polynomial decay in between.'),
+  'optimizer.epoch': _count('Steps between changes of the learning rate.'),
+  'optimizer.decay': _moment("Decay of RMSProp's mean square; Adam's b2."),
+  'optimizer.momentum': _moment("Adam's b1; RMSProp has none.", 0.0),
+  # The data.
+  'data.source': _text(
+    'Source of the images.', form='faces, celeba, lfw, folder or tfds:NAME'
+  ),
+  'data.path': _text('Folder or archive of the images.', '', runtime=True),
+  'data.size': _layers(
+    'Height and width of the images in pixels.',
+    most=2,
+    form='a height and a width, as in 64,64, or one number for a square',
+  ),
+  'data.channels': _count('Channels: 3 for RGB, 1 for grey.', 3, most=3),
+  'data.flips': _flag('Mirror every other image.'),
+  'data.jitter': _flag('Move and recolour images slightly.'),
+  'data.train_on_validation': _flag('celeba: train on both splits.'),
+  'data.faces': _count('faces: training images to draw.', 20_000, most=10**7),
+  'data.seed': _seed('faces: seed of the images.', 0),
+  'data.cache': _text(
+    "Folder of decoded images; '' is ~/.cache/vaegan_jax.", '', runtime=True
+  ),
+  'data.skip_broken': _flag(
+    'Train even if more than 1 image in 1000 is unusable.', False, runtime=True
+  ),
+  'data.resident': _whole(
+    'Bytes up to which the data stays on the devices.', 4 << 30, runtime=True
+  ),
+  # The computation, and what is written.
+  'compile': _text(
+    'Transformation that parallelises a step: jit over a mesh, or pmap.',
+    'jit',
+    choices=('jit', 'pmap'),
+    runtime=True,
+  ),
+  'dtype': _text(
+    'Type of the activations in training; all else is float32.',
+    'float32',
+    choices=('float32', 'bfloat16'),
+  ),
+  'recompute': _flag(
+    'Recompute the activations of Enc and Dec to save memory.',
+    False,
+    runtime=True,
+  ),
+  'steps_per_dispatch': _count('Steps per call of the compiled program.', 1),
+  'log_every': _count('Steps between rows of metrics.jsonl.', 50),
+  'picture_every': _count('Steps between pictures.', 1250),
+  'save_every': _count('Steps between checkpoints.', 1250, runtime=True),
+  'keep': _count('Newest checkpoints to keep.', 3, runtime=True),
+  'keep_every': _whole(
+    'Steps between checkpoints kept forever; 0: none.', 12_500, runtime=True
+  ),
+}
 
 
 def flatten(
@@ -96,190 +218,79 @@ def flatten(
   return flat
 
 
+def make(values: Mapping[str, Any]) -> Config:
+  """Makes a config of an experiment's values and the defaults.
+
+  Args:
+    values: by dotted name; every setting without a default is needed.
+
+  Raises:
+    ValueError: if a name is unknown or missing, or a value is not allowed.
+  """
+  decided = {n: s.default for n, s in SETTINGS.items() if s.default is not None}
+  flat = {**decided, **values}
+  check(flat)
+  nested: dict[str, Any] = {}
+  for name in SETTINGS:
+    section, dot, last = name.rpartition('.')
+    inner = nested.setdefault(section, {}) if dot else nested
+    inner[last] = flat[name]
+  return ml_collections.ConfigDict(nested).lock()
+
+
+def change(config: Config, delta: Mapping[str, Any]) -> Config:
+  """Returns a config that differs from another in the dotted names given.
+
+  Raises:
+    ValueError: for an unknown name, with the nearest known one, or a value of
+      another type than the one it replaces.
+  """
+  names = flatten(config)
+  changed = config.copy_and_resolve_references()
+  for name, value in delta.items():
+    if name not in names:
+      raise ValueError(f'config.{name} does not exist{hint(name, names)}')
+    try:
+      changed.update_from_flattened_dict({name: value})
+    except TypeError as error:
+      raise ValueError(
+        f'config.{name} = {value!r}: expected something like {names[name]!r}'
+      ) from error
+  return changed.lock()
+
+
 def check(flat: Mapping[str, Any]) -> None:
-  """Refuses settings out of their limits, or that contradict each other.
+  """Checks each setting on its own; `checks.check` checks whole configs.
 
   Args:
-    flat: all settings of a config by dotted name.
+    flat: all settings by dotted name.
 
   Raises:
-    ValueError: naming the setting, its value and what is allowed.
+    ValueError: for an unknown or missing name, or a value that is not allowed.
   """
-  _check_names(flat)
-  for name in WHOLE:
-    _check_type(flat, name, int, 'a whole number')
-  for name in RANGES:
-    _check_type(flat, name, (int, float), 'a number')
-  for name, (least, largest) in (WHOLE | RANGES).items():
-    _check_range(flat, name, least=least, largest=largest)
-  for name in POSITIVE:
-    if flat[name] == 0:
-      raise ValueError(f'config.{name} = {flat[name]}: expected more than 0')
-  for name, choices in CHOICES.items():
-    if flat[name] not in choices:
+  for name, value in flat.items():
+    if name not in SETTINGS:
+      raise ValueError(f'config.{name} does not exist{hint(name, SETTINGS)}')
+    if not SETTINGS[name].allows(value):
+      near = hint(str(value), SETTINGS[name].choices)
       raise ValueError(
-        f'config.{name} = {flat[name]!r}: expected one of '
-        f'{", ".join(choices)}{hint(str(flat[name]), choices)}'
+        f'config.{name} = {value!r}: expected {SETTINGS[name].allowed()}{near}'
       )
-  for name in FLAGS:
-    _check_type(flat, name, bool, 'True or False')
-  for name in TEXTS:
-    _check_type(flat, name, str, 'a text')
-  for name in CHANNELS:
-    _check_channels(flat, name)
-  _check_networks(flat)
-  _check_momentum(flat)
-  _check_dispatch(flat)
-
-
-def size(given: Any) -> tuple[int, int]:
-  """Gives height and width of `config.data.size`; one number means a square.
-
-  Raises:
-    ValueError: if they are not one or two whole numbers above 0.
-  """
-  numbers = given if isinstance(given, tuple) else (given,)
-  if len(numbers) not in (1, 2) or not all(map(_is_count, numbers)):
-    raise ValueError(
-      f'config.data.size = {given}: expected a height and a width in pixels, '
-      'as in 64,64, or one number for a square'
-    )
-  return numbers[0], numbers[-1]
-
-
-def check_places(flat: Mapping[str, Any], *, workdir: pathlib.Path) -> None:
-  """Refuses places that are not what a run needs, before it writes to any.
-
-  Args:
-    flat: all settings of a config by dotted name.
-    workdir: the run's folder, which need not exist.
-
-  Raises:
-    ValueError: naming the setting, its value and what is expected.
-  """
-  _check_folder('--workdir', str(workdir))
-  if flat['data.cache']:
-    _check_folder('config.data.cache', flat['data.cache'])
-  similarity = flat['similarity']
-  if similarity and not (_path(similarity) / 'config.json').is_file():
-    raise ValueError(
-      f'config.similarity = {similarity}: expected the folder of a run, which '
-      'holds a config.json'
-    )
-
-
-def hint(name: str, known: Iterable[str]) -> str:
-  """Suggests the known name nearest to a wrong one, if one is near."""
-  names = {other.lower(): other for other in known}
-  near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-  return f'; did you mean {names[near[0]]}?' if near else ''
-
-
-def _check_names(flat: Mapping[str, Any]) -> None:
-  """Checks that a config has all settings and no other."""
-  unknown = [name for name in flat if name not in NAMES]
-  if unknown:
-    raise ValueError(
-      f'config.{unknown[0]} does not exist{hint(unknown[0], NAMES)}'
-    )
-  lacking = [name for name in NAMES if name not in flat]
-  if lacking:
-    raise ValueError(
-      f'config.{lacking[0]} is missing: make the config from one of '
-      'experiments/configs by settings.change'
-    )
-
-
-def _check_type(
-  flat: Mapping[str, Any], name: str, types: Any, expected: str
-) -> None:
-  value = flat[name]
-  # A bool is an int for Python.
-  wrong_bool = isinstance(value, bool) and types is not bool
-  if wrong_bool or not isinstance(value, types):
-    raise ValueError(f'config.{name} = {value!r}: expected {expected}')
-
-
-def _check_range(
-  flat: Mapping[str, Any], name: str, *, least: float, largest: float | None
-) -> None:
-  value = flat[name]
-  upper = '' if largest is None else f' and at most {largest}'
-  # Nothing is true of NaN, so each condition is one that it must fulfil.
-  fine = value >= least and (largest is None or value <= largest)
-  if not (fine and math.isfinite(value)):
-    raise ValueError(
-      f'config.{name} = {value}: expected at least {least}{upper}'
-      f'{"" if math.isfinite(value) else ", and finite"}'
-    )
-
-
-def _is_count(value: Any) -> bool:
-  return type(value) is int and value > 0
-
-
-def _check_channels(flat: Mapping[str, Any], name: str) -> None:
-  value = flat[name]
-  is_row = isinstance(value, tuple | list) and len(value)
-  if not is_row or not all(map(_is_count, value)):
-    raise ValueError(
-      f'config.{name} = {value!r}: expected whole numbers above 0, one a '
-      'layer, as in 64,128,256'
-    )
-
-
-def _check_networks(flat: Mapping[str, Any]) -> None:
-  """Checks that images and layers fit each other."""
-  last = len(flat['discriminator.channels']) - 1
-  layer = flat['discriminator.layer']
-  if layer > last:
-    raise ValueError(
-      f'config.discriminator.layer = {layer}: there is no such layer; expected '
-      f'from 0, its first convolution, to {last}, the last of '
-      f'config.discriminator.channels = {flat["discriminator.channels"]}'
-    )
-  depths = (
-    len(flat['encoder.channels']),
-    len(flat['decoder.channels']) - 1,
-    last,
-  )
-  multiple = max(_LEAST_SIDE, 2 ** max(depths))
-  height_width = size(flat['data.size'])
-  if any(side % multiple for side in height_width):
-    nearest = (max(1, round(n / multiple)) * multiple for n in height_width)
-    raise ValueError(
-      f'config.data.size = {flat["data.size"]}: expected multiples of '
-      f'{multiple}, as the networks halve images {max(depths)} times; the '
-      f'nearest is {",".join(map(str, nearest))}'
-    )
-
-
-def _check_folder(name: str, value: str) -> None:
-  path = _path(value)
-  for above in (path, *path.parents):
-    if above.exists() and not above.is_dir():
-      raise ValueError(f'{name} = {value}: {above} is a file; name a folder')
-
-
-def _path(text: str) -> pathlib.Path:
-  return pathlib.Path(text).expanduser().absolute()
-
-
-def _check_momentum(flat: Mapping[str, Any]) -> None:
-  momentum = flat['optimizer.momentum']
-  if flat['optimizer.name'] == 'rmsprop' and momentum:
-    raise ValueError(
-      f'config.optimizer.momentum = {momentum}: rmsprop has none; set 0, or '
-      'config.optimizer.name to adam'
-    )
-
-
-def _check_dispatch(flat: Mapping[str, Any]) -> None:
-  many = flat['steps_per_dispatch']
-  for name in ('save_every', 'picture_every'):
-    if flat[name] % many:
+  for name in SETTINGS:
+    if name not in flat:
       raise ValueError(
-        f'config.{name} = {flat[name]}: expected a multiple of '
-        f'config.steps_per_dispatch = {many}, as nothing can be saved or drawn '
-        'before all steps of a dispatch are done'
+        f'config.{name} is missing: derive the config from one of '
+        'experiments/configs with schema.change'
       )
+
+
+def hint(name: str, known: Iterable[str], *, form: str = '{}') -> str:
+  """Suggests the nearest known name, even if its section is missing."""
+  known = list(known)
+  whole = {x.lower(): x for x in known}
+  last = {x.rpartition('.')[2].lower(): x for x in known}
+  for names, cutoff in ((last, 0.7), (whole, 0.5)):
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=cutoff)
+    if near:
+      return f'; did you mean {form.format(names[near[0]])}?'
+  return ''

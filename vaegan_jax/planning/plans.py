@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax.experimental import topologies
 
-from vaegan_jax.config import build
+from vaegan_jax.config import build, schema
 from vaegan_jax.data import batches
 from vaegan_jax.planning import hlo, roofline
 from vaegan_jax.training import setup
@@ -245,7 +245,7 @@ def _plannable(config: build.Config) -> build.Config:
   filled: dict[str, Any] = {'steps_per_dispatch': 1}
   if config.data.source != 'faces' and not config.data.path:
     filled['data.path'] = 'unread'
-  return build.change(config, filled)
+  return schema.change(config, filled)
 
 
 def _bytes(tree: Any) -> int:

@@ -17,16 +17,8 @@ _NAME = 'config.json'
 # Settings of where and how a run is computed, not of what is computed: they
 # may differ from one start to the next. (Checkpoints detect other data by its
 # digest.)
-RUNTIME_SETTINGS = (
-  'compile',
-  'data.cache',
-  'data.path',
-  'data.resident',
-  'data.skip_broken',
-  'keep',
-  'keep_every',
-  'recompute',
-  'save_every',
+RUNTIME_SETTINGS = tuple(
+  name for name, setting in schema.SETTINGS.items() if setting.runtime
 )
 # Settings that may differ from one host of a run to the next.
 _HOST_SETTINGS = ('data.cache', 'data.path')

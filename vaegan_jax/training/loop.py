@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from vaegan_jax import inference
-from vaegan_jax.config import build, schema
+from vaegan_jax.config import build, checks
 from vaegan_jax.core import train_state
 from vaegan_jax.data import batches, cache, sources
 from vaegan_jax.distributed import parallel, preemption, processes
@@ -89,8 +89,8 @@ def _check(
   config: build.Config, workdir: pathlib.Path
 ) -> tuple[build.Config, sources.Source]:
   """Refuses impossible settings; returns complete ones and the source."""
-  build.check(config)
-  schema.check_places(schema.flatten(config), workdir=workdir)
+  checks.check(config)
+  checks.check_folders(config, workdir=workdir)
   source = build.source(config)
   return build.resolve(config, source), source
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from vaegan_jax.config import build
+from vaegan_jax.config import build, checks
 from vaegan_jax.core import architecture, augmentation, train_state, train_step
 from vaegan_jax.data import batches
 from vaegan_jax.distributed import parallel
@@ -65,7 +65,7 @@ def prepare(
   Raises:
     ValueError: the settings are impossible.
   """
-  build.check(config)
+  checks.check(config)
   networks = build.networks(config)
   pretrained = _load_pretrained(config, networks)
   optimizers = build.make_optimizers(config)
