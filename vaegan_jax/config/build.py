@@ -91,7 +91,12 @@ def networks(config: Config) -> architecture.Networks:
 
 def objective(config: Config) -> objectives.Objective:
   """Returns the objective that a config describes."""
-  unweighted = objectives.Objective(
+  weight = config.real_share * _scale(config)
+  return dataclasses.replace(_unweighted(config), real_weight=weight)
+
+
+def _unweighted(config: Config) -> objectives.Objective:
+  return objectives.Objective(
     model(config),
     gamma=config.gamma,
     reconstructions=config.reconstructions_judged,
@@ -99,8 +104,6 @@ def objective(config: Config) -> objectives.Objective:
     non_saturating=config.non_saturating,
     joint_normalisation=config.joint_normalisation,
   )
-  weight = config.real_share * _scale(config)
-  return dataclasses.replace(unweighted, real_weight=weight)
 
 
 def _scale(config: Config) -> float:
@@ -109,10 +112,8 @@ def _scale(config: Config) -> float:
   The generated streams share in equal parts what real_share leaves; in our
   L_GAN each of them has weight 1.
   """
-  streams = model(config).judged()[1:]
-  if not config.reconstructions_judged:
-    streams = tuple(stream for stream in streams if stream != 'x_tilde')
-  return len(streams) / (1 - config.real_share)
+  generated = _unweighted(config).judged()[1:]
+  return len(generated) / (1 - config.real_share)
 
 
 def equilibrium(config: Config) -> Equilibrium | None:
