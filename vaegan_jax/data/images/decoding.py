@@ -64,8 +64,7 @@ def _check(image: Image.Image, name: str) -> None:
   width, height = image.size
   if width * height > MAX_PIXELS:
     raise defects.BrokenImage(
-      name,
-      f'{width} x {height} pixels are more than {MAX_PIXELS}: resize it',
+      name, f'{width} x {height} pixels are more than {MAX_PIXELS}: resize it'
     )
   if image.mode == 'F':
     raise defects.BrokenImage(

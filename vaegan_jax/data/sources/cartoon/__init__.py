@@ -1,1 +1,1 @@
-"""Procedural cartoon faces: what a person has, and how it is painted."""
+"""Procedural cartoon faces: their attributes, and how they are painted."""

@@ -1,4 +1,4 @@
-"""Coordinates, coverage and layers of paint."""
+"""Coordinates, coverage and coats of paint."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ Plane = Float[Array, 'height width']
 Picture = Float[Array, '3 height width']
 Colour = Float[Array | np.ndarray, '3']
 Number = Float[Array, ''] | float
+
+# Paint, and its coverage from 0 (none) to 1 (opaque); the last coat is on top.
+Coats = list[tuple[Colour | Picture, Plane]]
 
 
 class Frame(NamedTuple):
@@ -29,7 +32,7 @@ class Frame(NamedTuple):
 
 
 def grid(size: tuple[int, int]) -> Frame:
-  """Lays pixel centres out so that the shorter side spans -1 to 1."""
+  """Returns the pixel centres; the shorter side spans -1 to 1."""
   height, width = size
   unit = min(size) / 2
   y = (jnp.arange(height) + 0.5 - height / 2) / unit
@@ -39,13 +42,9 @@ def grid(size: tuple[int, int]) -> Frame:
 
 
 def place(
-  frame: Frame,
-  *,
-  shift: tuple[Number, Number],
-  scale: Number,
-  tilt: Number,
+  frame: Frame, *, shift: tuple[Number, Number], scale: Number, tilt: Number
 ) -> Frame:
-  """Moves what is drawn in the new frame: scaled, turned by tilt, shifted."""
+  """Returns a frame whose content is scaled, turned by tilt and shifted."""
   x, y = (frame.x - shift[0]) / scale, (frame.y - shift[1]) / scale
   cosine, sine = jnp.cos(tilt), jnp.sin(tilt)
   return Frame(
@@ -54,12 +53,12 @@ def place(
 
 
 def cover(distance: Plane, pixel: Number) -> Plane:
-  """Gives the share of each pixel that a shape covers, for a straight edge."""
+  """Returns the share of each pixel that a shape with straight edges covers."""
   return jnp.clip(0.5 - distance / pixel, 0, 1)
 
 
 def soft(distance: Plane, width: Number) -> Plane:
-  """Fades a shape smoothly out over `width` on either side of its outline."""
+  """Fades a shape smoothly over `width` on either side of its outline."""
   ramp = jnp.clip(0.5 - 0.5 * distance / width, 0, 1)
   return ramp * ramp * (3 - 2 * ramp)
 
@@ -69,18 +68,20 @@ def fill(colour: Colour, like: Plane) -> Picture:
   return jnp.asarray(colour)[:, None, None] * like
 
 
-def over(picture: Picture, paint: Colour | Picture, coverage: Plane) -> Picture:
-  """Lays a coat of paint, 0 (none) to 1 (opaque), over the picture."""
-  paint = jnp.asarray(paint)
-  if paint.ndim == 1:
-    paint = paint[:, None, None]
-  return picture + (paint - picture) * coverage
+def paint(picture: Picture, coats: Coats) -> Picture:
+  """Lays coats of paint over a picture."""
+  for colour, coverage in coats:
+    colour = jnp.asarray(colour)
+    if colour.ndim == 1:
+      colour = colour[:, None, None]
+    picture = picture + (colour - picture) * coverage
+  return picture
 
 
 def fade(period: Number, pixel: Number) -> Number:
-  """Weighs a texture: 0 at three pixels a period or fewer, 1 from six on.
+  """Weighs a texture: 0 up to three pixels per period, 1 from six pixels on.
 
-  What the resolution cannot carry is left out rather than aliased.
+  Textures that are too fine for the resolution vanish instead of aliasing.
   """
   return jnp.clip((period / pixel - 3) / 3, 0, 1)
 
@@ -88,7 +89,7 @@ def fade(period: Number, pixel: Number) -> Number:
 def waves(
   across: Plane, periods: tuple[float, ...], pixel: Number, *, bend: Plane
 ) -> Plane:
-  """Sums sinusoids in `across`, each half as strong as the one before.
+  """Sums sinusoids in `across`, each weaker than the one before.
 
   `bend` (in periods) breaks their regularity; the sum stays within +-2.
   """

@@ -1,8 +1,9 @@
-"""Plans faces and paints them: pure functions, then fixed blocks of them.
+"""Plans and paints faces in blocks of one length.
 
-Planning (chance, attributes, visibility) and painting compile apart: together
-they take twice as long. Blocks have one length each, so each compiles once, and
-a face comes out the same whatever its neighbours.
+Planning (random features, attributes, visibility) and painting are compiled
+separately, since together they take twice as long to compile. All blocks have
+one length, so each function is compiled once, and a face does not depend on its
+neighbours.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from jaxtyping import Array, Bool, Integer, Key, UInt8
 
 from vaegan_jax.data.sources.cartoon import dress, scene, sitter, traits
 
-PLANNED, PAINTED = 1024, 16  # faces a block
+PLANNED, PAINTED = 1024, 16  # faces per block
 
 
 class Plan(NamedTuple):
-  """All about a face but its picture; leaves may have a leading axis.
+  """A face before it is painted; leaves may have a leading axis.
 
   Attributes:
-    look: what chance decided.
-    attributes: which of traits.ATTRIBUTES hold.
+    look: random features.
+    attributes: which of traits.ATTRIBUTES are present.
     visible: which of them the picture shows.
   """
 
@@ -48,7 +49,7 @@ def plan(
 def paint(
   planned: Plan, *, size: tuple[int, int]
 ) -> UInt8[Array, 'height width 3']:
-  """Paints a planned face; what does not show is painted as if absent."""
+  """Paints a planned face; hidden attributes are painted as if absent."""
   shown = (planned.attributes & planned.visible).astype(jnp.float32)
   has = dict(zip(traits.ATTRIBUTES, shown, strict=True))
   picture = scene.portrait(planned.look, has, size=size)
@@ -64,9 +65,8 @@ def _plan_block(
 ) -> Plan:
   base = jax.random.key(seed, impl='threefry2x32')
   keys = jax.vmap(lambda index: jax.random.fold_in(base, index))(indices)
-  return jax.vmap(functools.partial(plan, correlated=correlated), (0, None))(
-    keys, which
-  )
+  plan_one = functools.partial(plan, correlated=correlated)
+  return jax.vmap(plan_one, (0, None))(keys, which)
 
 
 @functools.partial(jax.jit, static_argnames='size')
@@ -77,19 +77,20 @@ def _paint_block(
 
 
 def _blocks(values: Any, *, length: int) -> Iterator[tuple[int, Any]]:
-  """Cuts rows of arrays into blocks, the last one filled with repetitions.
+  """Splits rows of arrays into blocks; repetitions pad the last one.
 
-  Yields the number of rows that count and the block. No rows make one block
-  too, of which none count, so that shapes and types are known.
+  Yields:
+    the number of rows without padding, and the block. If there are no rows, one
+    block of padding defines the shapes and types.
   """
   rows = len(jax.tree.leaves(values)[0])
   for start in range(0, max(rows, 1), length):
     places = np.arange(start, start + length)
-    block = jax.tree.map(lambda leaf, p=places: _rows(leaf, p), values)
+    block = jax.tree.map(lambda leaf, p=places: _take(leaf, p), values)
     yield min(length, rows - start), block
 
 
-def _rows(leaf: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _take(leaf: np.ndarray, places: np.ndarray) -> np.ndarray:
   if not len(leaf):
     return np.zeros((len(places), *leaf.shape[1:]), leaf.dtype)
   return leaf[np.minimum(places, len(leaf) - 1)]
@@ -102,7 +103,7 @@ def plan_many(
   correlated: bool,
   flip: str | None,
 ) -> Plan:
-  """Plans the faces of some indices, with an attribute flipped if one is named.
+  """Plans the faces of some indices, with the named attribute flipped.
 
   Raises:
     ValueError: there is no such attribute.
@@ -120,7 +121,7 @@ def plan_many(
 def paint_many(
   planned: Plan, *, size: tuple[int, int]
 ) -> UInt8[np.ndarray, 'faces height width 3']:
-  """Paints faces that `plan_many` planned."""
+  """Paints the faces of a plan."""
   painted = [
     np.asarray(_paint_block(block, size=size))[:count]
     for count, block in _blocks(planned, length=PAINTED)

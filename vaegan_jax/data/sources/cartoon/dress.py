@@ -1,4 +1,4 @@
-"""Paints what is worn: clothes, tie, jewels, glasses, hats."""
+"""Paints clothes, tie, jewels, glasses and hats."""
 
 from __future__ import annotations
 
@@ -7,32 +7,27 @@ from jaxtyping import Array, Bool, Float
 
 from vaegan_jax.data.sources.cartoon import canvas, palette, shapes, sitter
 
-Plane = Float[Array, 'height width']
 WHITE = palette.rgb('f7f5f0')[0]
 DARK = palette.rgb('14161c')[0]
 
 
-def clothes(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
-  """Paints shoulders in cloth, open at the neck."""
+def clothes(model: sitter.Sitter) -> canvas.Coats:
+  """Paints shoulders in cloth, open at the neck, and the tie."""
   x, y, pixel = model.body
   male = model.has['Male']
   shoulders = shapes.superellipse(
     x, y - 1.35, radii=(0.84 + 0.14 * male, 0.66), power=2.5
   )
-  neckline = shapes.ellipse(
-    x,
-    y - 0.62,
-    radii=(0.24 + 0.05 * male, sitter.between(0.14, 0.26, model.look.collar)),
-  )
+  depth = sitter.between(0.14, 0.26, model.look.collar)
+  neckline = shapes.ellipse(x, y - 0.62, radii=(0.24 + 0.05 * male, depth))
   shape = jnp.maximum(shoulders, -neckline)
-  coat = _woven(model)
-  coat = canvas.over(coat, DARK, 0.3 * canvas.soft(jnp.abs(neckline), 0.03))
-  picture = canvas.over(picture, coat, canvas.cover(shape, pixel))
-  return _necktie(picture, model)
+  seam = 0.3 * canvas.soft(jnp.abs(neckline), 0.03)
+  coat = canvas.paint(_woven(model), [(DARK, seam)])
+  return [(coat, canvas.cover(shape, pixel)), *_necktie(model)]
 
 
 def _woven(model: sitter.Sitter) -> canvas.Picture:
-  """Colours cloth: stripes, checks, rings or plain, by chance."""
+  """Colours cloth with random stripes, checks or rings, or plain."""
   x, y, pixel = model.body
   look = model.look
   period = sitter.between(0.14, 0.26, look.collar)
@@ -41,25 +36,21 @@ def _woven(model: sitter.Sitter) -> canvas.Picture:
   patterns = jnp.stack(
     [jnp.sin(v), jnp.sin(u), jnp.sin(u) * jnp.sin(v), 0 * u, jnp.sin(u + v)]
   )
-  kind = jnp.clip(jnp.floor(look.cloth_pattern * 5), 0, 4).astype(jnp.int32)
-  pattern = jnp.clip(2 * patterns[kind], -1, 1) * weight
+  pattern = palette.pick(patterns, look.cloth_pattern)
+  pattern = jnp.clip(2 * pattern, -1, 1) * weight
   colour = palette.pick(palette.CLOTH, look.cloth)
   light = 1 + 0.1 * model.light * x + 0.14 * pattern
   return jnp.clip(canvas.fill(colour, light), 0, 1)
 
 
-def _necktie(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
+def _necktie(model: sitter.Sitter) -> canvas.Coats:
   x, y, pixel = model.body
-  there = model.has['Wearing_Necktie']
+  worn = model.has['Wearing_Necktie']
   x = jnp.abs(x)
   shirt = jnp.maximum(x - 0.33 + 0.35 * (y - 0.66), 0.66 - y + 0.35 * x)
   shirt = jnp.maximum(shirt, 0.75 * (0.6 - y) + 0.1)
-  picture = canvas.over(picture, WHITE, there * canvas.cover(shirt, pixel))
   collar = shapes.segment(
     x, y, start=(0.06, 0.82), end=(0.3, 0.66), thickness=0.02
-  )
-  picture = canvas.over(
-    picture, WHITE * 0.8, there * canvas.cover(collar, pixel)
   )
   knot = shapes.box(x, y - 0.79, half=(0.085, 0.06), corner=0.03)
   blade = jnp.maximum(x - 0.02 - 0.32 * (y - 0.68), 0.8 - y)
@@ -68,33 +59,34 @@ def _necktie(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
   stripe = jnp.sin(6.2832 * (model.body.x + y) / period)
   light = 1 + 0.2 * stripe * canvas.fade(period, pixel)
   colour = palette.pick(palette.TIE, model.look.tie)
-  picture = canvas.over(
-    picture, DARK, 0.25 * there * canvas.soft(tie - 0.01, 0.02)
-  )
-  return canvas.over(
-    picture, canvas.fill(colour, light), there * canvas.cover(tie, pixel)
-  )
+  return [
+    (WHITE, worn * canvas.cover(shirt, pixel)),
+    (WHITE * 0.8, worn * canvas.cover(collar, pixel)),
+    (DARK, 0.25 * worn * canvas.soft(tie - 0.01, 0.02)),
+    (canvas.fill(colour, light), worn * canvas.cover(tie, pixel)),
+  ]
 
 
-def necklace(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
+def necklace(model: sitter.Sitter) -> canvas.Coats:
   """Paints a string of beads around the neck."""
   x, y, pixel = model.body
+  worn = model.has['Wearing_Necklace']
   period = 0.075
   bead = 0.012 * jnp.cos(6.2832 * x / period) * canvas.fade(period, pixel)
   string = shapes.arc(
     x, y - 0.76, half_width=0.23, rise=-0.2, thickness=0.03 + bead
   )
   colour = palette.pick(palette.GEM, model.look.gem)
-  there = model.has['Wearing_Necklace']
-  picture = canvas.over(
-    picture, DARK, 0.4 * there * canvas.soft(string - 0.01, 0.025)
-  )
-  return canvas.over(picture, colour, there * canvas.cover(string, pixel))
+  return [
+    (DARK, 0.4 * worn * canvas.soft(string - 0.01, 0.025)),
+    (colour, worn * canvas.cover(string, pixel)),
+  ]
 
 
-def earrings(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
+def earrings(model: sitter.Sitter) -> canvas.Coats:
   """Paints a drop under each ear."""
   x, y, pixel = model.head
+  worn = model.has['Wearing_Earrings']
   wide = 0.5 + 0.07 * model.has['Chubby'] - 0.03 * model.has['Oval_Face']
   x = jnp.abs(x + 0.4 * model.turn) - wide
   drop = jnp.minimum(
@@ -102,52 +94,48 @@ def earrings(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
     shapes.ellipse(x, y - 0.14, radii=(0.025, 0.03)),
   )
   colour = palette.pick(palette.GEM, model.look.gem)
-  there = model.has['Wearing_Earrings']
-  picture = canvas.over(
-    picture, DARK, 0.45 * there * canvas.soft(drop - 0.012, 0.02)
-  )
-  picture = canvas.over(picture, colour, there * canvas.cover(drop, pixel))
   glint = shapes.blob(x + 0.015, y - 0.22, radii=(0.02, 0.03))
-  return canvas.over(picture, WHITE, 0.8 * there * glint)
+  return [
+    (DARK, 0.45 * worn * canvas.soft(drop - 0.012, 0.02)),
+    (colour, worn * canvas.cover(drop, pixel)),
+    (WHITE, 0.8 * worn * glint),
+  ]
 
 
-def glasses(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
+def glasses(model: sitter.Sitter) -> canvas.Coats:
   """Paints glasses, clear or dark, round or square."""
-  head = model.head
-  pixel = head.pixel
-  there = model.has['Eyeglasses']
+  head, pixel = model.head, model.head.pixel
+  worn = model.has['Eyeglasses']
   dark = jnp.where(shaded(model.look), 1.0, 0.0)
   x, y = jnp.abs(head.x - model.turn), head.y + 0.045
-  lens = shapes.superellipse(
-    x - 0.21,
-    y,
-    radii=(0.165, 0.135),
-    power=sitter.between(2.0, 4.5, model.look.lenses),
-  )
+  power = sitter.between(2.0, 4.5, model.look.lenses)
+  lens = shapes.superellipse(x - 0.21, y, radii=(0.165, 0.135), power=power)
   bridge = shapes.arc(x, y + 0.03, half_width=0.06, rise=0.02, thickness=0.014)
   temple = shapes.segment(
     x, y, start=(0.37, -0.03), end=(0.47, -0.05), thickness=0.014
   )
   wire = jnp.minimum(jnp.minimum(jnp.abs(lens) - 0.019, bridge), temple)
-  glass = there * canvas.cover(lens, pixel)
-  picture = canvas.over(picture, DARK, glass * 0.97 * dark)
-  picture = canvas.over(picture, WHITE, glass * 0.1)
+  glass = worn * canvas.cover(lens, pixel)
   streak = head.x + 0.9 * y
   glint = canvas.soft(jnp.abs(jnp.mod(streak + 0.1, 0.42) - 0.2) - 0.02, 0.025)
-  picture = canvas.over(picture, WHITE, glass * glint * 0.3)
   colour = palette.pick(palette.FRAME, model.look.spectacles)
-  return canvas.over(picture, colour, there * canvas.cover(wire, pixel))
+  return [
+    (DARK, glass * 0.97 * dark),
+    (WHITE, glass * 0.1),
+    (WHITE, glass * glint * 0.3),
+    (colour, worn * canvas.cover(wire, pixel)),
+  ]
 
 
 def shaded(look: sitter.Look) -> Bool[Array, '']:
-  """Says whether glasses, if worn, are dark: one pair in four."""
+  """Returns whether glasses, if worn, are dark: one pair in four."""
   return look.lenses * 7 % 1 < 0.25
 
 
-def hat(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
+def hat(model: sitter.Sitter) -> canvas.Coats:
   """Paints a woollen hat, a brimmed one or a cap."""
   x, y, pixel = model.head
-  there = model.has['Wearing_Hat']
+  worn = model.has['Wearing_Hat']
   kind = jnp.floor(model.look.hat * 3)
   colour = palette.pick(palette.HAT, model.look.hat_colour)
   top, edge = _hat_shapes(model, kind=kind)
@@ -156,20 +144,22 @@ def hat(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
   light = 1 + 0.15 * model.light * x + ribs
   coat = jnp.clip(canvas.fill(colour, light - 0.25 * (y + 0.6)), 0, 1)
   ribbon = canvas.cover(jnp.maximum(top, -y - 0.54), pixel)
-  coat = canvas.over(coat, WHITE, jnp.where(kind == 1, 0.85, 0.0) * ribbon)
+  coat = canvas.paint(coat, [(WHITE, jnp.where(kind == 1, 0.85, 0.0) * ribbon)])
   face = canvas.cover(model.face, pixel)
   shadow = canvas.soft(jnp.maximum(top, model.face) - 0.02, 0.07) * face
-  picture = canvas.over(picture, model.skin * 0.55, 0.45 * there * shadow)
-  picture = canvas.over(picture, coat, there * canvas.cover(top, pixel))
   rim = 0.7 * canvas.soft(jnp.abs(edge), 0.02)
-  coat = canvas.over(canvas.fill(colour * 0.82, light), colour * 0.55, rim)
-  return canvas.over(picture, coat, there * canvas.cover(edge, pixel))
+  band = canvas.paint(canvas.fill(colour * 0.82, light), [(colour * 0.55, rim)])
+  return [
+    (model.skin * 0.55, 0.45 * worn * shadow),
+    (coat, worn * canvas.cover(top, pixel)),
+    (band, worn * canvas.cover(edge, pixel)),
+  ]
 
 
 def _hat_shapes(
   model: sitter.Sitter, *, kind: Float[Array, '']
-) -> tuple[Plane, Plane]:
-  """Measures to the top of the hat, and to its band, brim or visor."""
+) -> tuple[canvas.Plane, canvas.Plane]:
+  """Returns the distances to the hat's top and to its band, brim or visor."""
   x, y, _ = model.head
   wide = 0.06 * model.has['Chubby']
   dome = shapes.superellipse(x, y + 0.33, radii=(0.535 + wide, 0.5), power=2.4)

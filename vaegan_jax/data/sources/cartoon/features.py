@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from vaegan_jax.data.sources.cartoon import (
   canvas,
@@ -13,7 +12,6 @@ from vaegan_jax.data.sources.cartoon import (
   skin,
 )
 
-Plane = Float[Array, 'height width']
 INK = palette.rgb('2a1a1c')[0]
 BROW = palette.rgb('2c1d18', '5a3a24')
 WHITE = palette.rgb('fffdf8')[0]
@@ -22,26 +20,18 @@ MOUTH = palette.rgb('5a1420')[0]
 BAG = palette.rgb('5d3a5e')[0]
 
 
-def _eye(model: sitter.Sitter) -> tuple[Plane, Plane]:
+def _eye(model: sitter.Sitter) -> tuple[canvas.Plane, canvas.Plane]:
   """Centres both eyes on the origin, the outer corner to the right."""
   return jnp.abs(model.head.x - model.turn) - 0.2, model.head.y + 0.06
 
 
-def eyes(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
-  """Paints both eyes with what lies over and under them."""
+def eyes(model: sitter.Sitter) -> canvas.Coats:
+  """Paints both eyes with lids, lashes, makeup and bags."""
   x, y = _eye(model)
-  pixel = model.head.pixel
+  pixel, male = model.head.pixel, model.has['Male']
   opening = 0.078 - 0.048 * model.has['Narrow_Eyes']
-  picture = _bags(picture, model, x=x, y=y)
-  picture = _makeup(picture, model, x=x, y=y)
   lids = shapes.leaf(x, y, half_width=0.118, top=opening, bottom=0.8 * opening)
   seen = canvas.cover(lids, pixel)
-  picture = canvas.over(picture, WHITE, seen)
-  picture = canvas.over(
-    picture, skin.SHADE * 0.9, 0.5 * seen * canvas.soft(y + opening, 0.05)
-  )
-  picture = _iris(picture, model, x=x, y=y, seen=seen)
-  male = model.has['Male']
   lid = shapes.arc(
     x,
     y + opening,
@@ -52,62 +42,63 @@ def eyes(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
   lash = shapes.segment(
     x, y, start=(0.11, -0.01), end=(0.17, -0.055), thickness=0.012
   )
-  picture = canvas.over(picture, INK, canvas.cover(lid, pixel))
-  return canvas.over(picture, INK, (1 - male) * canvas.cover(lash, pixel))
+  return [
+    *_bags(model),
+    *_makeup(model),
+    (WHITE, seen),
+    (skin.SHADE * 0.9, 0.5 * seen * canvas.soft(y + opening, 0.05)),
+    *_iris(model, seen=seen),
+    (INK, canvas.cover(lid, pixel)),
+    (INK, (1 - male) * canvas.cover(lash, pixel)),
+  ]
 
 
-def _iris(
-  picture: canvas.Picture,
-  model: sitter.Sitter,
-  *,
-  x: Plane,
-  y: Plane,
-  seen: Plane,
-) -> canvas.Picture:
+def _iris(model: sitter.Sitter, *, seen: canvas.Plane) -> canvas.Coats:
+  x, y = _eye(model)
   pixel = model.head.pixel
   side = jnp.sign(model.head.x - model.turn)
   x = x * side - sitter.between(-0.025, 0.025, model.look.gaze)
   colour = palette.pick(palette.IRIS, model.look.iris)
   disc = jnp.hypot(x, y)
-  picture = canvas.over(
-    picture, colour * 0.55, seen * canvas.cover(disc - 0.064, pixel)
-  )
-  picture = canvas.over(
-    picture, colour, seen * canvas.soft(disc - 0.05 - 0.2 * y, 0.012)
-  )
-  picture = canvas.over(picture, INK, seen * canvas.cover(disc - 0.03, pixel))
   glint = jnp.hypot(x - 0.022 * model.light, y + 0.022) - 0.017
-  return canvas.over(picture, WHITE, seen * canvas.cover(glint, pixel))
+  return [
+    (colour * 0.55, seen * canvas.cover(disc - 0.064, pixel)),
+    (colour, seen * canvas.soft(disc - 0.05 - 0.2 * y, 0.012)),
+    (INK, seen * canvas.cover(disc - 0.03, pixel)),
+    (WHITE, seen * canvas.cover(glint, pixel)),
+  ]
 
 
-def _bags(
-  picture: canvas.Picture, model: sitter.Sitter, *, x: Plane, y: Plane
-) -> canvas.Picture:
+def _bags(model: sitter.Sitter) -> canvas.Coats:
+  x, y = _eye(model)
+  present = model.has['Bags_Under_Eyes']
   bag = shapes.arc(x, y - 0.115, half_width=0.1, rise=-0.045, thickness=0.016)
   fill = shapes.blob(x, y - 0.075, radii=(0.13, 0.07))
-  there = model.has['Bags_Under_Eyes']
   ink = model.skin * 0.5 + 0.5 * BAG * jnp.sqrt(model.skin)
-  picture = canvas.over(picture, ink, 0.75 * there * fill)
-  return canvas.over(picture, ink * 0.8, 0.85 * there * canvas.soft(bag, 0.02))
+  return [
+    (ink, 0.75 * present * fill),
+    (ink * 0.8, 0.85 * present * canvas.soft(bag, 0.02)),
+  ]
 
 
-def _makeup(
-  picture: canvas.Picture, model: sitter.Sitter, *, x: Plane, y: Plane
-) -> canvas.Picture:
-  there = model.has['Heavy_Makeup']
+def _makeup(model: sitter.Sitter) -> canvas.Coats:
+  x, y = _eye(model)
+  present = model.has['Heavy_Makeup']
   colour = palette.pick(palette.SHADOW, model.look.makeup)
   lid = shapes.leaf(
     x - 0.01, y + 0.01 + 0.25 * x, half_width=0.17, top=0.135, bottom=0.03
   )
-  picture = canvas.over(picture, colour, 0.85 * there * canvas.soft(lid, 0.025))
   wing = shapes.segment(
     x, y, start=(0.1, 0.0), end=(0.205, -0.075), thickness=0.016
   )
-  return canvas.over(picture, INK, there * canvas.cover(wing, model.head.pixel))
+  return [
+    (colour, 0.85 * present * canvas.soft(lid, 0.025)),
+    (INK, present * canvas.cover(wing, model.head.pixel)),
+  ]
 
 
-def brows(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
-  """Paints both brows: flat or arched, thin or bushy."""
+def brows(model: sitter.Sitter) -> canvas.Coats:
+  """Paints both brows, flat or arched, thin or bushy."""
   x, y = _eye(model)
   pixel = model.head.pixel
   arched, bushy = model.has['Arched_Eyebrows'], model.has['Bushy_Eyebrows']
@@ -125,65 +116,45 @@ def brows(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
     palette.GRAY * 0.9,
     0.6 * (1 - model.has['Young']),
   )
-  return canvas.over(picture, colour, 0.92 * canvas.cover(shape, pixel))
+  return [(colour, 0.92 * canvas.cover(shape, pixel))]
 
 
-def mouth(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
-  """Paints the lips, and the teeth where they part."""
+def mouth(model: sitter.Sitter) -> canvas.Coats:
+  """Paints the lips, and the teeth between them."""
   x, y, pixel = model.head
-  has = model.has
-  smile, open_ = has['Smiling'], has['Mouth_Slightly_Open']
+  smile = model.has['Smiling']
   width = 0.145 + 0.075 * smile
   x = x - 1.1 * model.turn
-  # Lifts the corners of a smile and lets those of a sober mouth hang.
+  # The corners of a smiling mouth rise, those of a serious mouth hang.
   y = y - 0.3 - 0.03 * smile + (0.135 * smile - 0.025) * (x / width) ** 2
-  gap = 0.062 * open_
-  full = 0.9 + 1.5 * has['Big_Lips']
+  gap = 0.062 * model.has['Mouth_Slightly_Open']
+  full = 0.9 + 1.5 * model.has['Big_Lips']
   bow = 1 - 0.35 * jnp.maximum(1 - (x / 0.045) ** 2, 0)
-  lips = shapes.leaf(
-    x,
-    y,
-    half_width=width,
-    top=0.034 * full * bow + 0.3 * gap,
-    bottom=0.044 * full + gap,
-  )
+  top, bottom = 0.034 * full * bow + 0.3 * gap, 0.044 * full + gap
+  lips = shapes.leaf(x, y, half_width=width, top=top, bottom=bottom)
   under = shapes.leaf(
     x, y - 0.03 * full - gap, half_width=0.7 * width, top=0.02, bottom=0.05
   )
-  ink = model.skin * skin.SHADE
-  picture = canvas.over(picture, ink, 0.5 * canvas.soft(under, 0.02))
-  picture = canvas.over(picture, _lips(model), canvas.cover(lips, pixel))
   shine = shapes.blob(x, y - gap - 0.022 * full, radii=(0.06, 0.014 * full))
-  picture = canvas.over(picture, WHITE, 0.4 * shine)
-  return _parted(picture, x=x, y=y, pixel=pixel, width=width, gap=gap)
+  inner = shapes.leaf(
+    x, y, half_width=0.86 * width, top=0.3 * gap + 0.005, bottom=gap + 0.005
+  )
+  hole = canvas.cover(inner, pixel)
+  teeth = jnp.maximum(inner + 0.008, y - 0.42 * gap)
+  opened = jnp.where(gap > 0, 1.0, 0.0)
+  return [
+    (model.skin * skin.SHADE, 0.5 * canvas.soft(under, 0.02)),
+    (_lips(model), canvas.cover(lips, pixel)),
+    (WHITE, 0.4 * shine),
+    (MOUTH, hole),
+    (TEETH, opened * hole * canvas.cover(teeth, pixel)),
+  ]
 
 
 def _lips(model: sitter.Sitter) -> palette.Colour:
-  """Colours the lips: near the skin, or as the lipstick."""
+  """Returns the colour of the lips: near the skin's, or the lipstick's."""
   natural = palette.mix(
     palette.blend(palette.LIPS, model.look.lips), model.skin * skin.SHADE, 0.6
   )
   lipstick = palette.pick(palette.LIPSTICK, model.look.lips)
   return palette.mix(natural, lipstick, model.has['Wearing_Lipstick'])
-
-
-def _parted(
-  picture: canvas.Picture,
-  *,
-  x: Plane,
-  y: Plane,
-  pixel: Float[Array, ''],
-  width: Float[Array, ''],
-  gap: Float[Array, ''],
-) -> canvas.Picture:
-  inner = 0.86 * width
-  hole = shapes.leaf(
-    x, y, half_width=inner, top=0.3 * gap + 0.005, bottom=gap + 0.005
-  )
-  hole_cover = canvas.cover(hole, pixel)
-  picture = canvas.over(picture, MOUTH, hole_cover)
-  teeth = jnp.maximum(hole + 0.008, y - 0.42 * gap)
-  opened = jnp.where(gap > 0, 1.0, 0.0)
-  return canvas.over(
-    picture, TEETH, opened * hole_cover * canvas.cover(teeth, pixel)
-  )

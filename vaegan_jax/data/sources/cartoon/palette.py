@@ -12,7 +12,7 @@ Unit = Float[Array, '']
 
 
 def rgb(*codes: str) -> Colours:
-  """Reads colours from their codes, such as 'f6d3b3'."""
+  """Converts codes such as 'f6d3b3'."""
   return np.array(
     [[int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)] for code in codes],
     np.float32,
@@ -38,20 +38,26 @@ BACKDROP = rgb(
 BLACK, BLOND, BROWN, GRAY, GINGER = rgb(
   '26222c', 'eac163', '512f1b', 'b9bcc4', 'c9571d'
 )
+HAIR = {
+  'Black_Hair': BLACK,
+  'Blond_Hair': BLOND,
+  'Brown_Hair': BROWN,
+  'Gray_Hair': GRAY,
+}
 
 
-def pick(colours: Colours, share: Unit) -> Colour:
-  """Chooses one of the colours: the first for a share of 0, the last at 1."""
+def pick(colours: Array | np.ndarray, share: Unit) -> Array:
+  """Picks an element: the first for share 0, the last for share 1."""
   index = jnp.floor(share * len(colours)).astype(jnp.int32)
   return jnp.asarray(colours)[jnp.clip(index, 0, len(colours) - 1)]
 
 
 def blend(colours: Colours, share: Unit) -> Colour:
-  """Walks from the first colour (share 0) through all to the last (share 1)."""
+  """Interpolates all colours: the first for share 0, the last for share 1."""
   stops = np.linspace(0, 1, len(colours))
   return jnp.stack([jnp.interp(share, stops, band) for band in colours.T])
 
 
 def mix(first: Colour, second: Colour, share: Unit | float) -> Colour:
-  """Mixes two colours: the first for a share of 0, the second at 1."""
+  """Interpolates from the first colour (share 0) to the second (share 1)."""
   return first + (jnp.asarray(second) - first) * share

@@ -1,4 +1,4 @@
-"""Paints the backdrop and puts the layers of a portrait in order."""
+"""Paints the backdrop and the layers of a portrait in order."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def portrait(
   *,
   size: tuple[int, int],
 ) -> Float[Array, 'height width 3']:
-  """Paints a face, each value from 0 (dark) to 1 (light)."""
-  model = sitter.seat(look, has, size=size)
+  """Paints a face, with values from 0 (dark) to 1 (light)."""
+  model = sitter.pose(look, has, size=size)
   picture = backdrop(look, canvas.grid(size))
   for layer in LAYERS:
-    picture = layer(picture, model)
+    picture = canvas.paint(picture, layer(model))
   return jnp.moveaxis(picture, 0, -1)
 
 
 def backdrop(look: sitter.Look, frame: canvas.Frame) -> canvas.Picture:
-  """Paints two colours into each other: a gradient, waves, dots or rays."""
+  """Blends two colours along a gradient with waves, dots, rays or nothing."""
   x, y, pixel = frame
   first = palette.pick(palette.BACKDROP, look.backdrop)
   second = palette.pick(palette.BACKDROP, look.second_backdrop)
@@ -63,18 +63,11 @@ def backdrop(look: sitter.Look, frame: canvas.Frame) -> canvas.Picture:
   period = sitter.between(0.3, 0.55, look.hair)
   weight = canvas.fade(period, pixel)
   u, v = 6.2832 * along / period, 6.2832 * across / period
-  patterns = jnp.stack(
-    [
-      0 * u,
-      jnp.sin(u + 1.5 * jnp.sin(0.4 * v)),
-      jnp.sin(u) * jnp.sin(v),
-      jnp.sin(u),
-    ]
-  )
-  kind = jnp.clip(jnp.floor(look.backdrop_pattern * 4), 0, 3).astype(jnp.int32)
-  pattern = jnp.clip(3 * patterns[kind], -1, 1) * weight
-  coat = canvas.over(
-    canvas.fill(first, 1 + 0 * x), second, jnp.clip(0.5 + 0.45 * along, 0, 1)
-  )
+  bent, dots = jnp.sin(u + 1.5 * jnp.sin(0.4 * v)), jnp.sin(u) * jnp.sin(v)
+  patterns = jnp.stack([0 * u, bent, dots, jnp.sin(u)])
+  pattern = palette.pick(patterns, look.backdrop_pattern)
+  pattern = jnp.clip(3 * pattern, -1, 1) * weight
+  gradient = jnp.clip(0.5 + 0.45 * along, 0, 1)
+  coat = canvas.paint(canvas.fill(first, 1 + 0 * x), [(second, gradient)])
   glow = jnp.clip(1.05 - 0.13 * (x**2 + y**2) + 0.045 * pattern, 0, 1.2)
   return jnp.clip(coat * glow, 0, 1)

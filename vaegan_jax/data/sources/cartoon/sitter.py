@@ -1,4 +1,4 @@
-"""Who sits for the portrait: chance's share and the attributes' share."""
+"""The face to paint: its random features and its attributes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Unit = Float[Array, '']
 
 
 class Look(NamedTuple):
-  """What chance decides about a face: each field is uniform in [0, 1)."""
+  """The random features of a face, each uniform in [0, 1)."""
 
   across: Unit
   down: Unit
@@ -54,15 +54,15 @@ class Sitter(NamedTuple):
   """One face before it is painted.
 
   Attributes:
-    look: what chance decided.
-    has: 1 for an attribute to be painted, else 0, by CelebA's name.
-    head: the frame of the tilted head; the face is about 0.46 to either side,
-      from -0.65 (crown) to 0.5 (chin), the eyes at -0.06.
+    look: its random features.
+    has: 1 for an attribute to paint, else 0, by CelebA's name.
+    head: the frame of the tilted head. The face extends 0.46 to either side
+      and from -0.65 (crown) to 0.5 (chin); the eyes are at -0.06.
     body: the frame of neck and shoulders, upright.
-    turn: how far the features shift sideways with the turning head.
+    turn: horizontal shift of the features as the head turns.
     light: from -1 (light from the left) to 1 (from the right).
-    skin: its colour.
-    hair: its colour.
+    skin: colour of the skin.
+    hair: colour of the hair.
     face: distance to the outline of the face.
   """
 
@@ -74,23 +74,23 @@ class Sitter(NamedTuple):
   light: Unit
   skin: palette.Colour
   hair: palette.Colour
-  face: Float[Array, 'height width']
+  face: canvas.Plane
 
 
 def draw_look(key: Key[Array, '']) -> Look:
-  """Lets chance decide all that no attribute does."""
+  """Draws the random features."""
   return Look(*jax.random.uniform(key, (len(Look._fields),)))
 
 
 def between(low: float, high: float, share: Unit) -> Unit:
-  """Goes from low (share 0) to high (share 1)."""
+  """Interpolates from low (share 0) to high (share 1)."""
   return low + (high - low) * share
 
 
-def seat(
+def pose(
   look: Look, has: Mapping[str, Unit], *, size: tuple[int, int]
 ) -> Sitter:
-  """Works out frames, colours and the outline that several painters share."""
+  """Computes the frames, colours and outline that the layers share."""
   shift = between(-0.07, 0.07, look.across), between(-0.09, 0.0, look.down)
   scale = between(1.12, 1.27, look.scale)
   plain = canvas.grid(size)
@@ -121,27 +121,17 @@ def _skin(look: Look, has: Mapping[str, Unit]) -> palette.Colour:
 
 def _hair(look: Look, has: Mapping[str, Unit]) -> palette.Colour:
   colour: palette.Colour = palette.GINGER
-  for name, other in (
-    ('Black_Hair', palette.BLACK),
-    ('Blond_Hair', palette.BLOND),
-    ('Brown_Hair', palette.BROWN),
-    ('Gray_Hair', palette.GRAY),
-  ):
+  for name, other in palette.HAIR.items():
     colour = palette.mix(colour, other, has[name])
   return colour * between(0.85, 1.08, look.hair)
 
 
-def _face(
-  head: canvas.Frame, has: Mapping[str, Unit]
-) -> Float[Array, 'height width']:
+def _face(head: canvas.Frame, has: Mapping[str, Unit]) -> canvas.Plane:
   male, chubby, oval = has['Male'], has['Chubby'], has['Oval_Face']
   width = 0.455 + 0.02 * male + 0.08 * chubby - 0.045 * oval
   chin = 0.57 + 0.02 * male + 0.1 * oval
   jaw = 2.1 + 0.6 * male + 0.4 * chubby - 0.35 * oval
   below = head.y > -0.1
-  return shapes.superellipse(
-    head.x,
-    head.y + 0.1,
-    radii=(width, jnp.where(below, chin, 0.55)),
-    power=jnp.where(below, jaw, 2.2),
-  )
+  radii = width, jnp.where(below, chin, 0.55)
+  power = jnp.where(below, jaw, 2.2)
+  return shapes.superellipse(head.x, head.y + 0.1, radii=radii, power=power)

@@ -1,4 +1,4 @@
-"""Paints neck, ears and face: the skin and what lies in it."""
+"""Paints neck, ears, face and nose."""
 
 from __future__ import annotations
 
@@ -8,68 +8,63 @@ from jaxtyping import Array, Float
 
 from vaegan_jax.data.sources.cartoon import canvas, palette, shapes, sitter
 
-Plane = Float[Array, 'height width']
 BLUSH = palette.rgb('ef5566')[0]
-SHADE = np.array([0.80, 0.66, 0.64], np.float32)  # warm, as skin's shadow is
+SHADE = np.array([0.80, 0.66, 0.64], np.float32)  # shadows on skin are warm
 STUBBLE = palette.rgb('39404f')[0]
 
 
-def neck(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
-  """Paints the neck, in the shadow of the chin."""
+def neck(model: sitter.Sitter) -> canvas.Coats:
+  """Paints the neck in the shadow of the chin, and the double chin."""
   x, y, pixel = model.body
   width = 0.17 + 0.05 * model.has['Male'] + 0.02 * model.has['Chubby']
   shape = shapes.box(x, y - 0.75, half=(width, 0.4), corner=0.05)
-  shape = shapes.join(
-    shape, shapes.ellipse(x, y - 1.02, radii=(0.5, 0.3)), blend=0.15
-  )
-  picture = canvas.over(
-    picture, _lit(model, model.body), canvas.cover(shape, pixel)
-  )
+  shoulders = shapes.ellipse(x, y - 1.02, radii=(0.5, 0.3))
+  shape = shapes.join(shape, shoulders, blend=0.15)
   below = canvas.soft(model.face - 0.05, 0.1) * canvas.cover(shape, pixel)
-  picture = canvas.over(picture, model.skin * SHADE * 0.9, 0.75 * below)
-  return _double_chin(picture, model)
+  return [
+    (_lit(model, model.body), canvas.cover(shape, pixel)),
+    (model.skin * SHADE * 0.9, 0.75 * below),
+    *_double_chin(model),
+  ]
 
 
-def _double_chin(
-  picture: canvas.Picture, model: sitter.Sitter
-) -> canvas.Picture:
+def _double_chin(model: sitter.Sitter) -> canvas.Coats:
   x, y, pixel = model.head
   wide = 0.33 + 0.04 * model.has['Chubby']
   fold = shapes.ellipse(x, y - 0.38, radii=(wide, 0.25))
-  ink = model.skin * SHADE * 0.8
   rim = canvas.soft(fold - 0.02, 0.05) * model.has['Double_Chin']
-  picture = canvas.over(picture, ink, 0.8 * rim)
   inside = canvas.cover(fold, pixel) * model.has['Double_Chin']
-  return canvas.over(picture, model.skin * 0.96, inside)
+  return [(model.skin * SHADE * 0.8, 0.8 * rim), (model.skin * 0.96, inside)]
 
 
-def ears(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
+def ears(model: sitter.Sitter) -> canvas.Coats:
   """Paints both ears."""
   x, y, pixel = model.head
   wide = 0.46 + 0.07 * model.has['Chubby'] - 0.03 * model.has['Oval_Face']
   x = jnp.abs(x + 0.4 * model.turn) - wide
   outer = shapes.ellipse(x, y + 0.01, radii=(0.085, 0.135))
   inner = shapes.ellipse(x - 0.015, y + 0.005, radii=(0.045, 0.085))
-  shape = canvas.cover(outer, pixel)
-  picture = canvas.over(picture, model.skin * 0.95, shape)
-  return canvas.over(
-    picture, model.skin * SHADE, 0.7 * canvas.soft(inner, 0.03)
-  )
+  return [
+    (model.skin * 0.95, canvas.cover(outer, pixel)),
+    (model.skin * SHADE, 0.7 * canvas.soft(inner, 0.03)),
+  ]
 
 
-def face(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
+def face(model: sitter.Sitter) -> canvas.Coats:
   """Paints the face with its light, cheeks, freckles and wrinkles."""
-  coat = _lit(model, model.head)
   rim = canvas.soft(model.face + 0.02, 0.17)
-  coat = canvas.over(coat, model.skin * SHADE, 0.55 * (1 - rim))
-  coat = _cheeks(coat, model)
-  coat = _freckles(coat, model)
-  coat = _wrinkles(coat, model)
-  return canvas.over(picture, coat, canvas.cover(model.face, model.head.pixel))
+  details = [
+    (model.skin * SHADE, 0.55 * (1 - rim)),
+    *_cheeks(model),
+    _freckles(model),
+    _wrinkles(model),
+  ]
+  coat = canvas.paint(_lit(model, model.head), details)
+  return [(coat, canvas.cover(model.face, model.head.pixel))]
 
 
 def _lit(model: sitter.Sitter, frame: canvas.Frame) -> canvas.Picture:
-  """Colours skin by where the light comes from, with a fine grain."""
+  """Colours skin by the direction of the light, with a fine grain."""
   light = 1 + 0.13 * model.light * frame.x - 0.05 * frame.y
   bend = jnp.sin(9 * frame.x + 7 * frame.y + 6.28 * model.look.grain)
   grain = canvas.waves(
@@ -80,22 +75,24 @@ def _lit(model: sitter.Sitter, frame: canvas.Frame) -> canvas.Picture:
   return jnp.clip(canvas.fill(model.skin, light + 0.012 * grain), 0, 1)
 
 
-def _cheeks(coat: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
+def _cheeks(model: sitter.Sitter) -> canvas.Coats:
   x, y, _ = model.head
   x = jnp.abs(x - model.turn)
   rosy = 0.12 + 0.6 * model.has['Rosy_Cheeks']
-  spot = jnp.sqrt(shapes.blob(x - 0.28, y - 0.15, radii=(0.16, 0.14)))
-  coat = canvas.over(coat, BLUSH, rosy * spot)
   high = model.has['High_Cheekbones']
+  spot = jnp.sqrt(shapes.blob(x - 0.28, y - 0.15, radii=(0.16, 0.14)))
   hollow = shapes.blob(
     x - 0.34 + 0.5 * (y - 0.24), y - 0.24, radii=(0.11, 0.13)
   )
-  coat = canvas.over(coat, model.skin * SHADE * 0.85, 0.9 * high * hollow)
   bone = shapes.blob(x - 0.29, y - 0.06 + 0.4 * (x - 0.29), radii=(0.13, 0.055))
-  return canvas.over(coat, model.skin * 0.6 + 0.4, 0.8 * high * bone)
+  return [
+    (BLUSH, rosy * spot),
+    (model.skin * SHADE * 0.85, 0.9 * high * hollow),
+    (model.skin * 0.6 + 0.4, 0.8 * high * bone),
+  ]
 
 
-def _freckles(coat: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
+def _freckles(model: sitter.Sitter) -> tuple[canvas.Colour, canvas.Plane]:
   x, y, pixel = model.head
   period = 0.075
   u, v = 6.2832 * x / period, 6.2832 * y / period
@@ -105,23 +102,20 @@ def _freckles(coat: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
     jnp.abs(x - model.turn) - 0.2, y - 0.1, radii=(0.24, 0.16)
   )
   strength = jnp.clip(4 * model.look.freckles - 2.6, 0, 1)
-  return canvas.over(
-    coat, model.skin * SHADE * 0.9, 0.7 * strength * dots * where
-  )
+  return model.skin * SHADE * 0.9, 0.7 * strength * dots * where
 
 
-def _wrinkles(coat: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
+def _wrinkles(model: sitter.Sitter) -> tuple[canvas.Colour, canvas.Plane]:
   x, y, pixel = model.head
   x = jnp.abs(x - model.turn)
   brow = jnp.minimum(
     shapes.arc(x, y + 0.38, half_width=0.22, rise=0.03, thickness=0.008),
     shapes.arc(x, y + 0.315, half_width=0.18, rise=0.025, thickness=0.008),
   )
+  upper, lower = ((0.34, -0.07), (0.42, -0.12)), ((0.34, -0.03), (0.42, 0.0))
   feet = jnp.minimum(
-    shapes.segment(
-      x, y, start=(0.34, -0.07), end=(0.42, -0.12), thickness=0.007
-    ),
-    shapes.segment(x, y, start=(0.34, -0.03), end=(0.42, 0.0), thickness=0.007),
+    shapes.segment(x, y, start=upper[0], end=upper[1], thickness=0.007),
+    shapes.segment(x, y, start=lower[0], end=lower[1], thickness=0.007),
   )
   fold = shapes.arc(
     x - 0.16 + 0.25 * (y - 0.2),
@@ -132,54 +126,43 @@ def _wrinkles(coat: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
   )
   lines = jnp.minimum(jnp.minimum(brow, feet), fold)
   aged = 1 - model.has['Young']
-  return canvas.over(
-    coat, model.skin * SHADE * 0.7, 0.75 * aged * canvas.cover(lines, pixel)
-  )
+  return model.skin * SHADE * 0.7, 0.75 * aged * canvas.cover(lines, pixel)
 
 
-def nose(picture: canvas.Picture, model: sitter.Sitter) -> canvas.Picture:
+def nose(model: sitter.Sitter) -> canvas.Coats:
   """Paints a nose, round or pointed, small or big."""
   size = 0.92 + 1.08 * model.has['Big_Nose']
   side = jnp.where(model.light > 0, -1.0, 1.0)
   x = (model.head.x - 1.4 * model.turn) * side
-  picture = _round(picture, model, x=x, size=size)
-  return _pointed(picture, model, x=x, size=size)
+  return [*_round(model, x=x, size=size), *_pointed(model, x=x, size=size)]
 
 
 def _round(
-  picture: canvas.Picture,
-  model: sitter.Sitter,
-  *,
-  x: Plane,
-  size: Float[Array, ''],
-) -> canvas.Picture:
-  there = 1 - model.has['Pointy_Nose']
+  model: sitter.Sitter, *, x: canvas.Plane, size: Float[Array, '']
+) -> canvas.Coats:
+  present = 1 - model.has['Pointy_Nose']
   y = model.head.y - 0.14 - 0.02 * model.has['Big_Nose']
   under = palette.mix(model.skin * SHADE, BLUSH, 0.25)
   ball = shapes.ellipse(x, y, radii=(0.062 * size, 0.05 * size))
-  picture = canvas.over(
-    picture, under, 0.9 * there * canvas.soft(ball - 0.014, 0.02)
-  )
   lit = shapes.ellipse(x, y + 0.012, radii=(0.055 * size, 0.04 * size))
-  picture = canvas.over(picture, model.skin, there * canvas.soft(lit, 0.015))
   nostrils = shapes.ellipse(
     jnp.abs(x) - 0.035 * size,
     y - 0.03 * size,
     radii=(0.016 * size, 0.011 * size),
   )
-  holes = there * canvas.cover(nostrils, model.head.pixel)
-  picture = canvas.over(picture, model.skin * SHADE * 0.53, holes)
+  holes = present * canvas.cover(nostrils, model.head.pixel)
   shine = shapes.blob(x + 0.015, y + 0.02, radii=(0.035, 0.03))
-  return canvas.over(picture, model.skin * 0.6 + 0.4, 0.8 * there * shine)
+  return [
+    (under, 0.9 * present * canvas.soft(ball - 0.014, 0.02)),
+    (model.skin, present * canvas.soft(lit, 0.015)),
+    (model.skin * SHADE * 0.53, holes),
+    (model.skin * 0.6 + 0.4, 0.8 * present * shine),
+  ]
 
 
 def _pointed(
-  picture: canvas.Picture,
-  model: sitter.Sitter,
-  *,
-  x: Plane,
-  size: Float[Array, ''],
-) -> canvas.Picture:
+  model: sitter.Sitter, *, x: canvas.Plane, size: Float[Array, '']
+) -> canvas.Coats:
   y, pixel = model.head.y, model.head.pixel
   pointy, ink = model.has['Pointy_Nose'], model.skin * SHADE * 0.75
   tip, base, width = 0.16 + 0.04 * size, 0.145, 0.07 * size
@@ -187,10 +170,10 @@ def _pointed(
   right = (x - width * (y + 0.08) / 0.225) * 0.95
   under = y - tip + (tip - base) * x / width
   flank = jnp.maximum(jnp.maximum(-x, right), under)
-  picture = canvas.over(
-    picture, ink, 0.55 * pointy * canvas.cover(flank, pixel)
-  )
   edge = shapes.segment(
     jnp.abs(x), y, start=(0.0, tip), end=(width, base), thickness=0.012
   )
-  return canvas.over(picture, ink * 0.75, pointy * canvas.cover(edge, pixel))
+  return [
+    (ink, 0.55 * pointy * canvas.cover(flank, pixel)),
+    (ink * 0.75, pointy * canvas.cover(edge, pixel)),
+  ]

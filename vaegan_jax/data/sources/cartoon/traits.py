@@ -1,4 +1,4 @@
-"""What a face can have: attributes, their chances, exclusions, visibility."""
+"""The attributes of a face: probabilities, exclusions and visibility."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Flags = Bool[Array, 'attributes']
 
 
 class Chances(NamedTuple):
-  """How often an attribute holds, from 0 to 1.
+  """Probabilities of an attribute.
 
   Attributes:
-    alone: where attributes are drawn independently of each other.
-    girl: among young women, where they are correlated; the others likewise.
+    alone: for independent attributes.
+    girl: for correlated attributes, of a young woman; the others likewise.
   """
 
   alone: float
@@ -27,7 +27,7 @@ class Chances(NamedTuple):
   man: float
 
 
-# Facial hair other than Sideburns: the chance given that there is a beard.
+# For facial hair except Sideburns, the probability given a beard.
 CHANCES = {
   '5_o_Clock_Shadow': Chances(0.40, 0.00, 0.00, 0.50, 0.30),
   'Arched_Eyebrows': Chances(0.40, 0.50, 0.40, 0.08, 0.08),
@@ -68,15 +68,16 @@ CHANCES = {
   'Wearing_Necktie': Chances(0.30, 0.01, 0.02, 0.16, 0.34),
   'Young': Chances(0.50, 1.00, 0.00, 1.00, 0.00),
 }
-"""CelebA's attributes but Attractive and Blurry, in CelebA's order."""
+"""CelebA's attributes except Attractive and Blurry, in CelebA's order."""
 
 ATTRIBUTES = tuple(CHANCES)
 MALE, YOUNG = 0.42, 0.72
 HAIR = ('Black_Hair', 'Blond_Hair', 'Brown_Hair', 'Gray_Hair')
 BEARDS = ('5_o_Clock_Shadow', 'Goatee', 'Mustache')
-EXCLUSIVE = (HAIR, ('Straight_Hair', 'Wavy_Hair'))
-# Attributes that tend to come together beyond what sex and age explain.
-CIRCLES = (
+EXCLUSIVE: tuple[tuple[str, ...], ...] = (HAIR, ('Straight_Hair', 'Wavy_Hair'))
+
+# Attributes that are correlated beyond the effect of sex and age.
+CORRELATED: tuple[tuple[str, ...], ...] = (
   ('Smiling', 'High_Cheekbones', 'Mouth_Slightly_Open', 'Rosy_Cheeks'),
   ('Heavy_Makeup', 'Wearing_Lipstick', 'Arched_Eyebrows', 'Wearing_Earrings'),
   ('Chubby', 'Double_Chin', 'Big_Nose'),
@@ -84,7 +85,7 @@ CIRCLES = (
 
 
 def index(name: str) -> int:
-  """Finds an attribute's column.
+  """Returns an attribute's column.
 
   Raises:
     ValueError: there is no such attribute.
@@ -102,7 +103,7 @@ def _columns(names: tuple[str, ...]) -> np.ndarray:
 
 
 def _exclusions() -> np.ndarray:
-  """Tabulates which attribute (row) rules which others (columns) out."""
+  """Tabulates which attribute (row) excludes which others (columns)."""
   table = np.zeros((len(ATTRIBUTES), len(ATTRIBUTES)), bool)
   pairs = [(a, b) for group in EXCLUSIVE for a in group for b in group]
   pairs += [(beard, 'No_Beard') for beard in BEARDS]
@@ -112,72 +113,73 @@ def _exclusions() -> np.ndarray:
   return table
 
 
-def _luck(
+def _uniform(
   key: Key[Array, ''], *, correlated: Bool[Array, '']
-) -> Float[Array, '#attributes *columns']:
-  """Draws a uniform number per attribute; some attributes share theirs."""
-  own_key, circle_key = jax.random.split(key)
-  luck = jax.random.uniform(own_key, (len(ATTRIBUTES),))
-  follows = jax.random.uniform(circle_key, (len(ATTRIBUTES),)) < 0.6
-  follows = follows & correlated
-  for circle in CIRCLES:
-    columns = _columns(circle)
-    shared = jnp.where(follows[columns], luck[columns[0]], luck[columns])
-    luck = luck.at[columns].set(shared)
+) -> Float[Array, 'attributes']:
+  """Draws a uniform number per attribute; related attributes share theirs."""
+  own_key, shared_key = jax.random.split(key)
+  drawn = jax.random.uniform(own_key, (len(ATTRIBUTES),))
+  shares = jax.random.uniform(shared_key, (len(ATTRIBUTES),)) < 0.6
+  shares = shares & correlated
+  for group in CORRELATED:
+    columns = _columns(group)
+    shared = jnp.where(shares[columns], drawn[columns[0]], drawn[columns])
+    drawn = drawn.at[columns].set(shared)
   for group in EXCLUSIVE:
     columns = _columns(group)
-    luck = luck.at[columns].set(luck[columns[0]])
-  return luck
+    drawn = drawn.at[columns].set(drawn[columns[0]])
+  return drawn
 
 
-def _intervals() -> tuple[
-  Float[Array, '#attributes *columns'], Float[Array, '#attributes *columns']
-]:
-  """Tabulates which luck, from low to high, grants an attribute to whom.
+def _intervals() -> tuple[np.ndarray, np.ndarray]:
+  """Tabulates the interval of the uniform number that grants an attribute.
 
-  Attributes that exclude each other share their luck, so their intervals lie
-  side by side.
+  Attributes that exclude each other share their number, so their intervals are
+  adjacent.
+
+  Returns:
+    lower and upper bounds, [attributes, columns of `Chances`].
   """
   chances = np.array([tuple(row) for row in CHANCES.values()], np.float32)
   low = np.zeros_like(chances)
   for group in EXCLUSIVE:
     columns = _columns(group)
     low[columns[1:]] = np.cumsum(chances[columns], axis=0)[:-1]
-  return jnp.asarray(low), jnp.asarray(low + chances)
+  return low, low + chances
 
 
 def draw(key: Key[Array, ''], *, correlated: Bool[Array, '']) -> Flags:
   """Draws the attributes of a face.
 
   Args:
-    key: decides all.
-    correlated: whether sex, age and company matter as they do in CelebA, or
-      every attribute is drawn by itself. Exclusions hold either way: at most
-      one hair colour (none: ginger), straight or wavy or neither (cropped, or
-      a bun), and No_Beard forbids shadow, goatee and moustache.
+    key: the random key.
+    correlated: whether attributes depend on sex, age and each other as in
+      CelebA, or are independent. Exclusions hold either way: at most one hair
+      colour (none: ginger); straight hair, wavy hair or neither (cropped, or a
+      bun); and No_Beard excludes shadow, goatee and moustache.
   """
-  sex_key, luck_key = jax.random.split(key)
-  luck = _luck(luck_key, correlated=correlated)
-  low, high = _intervals()
+  sex_key, traits_key = jax.random.split(key)
+  drawn = _uniform(traits_key, correlated=correlated)
+  low, high = map(jnp.asarray, _intervals())
   male, young = jax.random.uniform(sex_key, (2,)) < jnp.array([MALE, YOUNG])
   kind = jnp.where(correlated, 1 + 2 * male + ~young, 0)
-  flags = (low[:, kind] <= luck) & (luck < high[:, kind])
+  flags = (low[:, kind] <= drawn) & (drawn < high[:, kind])
   columns = _columns(BEARDS)
   bearded = ~flags[index('No_Beard')]
   return flags.at[columns].set(flags[columns] & bearded)
 
 
 def flip(flags: Flags, which: Integer[Array, '']) -> Flags:
-  """Negates one attribute and whatever it forces; -1 changes nothing.
+  """Negates one attribute and adapts those it excludes; -1 changes nothing.
 
-  Setting an attribute clears those it excludes. Shaving the last of shadow,
-  goatee and moustache sets No_Beard; clearing No_Beard grows a full beard,
-  which is what a beard without any of the three is.
+  Setting an attribute clears those it excludes. Clearing the last of shadow,
+  goatee and moustache sets No_Beard. Clearing No_Beard grows a full beard,
+  which is a beard without any of the three.
   """
   chosen = jnp.arange(len(ATTRIBUTES)) == which
   turned = flags ^ chosen
-  cleared = jnp.any((turned & chosen)[:, None] & _exclusions(), axis=0)
-  turned = turned & ~cleared
+  excluded = jnp.any((turned & chosen)[:, None] & _exclusions(), axis=0)
+  turned = turned & ~excluded
   beards = _columns(BEARDS)
   shaved = jnp.any(flags[beards]) & ~jnp.any(turned[beards])
   no_beard = index('No_Beard')
@@ -185,15 +187,14 @@ def flip(flags: Flags, which: Integer[Array, '']) -> Flags:
 
 
 def full_beard(flags: Flags) -> Bool[Array, '']:
-  """Says whether there is a beard that is no shadow, goatee or moustache."""
+  """Returns whether there is a beard without shadow, goatee or moustache."""
   return ~(flags[index('No_Beard')] | jnp.any(flags[_columns(BEARDS)]))
 
 
 def visible(flags: Flags, *, shades: Bool[Array, '']) -> Flags:
-  """Says which attributes show in the picture of a face.
+  """Returns which attributes the picture of a face shows.
 
-  An attribute that does not show is painted as if it were absent, so flipping
-  it changes no pixel.
+  A hidden attribute is painted as if absent, so flipping it changes no pixel.
 
   Args:
     flags: the attributes.
@@ -203,7 +204,6 @@ def visible(flags: Flags, *, shades: Bool[Array, '']) -> Flags:
   hat, bald, male = has['Wearing_Hat'], has['Bald'], has['Male']
   loose = (has['Straight_Hair'] | has['Wavy_Hair']) & ~male
   tucked = hat & ~loose
-  curtain = loose & ~bald
   whiskers = full_beard(flags) | has['Goatee'] | has['Mustache']
   dark = has['Eyeglasses'] & shades
   hidden = {
@@ -212,15 +212,15 @@ def visible(flags: Flags, *, shades: Bool[Array, '']) -> Flags:
     'Receding_Hairline': bald | hat | has['Bangs'],
     'Straight_Hair': bald | (hat & male),
     'Wavy_Hair': bald | (hat & male),
-    'Sideburns': curtain,
+    'Sideburns': loose & ~bald,
     'Bags_Under_Eyes': dark,
     'Narrow_Eyes': dark,
     'Heavy_Makeup': dark,
     'Double_Chin': full_beard(flags),
   }
-  burns = has['Sideburns'] & ~hidden['Sideburns']
+  sideburns = has['Sideburns'] & ~hidden['Sideburns']
   for name in HAIR:
-    hidden[name] = (bald | tucked) & ~whiskers & ~burns
+    hidden[name] = (bald | tucked) & ~whiskers & ~sideburns
   shown = jnp.ones(len(ATTRIBUTES), bool)
   columns = _columns(tuple(hidden))
   return shown.at[columns].set(~jnp.stack(list(hidden.values())))
