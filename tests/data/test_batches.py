@@ -54,15 +54,15 @@ def test_the_stream_does_not_depend_on_the_batch_size():
   np.testing.assert_array_equal(small, large)
 
 
-def test_a_step_is_the_same_whatever_was_asked_before():
-  ask = functools.partial(batches.indices, seed=1, batch_size=8, length=20)
-  forwards = [ask(step=step) for step in range(50)]
+def test_a_step_does_not_depend_on_earlier_calls():
+  indices = functools.partial(batches.indices, seed=1, batch_size=8, length=20)
+  forwards = [indices(step=step) for step in range(50)]
   for step in reversed(range(50)):
-    np.testing.assert_array_equal(ask(step=step), forwards[step])
+    np.testing.assert_array_equal(indices(step=step), forwards[step])
 
 
-def test_the_shuffle_is_the_same_for_ever():
-  # Golden on purpose: other numbers would change what every old run saw.
+def test_the_shuffle_never_changes():
+  # A golden value, since a change would change the data of every old run.
   rows = batches.indices(seed=0, step=0, batch_size=8, length=8)
   assert rows.tolist() == [0, 2, 1, 5, 4, 3, 6, 7]
 
@@ -75,7 +75,7 @@ def test_impossible_numbers_are_refused(setting):
 
 
 @pytest.mark.parametrize('resident', [0, 1 << 20])
-def test_a_batch_holds_the_rows_chosen(resident):
+def test_a_batch_holds_the_chosen_rows(resident):
   data = dataset()
   make = batches.Batches(data, seed=1, batch_size=8, resident=resident)
   for step in (0, 1, 2, 9, 3):
@@ -105,7 +105,7 @@ def test_batches_of_several_steps_are_stacked(resident):
 
 
 @pytest.mark.parametrize('resident', [0, 1 << 20])
-def test_data_without_attributes_makes_batches_without(resident):
+def test_batches_of_data_without_attributes_have_none(resident):
   data = dataset(attributes=False)
   make = batches.Batches(data, seed=1, batch_size=8, resident=resident)
   assert make(0).attributes is None
@@ -164,7 +164,7 @@ else:
 """
 
 
-def test_four_devices_get_the_bytes_that_one_gets():
+def test_four_devices_get_the_same_bytes_as_one():
   environment = os.environ | {
     'JAX_PLATFORMS': 'cpu',
     'XLA_FLAGS': '--xla_force_host_platform_device_count=4',

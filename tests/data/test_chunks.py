@@ -1,4 +1,4 @@
-"""Rows go through a function a few at a time, and come back whole."""
+"""Chunks of one size give the results of one call."""
 
 import jax
 import numpy as np
@@ -8,7 +8,7 @@ from vaegan_jax.data import chunks
 
 
 @pytest.mark.parametrize('count', [1, 3, 4, 5, 8])
-def test_rows_come_back_as_if_called_at_once(count):
+def test_results_equal_those_of_one_call(count):
   x = np.arange(count * 2.0).reshape(count, 2)
   y = np.arange(count)
   sizes = set()
@@ -24,7 +24,7 @@ def test_rows_come_back_as_if_called_at_once(count):
   assert sizes == {(4, 4)}
 
 
-def test_the_last_row_fills_up_the_last_call():
+def test_copies_of_the_last_row_pad_the_last_call():
   calls = []
 
   def function(x):

@@ -94,7 +94,7 @@ BAD = [kind for kind in KINDS if kind not in GOOD]
 
 @pytest.mark.parametrize('channels', [1, 3])
 @pytest.mark.parametrize('kind', GOOD)
-def test_it_is_converted(kind, channels):
+def test_unusual_images_are_converted(kind, channels):
   data, shape = KINDS[kind]
   pixels = decoding.decode(data, channels=channels)
   assert pixels.dtype == np.uint8
@@ -104,12 +104,12 @@ def test_it_is_converted(kind, channels):
 
 
 @pytest.mark.parametrize('kind', BAD)
-def test_it_is_refused_by_name_with_a_reason(kind):
+def test_bad_images_are_refused_by_name_with_a_reason(kind):
   data, why = KINDS[kind]
   with pytest.raises(defects.BrokenImage, match=why) as error:
     decoding.decode(data, name='a.jpg')
   assert error.value.name == 'a.jpg'
-  assert '0x' not in str(error.value)  # the same words at each start
+  assert '0x' not in str(error.value)  # equal messages at every start
 
 
 def test_a_bomb_is_refused_before_it_is_decoded(monkeypatch):
@@ -136,7 +136,7 @@ def pictures(tmp_path):
   return tmp_path / 'pictures'
 
 
-def test_too_many_stop_the_build_and_leave_nothing(pictures, tmp_path):
+def test_too_many_bad_images_stop_the_build(pictures, tmp_path):
   where = tmp_path / 'cache'
   with pytest.raises(ValueError, match='of folder train') as error:
     load(folder.Folder(pictures, (8, 8)), where)
@@ -151,7 +151,7 @@ def test_too_many_stop_the_build_and_leave_nothing(pictures, tmp_path):
   assert not [path for path in where.rglob('*') if path.is_file()]
 
 
-def test_what_is_left_is_right_in_order_and_recorded(
+def test_the_good_images_are_kept_in_order_and_the_others_recorded(
   pictures, tmp_path, caplog, monkeypatch
 ):
   digests = set()

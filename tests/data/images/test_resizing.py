@@ -32,7 +32,7 @@ def cubic_along(values, new_size):
 
 
 def authors_resize(image, size):
-  """What dataset/celeba.py does, by scipy and by hand."""
+  """Resizes as dataset/celeba.py, with scipy and NumPy."""
   sigma = np.sqrt(len(image) / size) / 2
   blurred = ndimage.gaussian_filter(
     image.astype(np.float64), (sigma, sigma, 0), mode='nearest'

@@ -54,7 +54,7 @@ def write_zip(folder):
 
 
 def levels(source, split):
-  """Which files a split holds, told by their colour."""
+  """Returns the numbers of the images of a split, from their colours."""
   pixels = source.read(split, 0, source.length(split))
   return [round(level / 20) for level in pixels[..., 0].mean((1, 2))]
 
@@ -71,7 +71,7 @@ def path(request, tmp_path):
   return tmp_path
 
 
-def test_every_layout_that_people_have_gives_the_same(path):
+def test_every_layout_holds_the_same_images(path):
   source = celeba.CelebA(path)
   assert levels(source, 'train') == list(range(8))
   assert levels(source, 'test') == [8, 9]
@@ -106,7 +106,7 @@ def test_the_splits_are_disjoint_and_test_images_are_never_trained_on(whole):
     assert not set(trained) & {8, 9}
 
 
-def test_validation_images_are_in_train_or_apart_never_both(whole):
+def test_validation_is_empty_if_its_images_are_in_train(whole):
   with pytest.raises(ValueError, match='set train_on_validation to False'):
     celeba.CelebA(whole).length('validation')
 
@@ -122,12 +122,12 @@ def test_the_crop_is_rows_40_to_188_and_columns_15_to_163(whole):
   assert celeba.CelebA(whole).read('train', 0, 1).min() == 255
 
 
-def test_another_size_is_another_size(whole):
+def test_images_have_the_size_of_the_source(whole):
   source = celeba.CelebA(whole, (32, 48))
   assert source.read('test', 0, 2).shape == (2, 32, 48, 3)
 
 
-def test_without_the_list_of_attributes_there_are_none(whole):
+def test_attributes_are_optional(whole):
   (whole / 'list_attr_celeba.txt').unlink()
   source = celeba.CelebA(whole)
   assert source.attribute_names == ()
@@ -137,7 +137,7 @@ def test_without_the_list_of_attributes_there_are_none(whole):
 @pytest.mark.parametrize(
   'name', ['list_eval_partition.txt', 'img_align_celeba']
 )
-def test_what_is_missing_is_named_with_its_place(whole, name):
+def test_a_missing_file_is_named_with_its_folder(whole, name):
   (whole / name).rename(whole / 'elsewhere')
   with pytest.raises(FileNotFoundError, match=name) as error:
     celeba.CelebA(whole).fingerprint()
@@ -161,7 +161,7 @@ def test_a_partial_list_of_attributes_is_counted_and_named(whole):
   assert 'list_attr_celeba.txt has no row of it' in str(error.value)
 
 
-def test_images_known_to_be_unusable_are_refused_one_by_one(whole):
+def test_images_known_to_be_broken_are_refused_one_by_one(whole):
   (whole / 'img_align_celeba' / NAMES[1]).unlink()
   path = whole / 'list_attr_celeba.txt'
   rows = path.read_text().splitlines()
@@ -180,7 +180,7 @@ def test_a_list_of_attributes_without_names_is_refused(whole):
     _ = celeba.CelebA(whole).attribute_names
 
 
-def test_a_partial_partition_takes_the_images_that_it_lists(whole):
+def test_only_images_in_the_partition_are_used(whole):
   path = whole / 'list_eval_partition.txt'
   path.write_text('\n'.join(path.read_text().splitlines()[2:]))
   assert levels(celeba.CelebA(whole), 'train') == [2, 3, 4, 5, 6, 7]
@@ -189,7 +189,7 @@ def test_a_partial_partition_takes_the_images_that_it_lists(whole):
 @pytest.mark.parametrize(
   'text', ['a.jpg 3\n', 'a.jpg .5\n', 'a.jpg nan\n', 'a.jpg x\n', '', '\n']
 )
-def test_a_partition_that_makes_no_sense_is_refused(whole, text):
+def test_an_invalid_partition_is_refused(whole, text):
   (whole / 'list_eval_partition.txt').write_text(text)
   with pytest.raises(ValueError, match='list_eval_partition'):
     celeba.CelebA(whole).length('train')
@@ -204,7 +204,7 @@ def test_a_broken_image_is_named(whole):
     celeba.CelebA(whole).read('train', 0, 3)
 
 
-def test_images_that_are_not_the_aligned_ones_are_refused(whole):
+def test_images_that_are_not_aligned_are_refused(whole):
   path = whole / 'img_align_celeba' / NAMES[0]
   path.write_bytes(jpeg(1, size=(409, 687)))
   with pytest.raises(ValueError, match='aligned and cropped'):

@@ -43,7 +43,7 @@ def flipped(source):
 
 
 def _change(face, other):
-  """Gives by how many full-scale pixels two pictures differ, face by face."""
+  """Returns the difference of each face in full-scale pixels."""
   gap = np.abs(face.pixels.astype(int) - other.pixels.astype(int))
   return gap.mean(axis=3).sum(axis=(1, 2)) / 255
 
@@ -64,13 +64,13 @@ def test_flipping_a_visible_attribute_changes_the_picture(plain, flipped):
     assert np.median(change) > 1, name
 
 
-def test_flipping_does_not_change_whether_an_attribute_shows(plain, flipped):
+def test_flipping_an_attribute_does_not_change_its_visibility(plain, flipped):
   for column, name in enumerate(faces.ATTRIBUTES):
     seen = flipped[name].visible[:, column]
     np.testing.assert_array_equal(seen, plain.visible[:, column], name)
 
 
-def test_flipping_touches_only_what_an_exclusion_forces(plain, flipped):
+def test_flipping_changes_only_excluded_attributes(plain, flipped):
   beards = {*traits.BEARDS, 'No_Beard'}
   groups = [*map(set, traits.EXCLUSIVE), beards]
   for column, name in enumerate(faces.ATTRIBUTES):
@@ -81,7 +81,7 @@ def test_flipping_touches_only_what_an_exclusion_forces(plain, flipped):
     assert not changed[:, free].any(), name
 
 
-def test_glasses_leave_the_picture_away_from_the_eyes_alone(plain, flipped):
+def test_glasses_change_no_pixel_below_the_nose(plain, flipped):
   rows = slice(30, 40)  # mouth, chin and shoulders
   np.testing.assert_array_equal(
     plain.pixels[:, rows], flipped['Eyeglasses'].pixels[:, rows]
@@ -111,7 +111,7 @@ def test_attributes_respect_exclusions_and_none_is_rare(correlated):
   assert (shares < 0.96).all()
 
 
-def test_correlated_attributes_keep_celeba_s_company():
+def test_attributes_are_correlated_as_in_celeba():
   flags = faces.Faces(size=SIZE).attributes('train')
   has = {name: flags[:, _column(name)] for name in faces.ATTRIBUTES}
   male, young = has['Male'], has['Young']
@@ -122,7 +122,7 @@ def test_correlated_attributes_keep_celeba_s_company():
   assert np.corrcoef(has['Smiling'], has['High_Cheekbones'])[0, 1] > 0.3
 
 
-def test_independent_attributes_know_nothing_of_each_other(source):
+def test_independent_attributes_are_uncorrelated(source):
   flags = faces.Faces(size=SIZE, correlated=False).attributes('train')
   kin = {*traits.BEARDS, 'No_Beard'}.union(*traits.EXCLUSIVE)
   free = [c for c, name in enumerate(faces.ATTRIBUTES) if name not in kin]
@@ -130,14 +130,14 @@ def test_independent_attributes_know_nothing_of_each_other(source):
   assert np.abs(correlation).max() < 5 / np.sqrt(len(flags))
 
 
-def test_any_division_of_a_split_gives_the_same_bytes(source):
+def test_the_bytes_do_not_depend_on_how_a_split_is_divided(source):
   whole = source.read('train', 0, 40)
   for cuts in ([0, 40], [0, 1, 40], [0, 7, 19, 40], [0, 16, 32, 40]):
     parts = [source.read('train', a, b) for a, b in itertools.pairwise(cuts)]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
-def test_one_face_is_the_same_alone_or_among_others(source):
+def test_a_face_does_not_depend_on_its_neighbours(source):
   many = faces.draw_many(source.seed, [5, 900, 17], size=SIZE)
   for place, index in enumerate([5, 900, 17]):
     alone = faces.draw(source.seed, index, size=SIZE)
@@ -160,13 +160,13 @@ def test_splits_seeds_and_indices_share_no_face(source):
   assert len({face.tobytes() for part in drawn for face in part}) == 200
 
 
-def test_splits_own_ranges_of_indices_that_cannot_meet():
+def test_the_indices_of_splits_are_disjoint():
   with pytest.raises(ValueError, match='must be from 0 to'):
     faces.Faces(size=SIZE, test=faces.SPLIT_ROOM + 1)
   assert len(sources.SPLITS) * faces.SPLIT_ROOM < 2**31
 
 
-def test_flipping_twice_restores_a_face_without_kin(source):
+def test_flipping_twice_restores_a_face(source):
   flags = jnp.asarray(source.attributes('train'))
   flip = jax.jit(jax.vmap(traits.flip, in_axes=(0, None)))
   which = jnp.int32(_column('Smiling'))
@@ -197,7 +197,7 @@ def test_any_size_can_be_drawn(size):
   assert jax.eval_shape(paint, planned).shape == (*size, 3)
 
 
-def test_the_fingerprint_tells_every_setting_and_is_json(source):
+def test_the_fingerprint_covers_every_setting_in_json(source):
   prints = [
     faces.Faces(size=SIZE),
     faces.Faces(size=(32, 40)),

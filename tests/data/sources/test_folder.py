@@ -26,7 +26,7 @@ def names(source, split):
   return source._names(split)
 
 
-def everything(source):
+def all_names(source):
   return [name for split in sources.SPLITS for name in names(source, split)]
 
 
@@ -35,15 +35,15 @@ def test_nested_images_of_every_kind_are_found_once(pictures):
   (pictures / '.hidden.png').write_bytes(b'no image')
   (pictures / '.thumbnails').mkdir()
   save(pictures / '.thumbnails' / '1.png')
-  found = everything(folder.Folder(pictures, (16, 16)))
+  found = all_names(folder.Folder(pictures, (16, 16)))
   assert len(found) == len(set(found)) == 40
 
 
-def test_links_are_followed_but_never_in_circles(pictures):
+def test_links_are_followed_but_not_in_cycles(pictures):
   (pictures / 'again').symlink_to(pictures, target_is_directory=True)
   (pictures.parent / 'linked').symlink_to(pictures, target_is_directory=True)
   root = pictures.parent / 'linked'
-  assert len(everything(folder.Folder(root, (16, 16)))) == 40
+  assert len(all_names(folder.Folder(root, (16, 16)))) == 40
 
 
 def test_a_hash_of_the_path_puts_most_images_in_train(tmp_path):
@@ -53,7 +53,7 @@ def test_a_hash_of_the_path_puts_most_images_in_train(tmp_path):
   assert counts == pytest.approx([1800, 100, 100], abs=50)
 
 
-def test_adding_an_image_moves_no_other(pictures):
+def test_an_added_image_moves_no_other(pictures):
   before = folder.Folder(pictures, (16, 16))
   kept = {split: set(names(before, split)) for split in sources.SPLITS}
   save(pictures / 'new.png')
@@ -62,7 +62,7 @@ def test_adding_an_image_moves_no_other(pictures):
 
 
 @pytest.mark.parametrize('validation', ['validation', 'val'])
-def test_folders_named_as_splits_are_the_splits(tmp_path, validation):
+def test_folders_with_the_names_of_splits_are_the_splits(tmp_path, validation):
   for top, count in (('train', 5), (validation, 3), ('test', 2), ('other', 1)):
     for number in range(count):
       save(tmp_path / top / 'deep' / f'{number}.png')
@@ -70,7 +70,7 @@ def test_folders_named_as_splits_are_the_splits(tmp_path, validation):
   assert [source.length(split) for split in sources.SPLITS] == [5, 3, 2]
 
 
-def test_images_come_in_order_cropped_about_their_centre(tmp_path):
+def test_images_are_sorted_and_cropped_about_their_centre(tmp_path):
   for number in range(3):
     save(tmp_path / 'train' / f'{number}.png', number * 50, (40 + number, 25))
   source = folder.Folder(tmp_path, (16, 24))
@@ -80,7 +80,7 @@ def test_images_come_in_order_cropped_about_their_centre(tmp_path):
 
 
 @pytest.mark.parametrize('mode', ['1', 'L', 'P', 'RGBA', 'CMYK'])
-def test_grey_is_asked_for_by_channels(tmp_path, mode):
+def test_one_channel_is_grey(tmp_path, mode):
   path = tmp_path / 'train' / f'x.{"jpg" if mode == "CMYK" else "png"}'
   save(path, 255, mode=mode)
   pixels = folder.Folder(tmp_path, (16, 16), channels=1).read('train', 0, 1)
@@ -88,7 +88,7 @@ def test_grey_is_asked_for_by_channels(tmp_path, mode):
   assert pixels.min() > 250
 
 
-def test_an_empty_folder_and_none_are_refused(tmp_path):
+def test_an_empty_or_missing_folder_is_refused(tmp_path):
   with pytest.raises(FileNotFoundError, match='hold no image'):
     folder.Folder(tmp_path, (16, 16)).fingerprint()
   with pytest.raises(FileNotFoundError, match='is not a folder'):
@@ -106,7 +106,7 @@ def labelled(tmp_path):
   return tmp_path
 
 
-def test_attributes_follow_the_images_not_the_lines(labelled):
+def test_attributes_are_in_the_order_of_the_images(labelled):
   source = folder.Folder(labelled, (16, 16))
   assert source.attribute_names == ('age', 'hat')
   expected = [[10, 0], [20, 0.5], [30, 1]]
@@ -120,7 +120,7 @@ def test_images_without_attributes_are_counted_and_named(labelled):
     folder.Folder(labelled, (16, 16)).length('train')
 
 
-def test_the_fingerprint_tells_files_and_settings_apart(labelled):
+def test_the_fingerprint_depends_on_files_and_attributes(labelled):
   source = folder.Folder(labelled, (16, 16))
   prints = [source.fingerprint()]
   (labelled / 'attributes.csv').write_text('path,age\n')
@@ -130,7 +130,7 @@ def test_the_fingerprint_tells_files_and_settings_apart(labelled):
   assert all(a != b for i, a in enumerate(prints) for b in prints[:i])
 
 
-def test_the_cache_takes_a_folder(labelled, tmp_path):
+def test_the_cache_loads_a_folder(labelled, tmp_path):
   data = cache.load(
     folder.Folder(labelled, (16, 16)),
     split='train',

@@ -12,7 +12,7 @@ from vaegan_jax.data.sources import lfw
 
 IMAGES = SHARED / 'lfw'
 PEOPLE = {'train': {'Ann_Lee': 2, 'Bo_O-Hara': 1}, 'test': {'Cy_Young': 2}}
-# Each image is told by its level of red.
+# The level of red identifies an image.
 LEVELS = {
   'Ann_Lee_0001.jpg': 20,
   'Ann_Lee_0002.jpg': 40,
@@ -20,7 +20,7 @@ LEVELS = {
   'Cy_Young_0001.jpg': 80,
   'Cy_Young_0002.jpg': 100,
 }
-# Not in the order of the images, and of one person more.
+# In another order than the images, and with one more person.
 SCORES = {
   ('Cy Young', 1): (0.5, -2.5),
   ('Zed', 1): (9.0, 9.0),
@@ -66,7 +66,7 @@ def write_tgz(folder):
 
 
 def levels(source, split):
-  """Which images a split holds, told by their colour."""
+  """Returns the levels of the images of a split."""
   pixels = source.read(split, 0, source.length(split))
   return [20 * round(level / 20) for level in pixels[..., 0].mean((1, 2))]
 
@@ -79,7 +79,7 @@ def whole(tmp_path):
 
 
 @pytest.mark.parametrize('layout', ['tgz', 'lfw', 'lfw-deepfunneled'])
-def test_every_layout_gives_the_same_without_a_warning(
+def test_every_layout_holds_the_same_images_without_a_warning(
   tmp_path, layout, caplog
 ):
   write_lists(tmp_path)
@@ -99,7 +99,7 @@ def test_every_layout_gives_the_same_without_a_warning(
   assert source.fingerprint() == lfw.LFW(whole).fingerprint()
 
 
-def test_scores_follow_the_images_not_the_lines(whole):
+def test_scores_are_in_the_order_of_the_images(whole):
   source = lfw.LFW(whole)
   assert source.attribute_names == ('Male', 'Big Nose')
   scores = source.attributes('train')
@@ -127,7 +127,7 @@ def test_images_without_scores_are_left_out_and_counted(whole, caplog):
   np.testing.assert_allclose(source.attributes('train')[0], [3, 4])
 
 
-def test_more_images_without_scores_than_the_whole_set_has_are_refused(whole):
+def test_too_many_images_without_scores_are_refused(whole):
   scores = {k: s for k, s in SCORES.items() if k != ('Ann Lee', 1)}
   write_lists(whole, scores=scores)
   with pytest.raises(ValueError, match=r'1 of 3 .*--config.data.skip_broken'):
@@ -142,7 +142,7 @@ def test_without_the_attribute_file_all_images_are_used(whole):
   assert source.attributes('train') is None
 
 
-def test_images_that_are_not_there_are_counted_and_refused(whole):
+def test_missing_images_are_counted_and_refused(whole):
   (whole / 'lfw' / 'Ann_Lee' / 'Ann_Lee_0002.jpg').unlink()
   with pytest.raises(ValueError, match=r'1 of 3 .*\(Ann_Lee_0002.jpg\)'):
     lfw.LFW(whole).length('train')
@@ -152,14 +152,14 @@ def test_images_that_are_not_there_are_counted_and_refused(whole):
     source.read('train', 0, 3)
 
 
-def test_images_that_no_list_names_are_not_used(whole):
+def test_only_images_in_a_list_are_used(whole):
   write_lists(whole, {'train': {'Ann_Lee': 1}, 'test': {'Cy_Young': 1}})
   source = lfw.LFW(whole)
   assert [levels(source, s) for s in ('train', 'test')] == [[20], [80]]
 
 
 @pytest.mark.parametrize('name', ['peopleDevTest.txt', 'lfw'])
-def test_what_is_missing_is_named_with_its_place(whole, name):
+def test_a_missing_file_is_named_with_its_folder(whole, name):
   (whole / name).rename(whole / 'elsewhere')
   with pytest.raises(FileNotFoundError, match=name) as error:
     lfw.LFW(whole).fingerprint()
@@ -177,14 +177,14 @@ def test_a_person_in_both_splits_is_refused(whole):
     lfw.LFW(whole).length('test')
 
 
-def test_names_that_match_no_image_are_refused(whole):
+def test_a_list_without_any_matching_image_is_refused(whole):
   write_lists(whole, {'train': {'Eve': 2}, 'test': {'Cy_Young': 1}})
   (whole / 'lfw_attributes.txt').unlink()
   with pytest.raises(ValueError, match=r'2 of 2 images .Eve_0001'):
     lfw.LFW(whole, skip_broken=True).length('train')
 
 
-def test_scores_that_match_no_image_are_refused(whole):
+def test_scores_without_any_matching_image_are_refused(whole):
   write_lists(whole, scores={('Zed', 1): (1, 1)})
   with pytest.raises(ValueError, match='train without attributes'):
     lfw.LFW(whole).length('train')
@@ -223,7 +223,7 @@ def test_an_attribute_file_without_a_header_is_refused(whole):
     _ = lfw.LFW(whole).attribute_names
 
 
-def test_images_that_are_not_250_wide_are_refused(whole):
+def test_images_of_another_size_than_250_are_refused(whole):
   path = whole / 'lfw' / 'Ann_Lee' / 'Ann_Lee_0002.jpg'
   path.write_bytes(jpeg(10, side=64))
   with pytest.raises(ValueError, match=r'Ann_Lee_0002.*deep-funneled'):
@@ -237,7 +237,7 @@ def test_a_broken_image_is_named(whole):
     lfw.LFW(whole).read('train', 0, 3)
 
 
-def test_the_fingerprint_tells_lists_and_images_apart(whole):
+def test_the_fingerprint_depends_on_lists_and_images(whole):
   prints = [lfw.LFW(whole).fingerprint()]
   write_lists(whole, scores={**SCORES, ('Ann Lee', 1): (1.5, 2.0)})
   prints.append(lfw.LFW(whole).fingerprint())
@@ -249,7 +249,7 @@ def test_the_fingerprint_tells_lists_and_images_apart(whole):
   assert all(a != b for i, a in enumerate(prints) for b in prints[:i])
 
 
-def test_the_cache_keeps_scores_as_they_are(whole, tmp_path):
+def test_the_cache_keeps_scores(whole, tmp_path):
   data = cache.load(
     lfw.LFW(whole, (16, 16)),
     split='test',
@@ -263,7 +263,7 @@ def test_the_cache_keeps_scores_as_they_are(whole, tmp_path):
 @pytest.mark.shared
 @pytest.mark.skipif(not IMAGES.is_dir(), reason='no development data')
 def test_the_real_files_hold_73_scores_and_aligned_faces(tmp_path):
-  # A part of the images and of the scores is there.
+  # The development data has only part of the images and scores.
   source = lfw.LFW(IMAGES, skip_broken=True)
   assert len(source.attribute_names) == 73
   whole = {

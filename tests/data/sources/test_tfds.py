@@ -23,7 +23,7 @@ def png(number):
 
 
 def prepare(dataset, directory, **sizes):
-  """Makes a small data set with TFDS itself, without TensorFlow."""
+  """Prepares a small data set with TFDS, without TensorFlow."""
   library = importlib.import_module('tensorflow_datasets')
   features = {
     'image': library.features.Image(shape=(None, None, 3)),
@@ -78,7 +78,7 @@ def source(prepared, name='complete'):
 
 
 def numbers(data, split):
-  """Which examples a split holds, told by their red."""
+  """Returns the numbers of the examples of a split, from their red."""
   return data.read(split, 0, data.length(split))[:, 4, 4, 0].tolist()
 
 
@@ -95,7 +95,7 @@ def test_images_and_attributes_belong_together(prepared):
     assert row.tolist() == [number % 2 == 0, number < 4, *classes]
 
 
-def test_pictures_are_cropped_resized_and_of_the_channels_asked(prepared):
+def test_pictures_have_the_size_and_channels_of_the_source(prepared):
   data = source(prepared).read('test', 0, 3)
   assert data.shape == (3, 8, 8, 3)
   assert (data[..., 1:] == [100, 200]).all()
@@ -103,7 +103,7 @@ def test_pictures_are_cropped_resized_and_of_the_channels_asked(prepared):
   assert grey.read('test', 0, 3).shape == (3, 16, 8, 1)
 
 
-def test_own_splits_are_taken_as_they_are(prepared):
+def test_existing_splits_are_used_unchanged(prepared):
   data = source(prepared)
   assert [data.length(split) for split in sources.SPLITS] == [30, 8, 7]
   assert sorted(numbers(data, 'train')) == list(range(30))
@@ -112,9 +112,7 @@ def test_own_splits_are_taken_as_they_are(prepared):
 @pytest.mark.parametrize(
   ('name', 'sizes'), [('lacking', [38, 2, 7]), ('lonely', [36, 2, 2])]
 )
-def test_missing_splits_are_carved_from_train_and_left_out_of_it(
-  prepared, name, sizes
-):
+def test_missing_splits_are_carved_from_train(prepared, name, sizes):
   data = source(prepared, name)
   assert [data.length(split) for split in sources.SPLITS] == sizes
   carved = [s for s, n in zip(sources.SPLITS, sizes, strict=True) if n != 7]
@@ -122,7 +120,7 @@ def test_missing_splits_are_carved_from_train_and_left_out_of_it(
   assert sorted(examples) == list(range(40))
 
 
-def test_the_cache_takes_it_and_threads_read_right(prepared, tmp_path):
+def test_the_cache_loads_what_one_thread_reads(prepared, tmp_path):
   data = source(prepared)
   loaded = cache.load(data, split='train', directory=tmp_path, progress=False)
   np.testing.assert_array_equal(loaded.images, data.read('train', 0, 30))
@@ -140,13 +138,13 @@ def info(directory, kind):
   (directory / 'dataset_info.json').write_text(json.dumps({'fileFormat': kind}))
 
 
-def test_the_newest_version_is_taken(tmp_path):
+def test_the_newest_version_is_used(tmp_path):
   for version in ('2.0.0', '10.0.0', '9.9.9'):
     info(tmp_path / 'x' / version, 'array_record')
   assert source(tmp_path, 'x')._folder.name == '10.0.0'
 
 
-def test_several_configs_must_be_told_apart(tmp_path):
+def test_several_configs_are_refused_with_their_names(tmp_path):
   for config in ('small', 'large'):
     info(tmp_path / 'x' / config / '1.0.0', 'array_record')
   with pytest.raises(ValueError, match='tfds:x/large, tfds:x/small'):
@@ -155,7 +153,7 @@ def test_several_configs_must_be_told_apart(tmp_path):
   assert found.relative_to(tmp_path) == pathlib.Path('x/small/1.0.0')
 
 
-def test_what_is_not_prepared_says_the_command_that_prepares_it(tmp_path):
+def test_the_error_for_a_missing_data_set_names_the_command(tmp_path):
   with pytest.raises(FileNotFoundError) as error:
     source(tmp_path, 'celeb_a').fingerprint()
   command = (
@@ -164,7 +162,7 @@ def test_what_is_not_prepared_says_the_command_that_prepares_it(tmp_path):
   assert command in str(error.value)
 
 
-def test_another_format_says_the_command_that_converts_it(tmp_path):
+def test_the_error_for_another_format_names_the_command(tmp_path):
   info(tmp_path / 'x' / '1.0.0', 'tfrecord')
   with pytest.raises(ValueError, match='tfds convert_format'):
     source(tmp_path, 'x').fingerprint()
