@@ -114,12 +114,12 @@ import tempfile
 import jax, numpy as np
 import pytest
 from tests import small
+from vaegan_jax.distributed import replicas
 from vaegan_jax.training import monitor, setup
-from vaegan_jax.core import train_state
 
 run = setup.prepare(small.config())
 state = run.initialise()
-assert train_state.devices_apart(state) == ()
+assert replicas.differing(state) == ()
 leaves, structure = jax.tree.flatten(state)
 spoilt = max(range(len(leaves)), key=lambda i: leaves[i].size)
 parts = [np.array(shard.data) for shard in leaves[spoilt].addressable_shards]
@@ -130,7 +130,7 @@ leaves[spoilt] = jax.make_array_from_single_device_arrays(
   jax.device_put(parts, jax.devices()),
 )
 state = jax.tree.unflatten(structure, leaves)
-assert train_state.devices_apart(state) == (2,)
+assert replicas.differing(state) == (2,)
 with tempfile.TemporaryDirectory() as folder:
   watch = monitor.Monitor(
     small.config(), pathlib.Path(folder), step=0, images=20

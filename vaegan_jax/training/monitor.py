@@ -20,7 +20,7 @@ from jaxtyping import Array
 from vaegan_jax.config import build
 from vaegan_jax.core import metrics, train_state
 from vaegan_jax.data import batches
-from vaegan_jax.distributed import processes
+from vaegan_jax.distributed import processes, replicas
 from vaegan_jax.runs import collapse, records
 from vaegan_jax.training import goodput
 
@@ -125,7 +125,7 @@ class Monitor:
         with the devices whose copies of the state differ from the others.
     """
     self.flush()
-    if devices := train_state.devices_apart(state):
+    if devices := replicas.differing(state):
       raise Diverged(
         f'after step {step} the state on device '
         f'{", ".join(map(str, devices))} differs from that on most of '
