@@ -39,11 +39,11 @@ def drawn(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def world(tmp_path_factory):
-  """Where runs are started to be killed."""
+  """Starts runs that can be killed."""
   from tests import faults, forks
 
-  with forks.Nursery() as nursery:
-    yield faults.World(tmp_path_factory.mktemp('faults'), nursery)
+  with forks.ForkServer() as server:
+    yield faults.World(tmp_path_factory.mktemp('faults'), server)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Runs that are killed, starved and disturbed, and what must come of them."""
+"""Starts runs, interrupts them at chosen moments, compares their results."""
 
 import contextlib
 import hashlib
@@ -12,10 +12,12 @@ import numpy as np
 import psutil
 from PIL import Image
 
+from tests import small
 from vaegan_jax.runs import checkpoints, records
 
 STEPS = 24
 CHANGES = {
+  **small.CALM,
   'steps': STEPS,
   'picture_every': 8,
   'save_every': 4,
@@ -32,43 +34,41 @@ def get_config():
 
 
 class World:
-  """A config, where it finds its data, and a process that starts runs of it."""
+  """A config and its data, and a server that starts runs of it."""
 
-  def __init__(self, root, nursery, **changes):
-    self.root, self.nursery = root, nursery
+  def __init__(self, root, server):
+    self.root, self.server = root, server
     self.cache, self.log = root / 'cache', root / 'log'
     self._config = root / 'config.py'
     for split, count in {'train': 20, 'test': 24}.items():
-      _paint(root / 'images' / split, count)
+      _write_images(root / 'images' / split, count)
     paths = {'data.path': str(root / 'images'), 'data.cache': str(self.cache)}
-    changes = {name.replace('__', '.'): x for name, x in changes.items()}
-    text = _CONFIG.format(changes={**CHANGES, **paths, **changes})
-    self._config.write_text(text)
+    self._config.write_text(_CONFIG.format(changes={**CHANGES, **paths}))
 
   def start(self, name, *flags, module='train', **kwargs):
-    """Starts a launcher in a folder; gives its process."""
-    words = self.words(name) if module == 'train' else self.words(name)[:1]
+    """Starts a launcher for a folder; returns the number of its process."""
+    words = self.flags(name) if module == 'train' else self.flags(name)[:1]
     self.log.unlink(missing_ok=True)
     kwargs.setdefault('log', self.log)
-    return self.nursery.start(f'experiments.{module}', *words, *flags, **kwargs)
+    return self.server.start(f'experiments.{module}', *words, *flags, **kwargs)
 
-  def words(self, name):
-    """Gives the flags that train in a folder."""
+  def flags(self, name):
+    """Returns the flags that train in a folder."""
     return f'--workdir={self.root / name}', f'--config={self._config}'
 
   def run(self, name, *flags, **kwargs):
-    """Starts a launcher and waits for its exit code."""
+    """Starts a launcher, and waits for its exit code."""
     self.start(name, *flags, **kwargs)
-    return self.nursery.wait()
+    return self.server.wait()
 
   def printed(self):
-    """Gives what the last launcher printed so far."""
+    """Returns what the last launcher has printed."""
     return self.log.read_text(errors='replace') if self.log.exists() else ''
 
 
-def when(condition, *, within=120.0):
-  """Waits until something holds; says whether it did in time."""
-  end = time.monotonic() + within
+def wait_until(condition, *, seconds=120.0):
+  """Waits until a condition holds; returns whether it did in time."""
+  end = time.monotonic() + seconds
   while time.monotonic() < end:
     if condition():
       return True
@@ -76,30 +76,32 @@ def when(condition, *, within=120.0):
   return False
 
 
-def lives(process):
-  """Says whether a process has not ended yet."""
+def is_alive(process):
+  """Returns whether a process has not ended yet."""
   try:
     return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
   except psutil.NoSuchProcess:
     return False
 
 
-def strike(world, process, condition, *, number=signal.SIGKILL, delay=0.0):
-  """Sends a signal when a condition holds; gives the exit code.
+def kill(world, process, condition, *, delay=0.0):
+  """Kills a process when a condition holds; returns its exit code.
 
-  The process may have ended before.
+  The process may end before.
   """
-  when(lambda: condition() or not lives(process))
+  wait_until(lambda: condition() or not is_alive(process))
   time.sleep(delay)
   with contextlib.suppress(ProcessLookupError):
-    os.kill(process, number)
-  return world.nursery.wait()
+    os.kill(process, signal.SIGKILL)
+  return world.server.wait()
 
 
 def saving(folder, *, after=0):
-  """Makes the condition that a checkpoint is being written, with others there.
+  """Returns a condition: a new checkpoint is being written.
 
-  What an earlier process left is no sign of it.
+  Args:
+    folder: of the run.
+    after: the number of complete checkpoints that are there already.
   """
   before = set((folder / 'checkpoints').glob('.writing-*'))
 
@@ -111,14 +113,14 @@ def saving(folder, *, after=0):
 
 
 def reached(folder, step):
-  """Makes the condition that a process started from now on is so far."""
+  """Returns a condition: a process started from now on has logged a step."""
   path = folder / records.METRICS
   before = path.exists() and path.stat().st_ino
 
   def condition():
-    # A start replaces the file, without the rows that are done again.
-    fresh = path.exists() and path.stat().st_ino != before
-    return fresh and len(records.read_rows(path)) >= step
+    # A start replaces the file by one without the rows to be repeated.
+    new = path.exists() and path.stat().st_ino != before
+    return new and len(records.read_rows(path)) >= step
 
   return condition
 
@@ -128,32 +130,33 @@ def steps(folder):
   return checkpoints._steps(folder / 'checkpoints')
 
 
-def half_files(folder):
-  """Lists what is neither a whole checkpoint nor hidden."""
+def partial_files(folder):
+  """Lists what is neither a complete checkpoint nor hidden."""
   names = (path.name for path in (folder / 'checkpoints').glob('*'))
   return [n for n in names if not n.isdecimal() and not n.startswith('.')]
 
 
-def outcome(folder: pathlib.Path):
-  """Digests all that a run computed: state, metrics, pictures."""
-  found = {}
+def assert_complete(folder, expected):
+  """Asserts that a run logged every step once and has the expected results."""
+  rows = records.read_rows(folder / records.METRICS)
+  assert [row['step'] for row in rows] == list(range(1, STEPS + 1))
+  assert digests(folder) == expected
+
+
+def digests(folder: pathlib.Path):
+  """Returns digests of all that a run computed: state, metrics, pictures."""
   _, state = checkpoints.load(folder)
-  for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
-    name = jax.tree_util.keystr(path, simple=True, separator='/')
-    found[name] = _sha256(np.asarray(leaf).tobytes())
-  metrics = folder / records.METRICS
-  found[metrics.name] = _sha256(metrics.read_bytes())
-  for picture in sorted((folder / 'figures').glob('*.png')):
-    found[picture.name] = _sha256(picture.read_bytes())
+  found = {
+    jax.tree_util.keystr(path): _sha256(np.asarray(leaf).tobytes())
+    for path, leaf in jax.tree.leaves_with_path(state)
+  }
+  files = sorted((folder / 'figures').glob('*.png'))
+  for path in (folder / records.METRICS, *files):
+    found[path.name] = _sha256(path.read_bytes())
   return found
 
 
-def logged(folder):
-  """Lists the steps of the rows."""
-  return [row['step'] for row in records.read_rows(folder / records.METRICS)]
-
-
-def _paint(folder, count):
+def _write_images(folder, count):
   folder.mkdir(parents=True)
   draw = np.random.default_rng(count)
   for i in range(count):

@@ -1,4 +1,4 @@
-"""One unlucky run: killed, preempted, starved; it must end like a lucky one.
+"""A run that is killed, preempted and starved of disk ends like any other.
 
 The long set, with hundreds of faults, is in test_many_faults.py.
 """
@@ -11,19 +11,27 @@ import time
 
 import pytest
 
-from tests import faults, forks
+from tests import ROOT, faults
+
+KILLS = (
+  'early',
+  'in the first save',
+  'in a later save',
+  'in training',
+  'late',
+)
 
 
 @pytest.fixture(scope='module')
 def whole(world):
-  """A run that nothing happens to."""
+  """A run without faults."""
   assert world.run('whole') == 0, world.printed()
   return world.root / 'whole'
 
 
 @pytest.fixture(scope='module')
 def unlucky(world, whole):
-  """A run that all this happens to; gives what was seen after each fault."""
+  """A run with all faults; returns its folder, and what each fault left."""
   folder = world.root / 'unlucky'
   seen = {}
 
@@ -31,56 +39,45 @@ def unlucky(world, whole):
     seen[name] = {
       'code': code,
       'steps': faults.steps(folder),
-      'half': faults.half_files(folder),
+      'partial': faults.partial_files(folder),
       'printed': world.printed(),
     }
 
-  def kill(name, condition, **kwargs):
-    note(
-      name, faults.strike(world, world.start('unlucky'), condition, **kwargs)
-    )
+  def kill(name, condition):
+    note(name, faults.kill(world, world.start('unlucky'), condition))
 
-  kill('killed early', (folder / 'config.json').exists)
-  kill('killed in the first save', faults.saving(folder))
-  kill('killed in a later save', faults.saving(folder, after=1))
-  kill('killed in training', faults.reached(folder, 7))
-  # Less than the largest file of every checkpoint: how Orbax divides the others
-  # among files depends on its threads.
-  note('disk full', world.run('unlucky', largest=40_000))
-  begun = faults.reached(folder, 0)
+  kill('early', (folder / 'config.json').exists)
+  kill('in the first save', faults.saving(folder))
+  kill('in a later save', faults.saving(folder, after=1))
+  kill('in training', faults.reached(folder, 7))
+  # Smaller than the largest file of every checkpoint, however the threads of
+  # Orbax divide the state among files.
+  note('disk full', world.run('unlucky', max_file_size=40_000))
+  began = faults.reached(folder, 0)
   process = world.start('unlucky')
-  faults.when(begun)
-  time.sleep(0.2)  # it is tracing the first step
+  faults.wait_until(began)
+  time.sleep(0.2)  # it traces the first step
   os.kill(process, signal.SIGSTOP)
   seen['second'] = subprocess.run(
-    [sys.executable, '-m', 'experiments.train', *world.words('unlucky')],
+    [sys.executable, '-m', 'experiments.train', *world.flags('unlucky')],
     capture_output=True,
     text=True,
     check=False,
-    cwd=forks.ROOT,
+    cwd=ROOT,
   )
   os.kill(process, signal.SIGTERM)
   os.kill(process, signal.SIGCONT)
-  note('preempted', world.nursery.wait())
-  kill('killed late', faults.reached(folder, 24))
+  note('preempted', world.server.wait())
+  kill('late', faults.reached(folder, 24))
   note('finished', world.run('unlucky'))
   return folder, seen
 
 
-@pytest.mark.parametrize(
-  'name',
-  [
-    'killed early',
-    'killed in the first save',
-    'killed in a later save',
-    'killed in training',
-    'killed late',
-  ],
-)
-def test_a_kill_leaves_nothing_half_done_in_sight(unlucky, name):
+@pytest.mark.parametrize('name', KILLS)
+def test_a_kill_leaves_no_partial_checkpoint(unlucky, name):
   _, seen = unlucky
   assert seen[name]['code'] == -signal.SIGKILL
-  assert not seen[name]['half']
+  assert not seen[name]['partial']
 
 
 def test_a_run_killed_five_times_equals_the_uninterrupted_one_bit_for_bit(
@@ -88,18 +85,17 @@ def test_a_run_killed_five_times_equals_the_uninterrupted_one_bit_for_bit(
 ):
   folder, seen = unlucky
   assert seen['finished']['code'] == 0, seen['finished']['printed']
-  assert faults.outcome(folder) == faults.outcome(whole)
-  assert faults.logged(folder) == list(range(1, faults.STEPS + 1))
+  faults.assert_complete(folder, faults.digests(whole))
 
 
-def test_a_full_disk_is_loud_and_leaves_older_checkpoints(unlucky):
+def test_a_full_disk_is_reported_and_leaves_older_checkpoints(unlucky):
   _, seen = unlucky
   full = seen['disk full']
   assert full['code'] == 74, full['printed']
   assert 'could not be written' in full['printed']
-  assert seen['killed in training']['steps']
-  assert full['steps'] == seen['killed in training']['steps']
-  assert not full['half']
+  assert seen['in training']['steps']
+  assert full['steps'] == seen['in training']['steps']
+  assert not full['partial']
 
 
 def test_a_second_run_in_a_folder_is_refused_by_host_and_process(unlucky):
@@ -113,4 +109,4 @@ def test_sigterm_saves_the_next_step_and_ends_with_143(unlucky):
   assert seen['preempted']['code'] == 143
   last = seen['disk full']['steps'][-1]
   assert seen['preempted']['steps'][-1] == last + 1
-  assert 'Asked to end' in seen['preempted']['printed']
+  assert 'A signal stops the run' in seen['preempted']['printed']

@@ -1,17 +1,16 @@
-"""The long set: `make faults`. Each run must end as if nothing had happened."""
+"""The long set (`make faults`): every interrupted run ends like any other."""
 
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 
 import numpy as np
 import pytest
 
-from tests import faults, forks
+from tests import ROOT, faults, forks
 
 pytestmark = pytest.mark.faults
 
@@ -20,8 +19,8 @@ KILLS = int(os.environ.get('KILLS', 200))
 
 @pytest.fixture(scope='module')
 def whole(world):
-  """A run that nothing happens to, and the seconds that it takes."""
-  world.run('first')  # compiles what the others find compiled
+  """A run without faults, and the seconds that it takes."""
+  world.run('first')  # compiles for the others
   start = time.monotonic()
   assert world.run('whole') == 0, world.printed()
   return world.root / 'whole', time.monotonic() - start
@@ -29,7 +28,7 @@ def whole(world):
 
 @pytest.fixture(scope='module')
 def expected(whole):
-  return faults.outcome(whole[0])
+  return faults.digests(whole[0])
 
 
 @pytest.mark.parametrize('part', range(4))
@@ -47,14 +46,13 @@ def test_runs_killed_two_hundred_times_equal_the_uninterrupted_one(
         condition, delay = (lambda: True), draw.uniform(0, 1.1 * whole[1])
       if left:
         process = world.start(folder.name)
-        code = faults.strike(world, process, condition, delay=delay)
+        code = faults.kill(world, process, condition, delay=delay)
       else:
         code = world.run(folder.name)
       assert code in (0, -signal.SIGKILL), world.printed()
       left -= code != 0
-      assert not faults.half_files(folder)
-    assert faults.outcome(folder) == expected
-    assert faults.logged(folder) == list(range(1, faults.STEPS + 1))
+      assert not faults.partial_files(folder)
+    faults.assert_complete(folder, expected)
     shutil.rmtree(folder)
     runs += 1
   print(f'{KILLS // 4} kills over {runs} runs, all equal')
@@ -87,7 +85,7 @@ def at_once(world, folder):
   return lambda: True
 
 
-# Where SIGTERM strikes: what must hold first, and seconds after that.
+# When SIGTERM is sent: seconds after a condition holds.
 POSITIONS = {
   'starting': (at_once, 0.3),
   'locking': (made('.lock'), 0.0),
@@ -113,28 +111,28 @@ POSITIONS = {
 
 
 @pytest.mark.parametrize('name', POSITIONS)
-def test_sigterm_ends_with_143_wherever_it_strikes(world, expected, name):
+def test_sigterm_ends_a_run_with_143_at_any_moment(world, expected, name):
   make, delay = POSITIONS[name]
   folder = world.root / f'terminated_{name}'
   if name.startswith('caching'):
     shutil.rmtree(world.cache)
   condition = make(world, folder)
   process = world.start(folder.name)
-  faults.when(lambda: condition() or not faults.lives(process))
+  faults.wait_until(lambda: condition() or not faults.is_alive(process))
   time.sleep(delay)
   start = time.monotonic()
   os.kill(process, signal.SIGTERM)
   time.sleep(0.05)
   os.kill(process, signal.SIGTERM)  # a second one does no harm
-  code = world.nursery.wait()
+  code = world.server.wait()
   seconds = time.monotonic() - start
   print(f'{name}: {code} after {seconds:.1f} s')
   assert code == 143, world.printed()
   assert seconds < 30
-  assert not faults.half_files(folder)
+  assert not faults.partial_files(folder)
   assert not (folder / '.holder.json').exists()
   assert world.run(folder.name) == 0, world.printed()
-  assert faults.outcome(folder) == expected
+  faults.assert_complete(folder, expected)
 
 
 @pytest.mark.parametrize('delay', [0.5, 3.0])
@@ -142,20 +140,21 @@ def test_sigterm_ends_an_evaluation_with_143(world, whole, delay):
   process = world.start('whole', '--images=20', module='evaluate')
   time.sleep(delay)
   os.kill(process, signal.SIGTERM)
-  assert world.nursery.wait() == 143, world.printed()
+  assert world.server.wait() == 143, world.printed()
 
 
-# In a namespace of its own: a disk that is small, or turns read-only.
-DISK = textwrap.dedent("""
-  set -eu
-  mkdir -p "$1" && mount -t tmpfs -o size="$2" none "$1"
-  shift 2
-  "$@"
-""")
+# In a mount namespace of its own.
+ON_A_SMALL_DISK = """
+set -eu
+mkdir -p {folder} && mount -t tmpfs -o size={size} none {folder}
+set +e
+{command}
+echo "exit code $?"
+"""
 
 
-def namespaces():
-  """Says whether this user may mount a disk of his own."""
+def can_mount():
+  """Returns whether this user may mount a disk in a namespace."""
   result = subprocess.run(
     ['unshare', '-rm', 'mount', '-t', 'tmpfs', 'none', '/mnt'],
     capture_output=True,
@@ -165,36 +164,22 @@ def namespaces():
 
 
 @pytest.mark.skipif(
-  not shutil.which('unshare') or not namespaces(),
+  not shutil.which('unshare') or not can_mount(),
   reason='mounting a small disk is not allowed here',
 )
 @pytest.mark.parametrize('size', ['100k', '400k', '1m', '2m'])
-def test_a_disk_that_fills_up_ends_the_run_loudly(world, whole, size):
-  name = f'disk_{size}'
-  keeping = '--config.keep=100'
-  inside = (
-    f'{sys.executable} -m experiments.train {" ".join(world.words(name))} '
-    f'{keeping}; echo "exit code $?"; cd {world.root / name}; '
-    'ls -a . checkpoints'
-  )
+def test_a_disk_that_fills_up_ends_the_run_with_74(world, whole, size):
+  folder = world.root / f'disk_{size}'
+  flags = ' '.join(world.flags(folder.name))
+  command = f'{sys.executable} -m experiments.train {flags} --config.keep=100'
+  script = ON_A_SMALL_DISK.format(folder=folder, size=size, command=command)
   start = time.monotonic()
-  command = [
-    'sh',
-    '-c',
-    DISK,
-    'sh',
-    world.root / name,
-    size,
-    'sh',
-    '-c',
-    inside,
-  ]
   result = subprocess.run(
-    ['unshare', '-rm', *command],
+    ['unshare', '-rm', 'sh', '-c', script],
     capture_output=True,
     text=True,
     check=False,
-    cwd=forks.ROOT,
+    cwd=ROOT,
     env=os.environ | forks.FLAGS,
     timeout=300,
   )
