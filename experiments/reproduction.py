@@ -25,8 +25,7 @@ from vaegan_jax.core import objectives
 from vaegan_jax.distributed import preemption
 from vaegan_jax.evaluation import studies, suite
 from vaegan_jax.files import atomic, lock
-from vaegan_jax.report import speed
-from vaegan_jax.runs import config_file, records
+from vaegan_jax.runs import config_file, records, speed
 from vaegan_jax.training import loop
 
 _LOGGER = logging.getLogger(__name__)

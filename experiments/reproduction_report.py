@@ -15,13 +15,8 @@ from vaegan_jax import inference
 from vaegan_jax.config import schema
 from vaegan_jax.evaluation import attribute_vectors, claims, studies, suite
 from vaegan_jax.files import atomic
-from vaegan_jax.report import (
-  comparison_page,
-  figures,
-  paper_figures,
-  speed,
-  walks,
-)
+from vaegan_jax.report import comparison_page, figures, paper_figures, walks
+from vaegan_jax.runs import speed
 
 _COLUMNS = 12
 _FRAMES = 72

@@ -18,8 +18,8 @@ import numpy as np
 
 from vaegan_jax.config import schema
 from vaegan_jax.core import metrics
-from vaegan_jax.report import speed, tables
-from vaegan_jax.runs import config_file, records
+from vaegan_jax.report import tables
+from vaegan_jax.runs import config_file, records, speed
 
 # The measures of models that are shown by default.
 MEASURES = (

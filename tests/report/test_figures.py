@@ -13,20 +13,21 @@ def random_pixels(*shape):
 
 @pytest.mark.parametrize('channels', [1, 3])
 def test_a_grid_holds_each_image_in_its_place(channels):
-  pixels = random_pixels(5, 8, 6, channels)
-  picture = figures.grid(pixels, columns=3, scale=1)
-  assert picture.shape == (2 * 8 + 4, 3 * 6 + 2 * 4, channels)
+  pixels = random_pixels(5, 98, 96, channels)
+  picture = figures.grid(pixels, columns=3)
+  assert picture.shape == (2 * 98 + 4, 3 * 96 + 2 * 4, channels)
   for i, image in enumerate(pixels):
-    top, left = i // 3 * 12, i % 3 * 10
+    top, left = i // 3 * 102, i % 3 * 100
     np.testing.assert_array_equal(
-      picture[top : top + 8, left : left + 6], image
+      picture[top : top + 98, left : left + 96], image
     )
 
 
 def test_the_background_is_white():
-  picture = figures.grid(np.zeros((5, 8, 6, 3), np.uint8), columns=3, scale=1)
-  assert (picture == 0).sum() == 5 * 8 * 6 * 3
-  assert (picture == 255).sum() == picture.size - 5 * 8 * 6 * 3
+  black = np.zeros((5, 98, 96, 3), np.uint8)
+  picture = figures.grid(black, columns=3)
+  assert (picture == 0).sum() == black.size
+  assert (picture == 255).sum() == picture.size - black.size
 
 
 @pytest.mark.parametrize(('side', 'shown'), [(28, 112), (32, 96), (128, 128)])
@@ -42,14 +43,12 @@ def test_small_images_are_enlarged_to_a_visible_size(side, shown):
 
 
 def test_reconstructions_stand_below_their_originals():
-  originals = np.full((3, 8, 8, 3), 10, np.uint8)
+  originals = np.full((3, 96, 96, 3), 10, np.uint8)
   originals += np.arange(3, dtype=np.uint8)[:, None, None, None]
-  picture = figures.reconstructions(
-    originals, originals + 100, columns=2, scale=1
-  )
+  picture = figures.reconstructions(originals, originals + 100, columns=2)
   column = picture[:, 0, 0]
   inked = [int(value) for value in column if value != 255]
-  assert inked == [10] * 8 + [110] * 8 + [12] * 8 + [112] * 8
+  assert inked == [10] * 96 + [110] * 96 + [12] * 96 + [112] * 96
   seams = [
     len(list(run)) for value, run in itertools.groupby(column) if value == 255
   ]
@@ -103,7 +102,6 @@ def test_a_failed_save_leaves_the_old_picture(tmp_path, monkeypatch):
     (lambda x: figures.grid(x[:0], columns=2), 'at least one image'),
     (lambda x: figures.grid(x[..., :2], columns=2), '1 or 3 channels'),
     (lambda x: figures.grid(x, columns=0), 'columns = 0'),
-    (lambda x: figures.grid(x, columns=2, scale=0), 'scale = 0'),
     (
       lambda x: figures.reconstructions(x, x[:, 1:], columns=2),
       'one of its own size',

@@ -5,18 +5,20 @@ import pytest
 
 from vaegan_jax.report import paper_figures
 
+SIDE = 96
+
 
 def images(*levels):
-  """8x8 images, each of one level."""
+  """Images of SIDE pixels, each of one level."""
   column = np.array(levels, np.uint8)[:, None, None, None]
-  return np.broadcast_to(column, (len(levels), 8, 8, 3)).copy()
+  return np.broadcast_to(column, (len(levels), SIDE, SIDE, 3)).copy()
 
 
 def tiles(row):
   """Levels of the tiles that a row of a picture crosses, left to right."""
   levels = row[:, 0]
   runs = np.split(levels, np.flatnonzero(np.diff(levels)) + 1)
-  return [int(run[0]) for run in runs if len(run) >= 8 and run[0] != 255]
+  return [int(run[0]) for run in runs if len(run) >= SIDE and run[0] != 255]
 
 
 def body(picture):
@@ -29,23 +31,22 @@ def test_blocks_are_in_order_with_their_own_labels():
   picture = paper_figures.labelled_rows(
     {'GAN': images(1, 2, 3, 4, 5), 'VAE/GAN': images(6, 7)},
     columns=3,
-    scale=1,
   )
   assert tiles(picture[0]) == [1, 2, 3]
-  assert tiles(picture[8 + 4]) == [4, 5]
-  assert tiles(picture[-8]) == [6, 7]
-  left = picture[:, : picture.shape[1] - 3 * 8 - 2 * 4]
-  assert (left[:20] < 128).any()  # one label a block, nothing else
-  assert (left[-8:] < 128).any()
+  assert tiles(picture[SIDE + 4]) == [4, 5]
+  assert tiles(picture[-SIDE]) == [6, 7]
+  left = picture[:, : picture.shape[1] - 3 * SIDE - 2 * 4]
+  assert (left[: 2 * SIDE + 4] < 128).any()  # one label a block, nothing else
+  assert (left[-SIDE:] < 128).any()
 
 
 def test_single_rows_are_closer_than_blocks():
   one, two = images(1, 2, 3), images(1, 2, 3, 4)
   heights = [
-    len(paper_figures.labelled_rows({'a': x, 'b': x}, columns=3, scale=1))
+    len(paper_figures.labelled_rows({'a': x, 'b': x}, columns=3))
     for x in (one, two)
   ]
-  assert heights == [8 + 4 + 8, 20 + 16 + 20]
+  assert heights == [SIDE + 4 + SIDE, 196 + 16 + 196]
 
 
 def test_a_row_has_one_image_for_each_attribute():
@@ -53,7 +54,6 @@ def test_a_row_has_one_image_for_each_attribute():
     images(1, 2),
     images(11, 12),
     changed={'Bald': images(21, 22), 'Wearing_Lipstick': images(31, 32)},
-    scale=1,
   )
   rows = body(picture)
   assert tiles(rows[0]) == [1, 11, 21, 31]
@@ -63,9 +63,9 @@ def test_a_row_has_one_image_for_each_attribute():
 
 
 def test_a_row_has_a_query_and_the_samples_of_each_model():
-  made = images(*range(11, 17)).reshape(2, 3, 8, 8, 3)
+  made = images(*range(11, 17)).reshape(2, 3, SIDE, SIDE, 3)
   picture = paper_figures.query_rows(
-    images(1, 2), {'VAE': made, 'GAN': made[:, :1] + 10}, scale=1
+    images(1, 2), {'VAE': made, 'GAN': made[:, :1] + 10}
   )
   rows = body(picture)
   assert tiles(rows[0]) == [1, 11, 12, 13, 21]
@@ -73,8 +73,9 @@ def test_a_row_has_a_query_and_the_samples_of_each_model():
 
 
 def test_small_faces_are_enlarged():
-  picture = paper_figures.labelled_rows({'x': images(1)}, columns=1)
-  assert len(picture) == 96
+  small = images(1)[:, :8, :8]
+  picture = paper_figures.labelled_rows({'x': small}, columns=1)
+  assert len(picture) == SIDE
 
 
 @pytest.mark.parametrize('channels', [1, 3])

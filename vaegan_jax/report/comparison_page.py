@@ -16,47 +16,30 @@ VERDICTS = ('holds', 'fails', 'undecided')
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-  """A picture with its texts.
-
-  Attributes:
-    path: of a PNG or a GIF.
-    title: 'Figure 3: samples of the four models'.
-    caption: how it was made.
-    alt: what can be seen, for readers who cannot see it.
-  """
+  """A PNG or a GIF with its texts."""
 
   path: pathlib.Path
-  title: str
-  caption: str
-  alt: str
+  title: str  # 'Figure 3: samples'
+  caption: str  # how it was made
+  alt: str  # what can be seen
 
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
   """A claim of the paper and its verdict.
 
-  Attributes:
-    statement: the claim, in one sentence.
-    place: where the paper makes it: 'section 4.2, table 1'.
-    measure: 'attribute similarity, cosine'.
-    threshold: the condition for the claim to hold: 'above 0.02'.
-    value: the measured value, as text.
-    spread: of the value over seeds: '0.003 over 5 seeds'; '' if unknown.
-    verdict: 'holds', 'fails' or 'undecided'.
-    detail: further remarks; '' if none.
-
   Raises:
-    ValueError: the verdict is none of these.
+    ValueError: the verdict is none of VERDICTS.
   """
 
-  statement: str
-  place: str
-  measure: str
-  threshold: str
+  statement: str  # the claim, in one sentence
+  place: str  # where the paper makes it: 'section 4.2, table 1'
+  measure: str  # 'similarity: cosine'
+  threshold: str  # the condition for the claim to hold: 'above 0.02'
   value: str
-  spread: str
+  spread: str  # '0.003 over 5 seeds', or ''
   verdict: str
-  detail: str
+  detail: str  # further remarks, or ''
 
   def __post_init__(self):
     if self.verdict not in VERDICTS:
@@ -83,9 +66,9 @@ def write(
     path: of the HTML file; missing folders are made.
     title: of the page.
     facts: (name, value) pairs: data, steps, time, device.
-    figures: in the paper's order. The page names those whose file is missing.
-    tables: in the paper's order.
-    judgements: in the paper's order.
+    figures: the page names those whose file is missing.
+    tables: of the measures.
+    judgements: of the claims.
     walks: moving pictures.
     notes: paragraphs on how to read the numbers.
 

@@ -28,7 +28,6 @@ Lines = Mapping[str, Values]
 Band = tuple[float, float]
 
 DENSITY = 2  # pixels of a chart per CSS pixel: sharp on dense screens
-_INCHES = (4.4, 2.9)
 _INK, _MUTED, _FAINT = '#1f2933', '#66717f', '#e4e7eb'
 # Okabe and Ito's colours for the networks and Tol's for the cross entropies,
 # which are distinct with any colour vision.
@@ -53,11 +52,11 @@ def draw(
 
   Args:
     rows: of metrics.jsonl.
-    band: the cross entropies in nats between which the equilibrium rule updates
-      both Dis and Dec; None: no rule.
+    band: of cross entropies in nats, in which the equilibrium rule, if there is
+      one, updates both Dis and Dec.
 
   Returns:
-    file stem ('curves_prior') -> chart of DENSITY pixels per CSS pixel.
+    file stem ('curves_prior') -> chart.
   """
   return {
     f'curves_{panel.name}': _chart(panel, steps, lines, band)
@@ -85,8 +84,8 @@ def update_share(steps: Steps, updates: Values) -> Values:
   """Returns the share of steps since the previous row that made an update.
 
   Args:
-    steps: ascending. The first row counts from step 0.
-    updates: the number of updates up to each of them.
+    steps: ascending; the first row counts from step 0.
+    updates: the number so far at each of them.
   """
   since = np.diff(steps, prepend=0)
   return np.diff(updates, prepend=0.0) / np.where(since > 0, since, np.nan)
@@ -118,10 +117,10 @@ def _panels(
   latest = {int(row['step']): row for row in rows}
   steps = np.array(sorted(latest), np.int64)
   for panel in metrics.panels(metrics.METRICS):
-    names = [m.name for m in metrics.METRICS if m.panel == panel]
     lines = {
-      name: np.array([latest[s].get(name) for s in steps.tolist()], np.float64)
-      for name in names
+      m.name: np.array([latest[s].get(m.name) for s in steps.tolist()], float)
+      for m in metrics.METRICS
+      if m.panel == panel
     }
     if panel == metrics.SHARE_OF_UPDATES:
       lines = {name: update_share(steps, x) for name, x in lines.items()}
@@ -133,18 +132,19 @@ def _panels(
 def _chart(
   panel: metrics.Panel, steps: Steps, lines: Lines, band: Band | None
 ) -> Picture:
+  shown = [metric for metric in metrics.METRICS if metric.panel == panel]
   figure = mpl_figure.Figure(
-    figsize=_INCHES, dpi=100 * DENSITY, layout='constrained'
+    (4.4, 2.9), dpi=100 * DENSITY, layout='constrained'
   )
   axes = figure.add_subplot()
-  _style(axes, _heading(panel), last=int(steps[-1]))
+  unit = f', {shown[0].unit}' if shown[0].unit else ''
+  _style(axes, panel.title + unit, last=int(steps[-1]))
   ends = {}
-  if metrics.REAL.panel == panel:
+  if metrics.REAL in shown:
     ends['log 2', _MUTED] = _mark_equilibrium(axes, band)
-  alone = sum(metric.panel == panel for metric in metrics.METRICS) == 1
   for label, colour, values in _merge(lines):
     end = _draw_line(axes, steps, values, colour)
-    ends['' if alone else label, colour] = end
+    ends['' if len(shown) == 1 else label, colour] = end
   _scale(axes, np.stack(list(lines.values())), log=panel.log)
   if panel == metrics.SHARE_OF_UPDATES:
     axes.set_ylim(-0.04, 1.04)
@@ -153,11 +153,6 @@ def _chart(
   canvas = backend_agg.FigureCanvasAgg(figure)
   canvas.draw()
   return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-
-def _heading(panel: metrics.Panel) -> str:
-  (unit,) = {m.unit for m in metrics.METRICS if m.panel == panel}
-  return f'{panel.title}, {unit}' if unit else panel.title
 
 
 def _merge(lines: Lines) -> list[tuple[str, str, Values]]:
@@ -222,15 +217,9 @@ def _scale(axes: mpl_axes.Axes, values: np.ndarray, *, log: bool) -> None:
     axes.yaxis.set_major_locator(ticker.MaxNLocator(5))
     axes.yaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.6g}'))
   if not np.isfinite(values).all():
-    axes.annotate(
-      'gaps: NaN or infinity',
-      (1, 1),
-      xycoords='axes fraction',
-      ha='right',
-      va='top',
-      fontsize=8,
-      color='#b00020',
-    )
+    style: dict[str, Any] = {'fontsize': 8, 'color': '#b00020'}
+    corner: dict[str, Any] = {'transform': axes.transAxes, 'ha': 'right'}
+    axes.text(1, 1, 'gaps: NaN or infinity', va='top', **corner, **style)
 
 
 def _label_ends(
@@ -247,13 +236,9 @@ def _label_ends(
     half = 0.04 * (1 + label.count('\n'))
     height = max(height, floor + half)
     floor = height + half
-    axes.annotate(
-      label,
-      (1, height),
-      xycoords='axes fraction',
-      xytext=(6, 0),
-      textcoords='offset points',
-      va='center',
-      fontsize=9,
-      color=colour,
-    )
+    place: dict[str, Any] = {
+      'xycoords': 'axes fraction',
+      'textcoords': 'offset points',
+    }
+    style: dict[str, Any] = {'fontsize': 9, 'color': colour, 'va': 'center'}
+    axes.annotate(label, (1, height), xytext=(6, 0), **place, **style)

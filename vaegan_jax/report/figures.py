@@ -16,17 +16,13 @@ Pixels = layout.Pixels
 Picture = layout.Picture
 
 
-def grid(pixels: Pixels, *, columns: int, scale: int | None = None) -> Picture:
+def grid(pixels: Pixels, *, columns: int) -> Picture:
   """Arranges images in rows; arguments and errors as in `layout`."""
-  return layout.tile(layout.enlarge(pixels, scale), columns=columns)
+  return layout.tile(layout.enlarge(pixels), columns=columns)
 
 
 def reconstructions(
-  originals: Pixels,
-  reconstructed: Pixels,
-  *,
-  columns: int,
-  scale: int | None = None,
+  originals: Pixels, reconstructed: Pixels, *, columns: int
 ) -> Picture:
   """Arranges originals in rows, each above its reconstruction.
 
@@ -34,7 +30,6 @@ def reconstructions(
     originals: 0..255.
     reconstructed: of the originals, in the same order and shape.
     columns: pairs per row.
-    scale: as in `layout.enlarge`.
 
   Raises:
     ValueError: the shapes differ, or as in `layout`.
@@ -44,19 +39,14 @@ def reconstructions(
       f'originals of shape {originals.shape} and reconstructions of shape '
       f'{reconstructed.shape}: each original needs one of its own size'
     )
-  above, below = (layout.enlarge(p, scale) for p in (originals, reconstructed))
-  seam = np.full(
-    (len(above), layout.GAP // 2, *above.shape[2:]), layout.PAPER, np.uint8
-  )
+  above, below = map(layout.enlarge, (originals, reconstructed))
+  seam = np.full_like(above[:, : layout.GAP // 2], layout.PAPER)
   pairs = np.concatenate([above, seam, below], axis=1)
   return layout.tile(pairs, columns=columns, gap=(4 * layout.GAP, layout.GAP))
 
 
 def development(strips: Sequence[tuple[int, Picture]]) -> Picture:
   """Stacks strips of images, each labelled with its training step.
-
-  Args:
-    strips: step and strip of each, from top to bottom.
 
   Raises:
     ValueError: no strip, or strips of several shapes.

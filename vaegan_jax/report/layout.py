@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -21,16 +22,11 @@ INK = 60
 _OVERSAMPLING = 4  # of text before it is rotated, for smooth edges
 
 
-def enlarge(pixels: Pixels, scale: int | None) -> Pixels:
-  """Repeats pixels by a whole factor, which keeps them square and sharp.
-
-  Args:
-    pixels: at least one image of 1 or 3 channels.
-    scale: the factor; None: the smallest that makes both sides at least
-      VISIBLE.
+def enlarge(pixels: Pixels) -> Pixels:
+  """Repeats pixels by the smallest factor that makes both sides VISIBLE.
 
   Raises:
-    ValueError: no image, another number of channels, or a scale below 1.
+    ValueError: no image, or other than 1 or 3 channels.
   """
   images, height, width, channels = pixels.shape
   if not images or channels not in (1, 3):
@@ -38,10 +34,7 @@ def enlarge(pixels: Pixels, scale: int | None) -> Pixels:
       f'pixels of shape {pixels.shape}: expected at least one image, and 1 or '
       '3 channels'
     )
-  if scale is None:
-    scale = math.ceil(VISIBLE / min(height, width))
-  if scale < 1:
-    raise ValueError(f'scale = {scale}: expected a whole number from 1')
+  scale = math.ceil(VISIBLE / min(height, width))
   return pixels.repeat(scale, axis=1).repeat(scale, axis=2)
 
 
@@ -52,7 +45,7 @@ def tile(
 
   Args:
     images: of one size.
-    columns: images per row; the picture is narrower if there are fewer.
+    columns: images per row, at most.
     gap: vertical and horizontal distance between images.
 
   Raises:
@@ -81,14 +74,10 @@ def hstack(pictures: Sequence[Picture], *, gap: Gap) -> Picture:
   """
   height = max(map(len, pictures))
   gaps = [*np.broadcast_to(gap, len(pictures) - 1), 0]
-  padded = [
-    np.pad(
-      picture,
-      ((0, height - len(picture)), (0, space), (0, 0)),
-      constant_values=PAPER,
-    )
-    for picture, space in zip(pictures, gaps, strict=True)
-  ]
+  padded = []
+  for picture, space in zip(pictures, gaps, strict=True):
+    padding = ((0, height - len(picture)), (0, space), (0, 0))
+    padded.append(np.pad(picture, padding, constant_values=PAPER))
   return np.concatenate(padded, axis=1)
 
 
@@ -99,11 +88,7 @@ def vstack(pictures: Sequence[Picture], *, gap: int) -> Picture:
 
 
 def with_headings(
-  pictures: Mapping[str, Picture],
-  *,
-  gap: Gap,
-  size: int,
-  slanted: bool = False,
+  pictures: Mapping[str, Picture], *, gap: Gap, size: int, slanted: bool = False
 ) -> Picture:
   """Arranges pictures side by side, each below its heading.
 
@@ -111,8 +96,7 @@ def with_headings(
     pictures: heading -> picture, from left to right.
     gap: as in `hstack`.
     size: of the letters, in pixels.
-    slanted: whether headings rise at 45 degrees, for those wider than a
-      picture.
+    slanted: whether headings rise at 45 degrees, as wide ones need.
   """
   body = hstack(list(pictures.values()), gap=gap)
   words = [_word(text, size=size, slanted=slanted) for text in pictures]
@@ -142,7 +126,7 @@ def with_labels(
   """Puts to the left of each picture its label, right-aligned.
 
   Args:
-    rows: label and picture of each; a line break in a label breaks the line.
+    rows: label and picture of each; a label may have line breaks.
     size: of the letters, in pixels.
   """
   font = ImageFont.load_default(size)
@@ -152,13 +136,9 @@ def with_labels(
   for text, picture in rows:
     height, _, channels = picture.shape
     paper = Image.new('L', (width, height), PAPER)
+    style: dict[str, Any] = {'fill': INK, 'font': font, 'anchor': 'rm'}
     ImageDraw.Draw(paper).multiline_text(
-      (width - size / 2, height / 2),
-      text,
-      fill=INK,
-      font=font,
-      anchor='rm',
-      align='right',
+      (width - size / 2, height / 2), text, align='right', **style
     )
     label = _with_channels(np.asarray(paper), channels)
     labelled.append(hstack([label, picture], gap=0))

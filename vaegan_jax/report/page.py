@@ -17,27 +17,16 @@ WIDTH = 1320
 
 
 class Picture(NamedTuple):
-  """A picture as a page embeds it, its size in CSS pixels.
-
-  Attributes:
-    source: a data URI.
-    width: of the picture.
-    height: of the picture.
-    fits: whether the widest page shows its pixels one to one.
-  """
+  """A picture in a page: a data URI, and its size in CSS pixels."""
 
   source: str
   width: int
   height: int
-  fits: bool
+  fits: bool  # the widest page shows its pixels one to one
 
 
 def render(template: str, **values: object) -> str:
-  """Renders a template; values are escaped.
-
-  Raises:
-    jinja2.UndefinedError: a value that the template needs is missing.
-  """
+  """Renders a template with values, which it escapes and must have all."""
   return _environment().get_template(template).render(values)
 
 
@@ -49,12 +38,7 @@ def write(path: pathlib.Path, text: str) -> pathlib.Path:
 
 
 def embed(path: pathlib.Path, density: int = 1) -> Picture | None:
-  """Reads a PNG or a GIF for embedding; returns None if there is no file.
-
-  Args:
-    path: of the picture.
-    density: pixels of the picture per CSS pixel.
-  """
+  """Reads a PNG or a GIF of `density` pixels per CSS pixel; None: no file."""
   if not path.exists():
     return None
   with Image.open(path) as image:

@@ -1,4 +1,7 @@
-"""Figures 3 to 6 in the paper's arrangement, from images of any source."""
+"""Figures 3 to 6 in the paper's arrangement, from images of any source.
+
+Images of several sizes, and those that `layout` refuses, raise ValueError.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from jaxtyping import UInt8
 
-from vaegan_jax.report import layout
+from vaegan_jax.report import figures, layout
 
 Pixels = layout.Pixels
 Picture = layout.Picture
@@ -17,35 +20,29 @@ Samples = UInt8[np.ndarray, 'queries _samples _height _width channels']
 _WIDE_GAP = 4 * layout.GAP  # between blocks
 
 
-def labelled_rows(
-  rows: Mapping[str, Pixels], *, columns: int, scale: int | None = None
-) -> Picture:
+def labelled_rows(rows: Mapping[str, Pixels], *, columns: int) -> Picture:
   """Arranges blocks of images one below the other, each with its label.
 
   Figure 3: samples of VAE, VAE_Dis_l, GAN and VAE/GAN, several rows of each.
   Figure 4: a row 'Input', then each model's reconstructions of it.
 
   Args:
-    rows: label -> images, from top to bottom. A line break in a label breaks
-      its line.
+    rows: label -> images, from top to bottom.
     columns: images per row. Blocks of a single row stand close together for
       comparison; others stand apart.
-    scale: as in `layout.enlarge`.
 
   Raises:
-    ValueError: no block, images of several sizes, or as in `layout`.
+    ValueError: no block.
   """
   _check_sizes(rows.values())
-  enlarged = {k: layout.enlarge(pixels, scale) for k, pixels in rows.items()}
   blocks = [
-    (label, layout.tile(images, columns=columns))
-    for label, images in enlarged.items()
+    (label, figures.grid(images, columns=columns))
+    for label, images in rows.items()
   ]
-  images = list(enlarged.values())
-  single = all(len(block) <= columns for block in images)
-  size = layout.label_size(images[0].shape[1])
+  single = all(len(images) <= columns for images in rows.values())
+  side = layout.enlarge(next(iter(rows.values()))).shape[1]
   return layout.vstack(
-    layout.with_labels(blocks, size=size),
+    layout.with_labels(blocks, size=layout.label_size(side)),
     gap=layout.GAP if single else _WIDE_GAP,
   )
 
@@ -55,7 +52,6 @@ def attribute_columns(
   reconstructed: Pixels,
   *,
   changed: Mapping[str, Pixels],
-  scale: int | None = None,
 ) -> Picture:
   """Arranges images as figure 5: a row each, a column per attribute.
 
@@ -63,11 +59,10 @@ def attribute_columns(
     inputs: held-out images.
     reconstructed: of the inputs, in the same order.
     changed: attribute -> the inputs decoded with its vector added to their
-      codes, in the same order; from left to right.
-    scale: as in `layout.enlarge`.
+      codes, in the same order.
 
   Raises:
-    ValueError: no attribute, columns of several shapes, or as in `layout`.
+    ValueError: no attribute, or columns of several shapes.
   """
   columns = {'Input': inputs, 'Reconstruction': reconstructed}
   columns |= {name.replace('_', ' '): p for name, p in changed.items()}
@@ -79,8 +74,7 @@ def attribute_columns(
       'size for each input'
     )
   blocks = {
-    name: layout.tile(layout.enlarge(pixels, scale), columns=1)
-    for name, pixels in columns.items()
+    name: figures.grid(pixels, columns=1) for name, pixels in columns.items()
   }
   return layout.with_headings(
     blocks,
@@ -92,19 +86,15 @@ def attribute_columns(
   )
 
 
-def query_rows(
-  queries: Pixels, samples: Mapping[str, Samples], *, scale: int | None = None
-) -> Picture:
+def query_rows(queries: Pixels, samples: Mapping[str, Samples]) -> Picture:
   """Arranges images as figure 6: a row per query, a block per model.
 
   Args:
     queries: images whose attributes the samples were conditioned on.
-    samples: model -> its samples for each query; from left to right.
-    scale: as in `layout.enlarge`.
+    samples: model -> its samples for each query.
 
   Raises:
-    ValueError: no model, a model without samples for each query, images of
-      several sizes, or as in `layout`.
+    ValueError: no model, or a model without samples for each query.
   """
   counts = {name: made.shape[:2] for name, made in samples.items()}
   if not samples or any(n != len(queries) or not k for n, k in counts.values()):
@@ -115,10 +105,7 @@ def query_rows(
   columns = {'Query': queries[:, None], **samples}
   _check_sizes(made[0] for made in columns.values())
   blocks = {
-    name: layout.tile(
-      layout.enlarge(made.reshape(-1, *made.shape[2:]), scale),
-      columns=made.shape[1],
-    )
+    name: figures.grid(np.concatenate(made), columns=len(made[0]))
     for name, made in columns.items()
   }
   size = layout.label_size(blocks['Query'].shape[1]) + 2

@@ -37,10 +37,8 @@ def draw_strips(
   if model.encodes:
     rows['reconstructions'] = model.reconstruct(shown.images, shown.attributes)
   for name, pixels in rows.items():
-    figures.save(
-      workdir / FOLDER / f'{name}_{model.step:08d}.png',
-      figures.grid(pixels, columns=COLUMNS),
-    )
+    path = workdir / FOLDER / f'{name}_{model.step:08d}.png'
+    figures.save(path, figures.grid(pixels, columns=COLUMNS))
 
 
 def draw_final(
@@ -52,27 +50,23 @@ def draw_final(
   drawn = {'samples': figures.grid(samples, columns=COLUMNS)}
   if model.encodes:
     made = model.reconstruct(images, attributes)
-    drawn['reconstructions'] = figures.reconstructions(
-      images, made, columns=COLUMNS
-    )
+    pairs = figures.reconstructions(images, made, columns=COLUMNS)
+    drawn['reconstructions'] = pairs
   if model.encodes and len(images) > 1:
-    ends = held_out.first(min(8, len(images) // 2 * 2))
-    drawn['interpolation'] = figures.grid(
-      interpolation(model, ends), columns=COLUMNS
-    )
+    lines = interpolate(model, held_out.first(min(8, len(images) // 2 * 2)))
+    drawn['interpolation'] = figures.grid(lines, columns=COLUMNS)
   for name, picture in drawn.items():
     figures.save(workdir / FOLDER / f'{name}.png', picture)
 
 
-def interpolation(
+def interpolate(
   model: inference.Model, ends: cache.Dataset
 ) -> UInt8[np.ndarray, 'walk height width channels']:
   """Decodes points on straight lines between mean codes of pairs of images.
 
   Args:
     model: with an encoder and a decoder.
-    ends: an even number of images, the ends of each line. Attributes of a
-      conditional model are interpolated too.
+    ends: an even number of images. Attributes are interpolated too.
 
   Returns:
     COLUMNS images for each pair; the first and last are reconstructions.
@@ -86,20 +80,17 @@ def interpolation(
 def load_strips(
   folder: pathlib.Path, *, prefix: str, count: int = 8
 ) -> list[tuple[int, figures.Picture]]:
-  """Loads about `count` of the strips that training drew.
+  """Loads about `count` strips that training drew, with their steps.
 
   Args:
     folder: where the strips lie.
     prefix: 'samples' for samples_00000500.png.
     count: as in `choose_steps`.
-
-  Returns:
-    (step, strip) in the order of steps; empty if there is none.
   """
   paths = {
-    int(path.stem.removeprefix(f'{prefix}_')): path
+    int(step): path
     for path in folder.glob(f'{prefix}_*.png')
-    if path.stem.removeprefix(f'{prefix}_').isdecimal()
+    if (step := path.stem.removeprefix(f'{prefix}_')).isdecimal()
   }
   steps = choose_steps(paths, count=count)
   return [(step, figures.load(paths[step])) for step in steps]

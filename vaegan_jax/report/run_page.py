@@ -8,8 +8,8 @@ from typing import Any
 
 from vaegan_jax.config import schema
 from vaegan_jax.core import metrics, objectives
-from vaegan_jax.report import curves, figures, page, run_figures, speed
-from vaegan_jax.runs import collapse, config_file, records
+from vaegan_jax.report import curves, figures, page, run_figures
+from vaegan_jax.runs import collapse, config_file, records, speed
 
 Settings = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -31,7 +31,7 @@ def write(workdir: pathlib.Path) -> pathlib.Path:
     workdir: the run's folder, with config.json.
 
   Returns:
-    the report, workdir/report.html.
+    the path of the report.
 
   Raises:
     FileNotFoundError: the folder holds no run.
@@ -68,21 +68,24 @@ def render(
   model = objectives.MODELS[settings['model']]
   shown = metrics.logged(learned=model.learned, given=model.given)
   alts = curves.describe(rows)
+  last = rows[-1] if rows else {'step': 0}
   pace = speed.summarise(timing, batch_size=settings['batch_size'])
   return page.render(
     'run.html.jinja',
     title=_title(settings, model.title),
-    facts=_facts(settings, rows, pace),
     settings=settings,
     groups=_groups(settings),
     folder=folder,
     encodes='encoder' in model.learned,
-    has_rule=_has_rule(settings),
+    has_rule=_band(settings) is not None,
     collapses=collapse.find(rows, latent=settings['latent_size']),
     curves={p.name: alts.get(p.name, '') for p in metrics.panels(shown)},
     density=curves.DENSITY,
-    updates=_updates(rows),
-    speed=_speed(pace),
+    step=last['step'],
+    updates=_updates(last),
+    speed=pace,
+    training_time=pace and speed.duration(pace.seconds),
+    waiting=pace and ', '.join(f'{share:.1%}' for share in pace.waiting),
   )
 
 
@@ -98,15 +101,10 @@ def _draw(
     figures.save(folder / f'{name}.png', picture)
 
 
-def _has_rule(settings: Settings) -> bool:
-  """Whether the equilibrium rule may skip a network."""
-  model = objectives.MODELS[settings['model']]
-  return settings['equilibrium'] and model.adversarial
-
-
 def _band(settings: Settings) -> curves.Band | None:
-  """Returns the cross entropies between which Dec and Dis are both updated."""
-  if not _has_rule(settings):
+  """Returns the band of the equilibrium rule in nats, if the run has one."""
+  model = objectives.MODELS[settings['model']]
+  if not (settings['equilibrium'] and model.adversarial):
     return None
   centre = settings['equilibrium_centre']
   margin = settings['equilibrium_margin']
@@ -119,50 +117,13 @@ def _title(settings: Settings, model: str) -> str:
   return f'{kind} on {data}, {settings["steps"]:,} steps'
 
 
-def _facts(
-  settings: Settings, rows: Sequence[Row], pace: speed.Speed | None
-) -> list[tuple[str, str]]:
-  done = rows[-1]['step'] if rows else 0
-  size = settings['data.size']
-  sides = size if isinstance(size, tuple) else (size, size)
-  facts = [
-    ('Image size', 'x'.join(map(str, sides))),
-    ('Batch size', f'{settings["batch_size"]:,}'),
-    ('Steps done', f'{done:,} of {settings["steps"]:,}'),
-  ]
-  if pace is not None:
-    facts += [
-      ('Images per second', f'{pace.images_per_second:,.0f}'),
-      ('Training time', speed.duration(pace.seconds)),
-    ]
-  return facts
-
-
-def _updates(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
-  """Returns network, updates and share of steps, of networks that learn."""
-  last = rows[-1] if rows else {}
-  counts = {n: last.get(metric.name) for n, metric in metrics.UPDATES.items()}
+def _updates(row: Row) -> list[tuple[str, str, str]]:
+  """Returns the networks of a row with their updates and share of steps."""
   return [
-    (network, f'{count:,.0f}', f'{count / last["step"]:.1%}')
-    for network, count in counts.items()
-    if count is not None
+    (network, f'{row[name]:,.0f}', f'{row[name] / row["step"]:.1%}')
+    for network, name in ((n, m.name) for n, m in metrics.UPDATES.items())
+    if row.get(name) is not None
   ]
-
-
-def _speed(pace: speed.Speed | None) -> list[tuple[str, str]]:
-  if pace is None:
-    return []
-  waits = ', '.join(f'{share:.1%}' for share in pace.waiting)
-  goodput = '' if pace.goodput is None else f'{pace.goodput:.0%}'
-  rows = [
-    ('Images per second, median', f'{pace.images_per_second:,.1f}'),
-    ('Seconds of training', f'{pace.seconds:,.1f}'),
-    ('Device', ', '.join(pace.devices)),
-    ('Starts', f'{pace.starts}'),
-    ('Waiting for data, each host', waits),
-    ('Goodput', goodput),
-  ]
-  return [(name, value) for name, value in rows if value]
 
 
 def _groups(settings: Settings) -> list[list[tuple[str, str]]]:

@@ -14,18 +14,12 @@ import numpy as np
 class Table:
   """A table of texts, whose first column names the rows.
 
-  Attributes:
-    title: of the table.
-    lead: how its numbers were made; '' for nothing.
-    header: the name of each column.
-    rows: each as long as the header.
-
   Raises:
     ValueError: a row is longer or shorter than the header.
   """
 
   title: str
-  lead: str
+  lead: str  # how its numbers were made, or ''
   header: Sequence[str]
   rows: Sequence[Sequence[str]]
 
@@ -66,12 +60,7 @@ class Table:
 
 
 def mean_and_deviation(values: Sequence[float], *, digits: int) -> str:
-  """Formats a mean and, of several values, their standard deviation.
-
-  Args:
-    values: '' is returned for none.
-    digits: after the point.
-  """
+  """Formats a mean ± the standard deviation, if any; '' without values."""
   if not values:
     return ''
   mean = f'{np.mean(values):.{digits}f}'

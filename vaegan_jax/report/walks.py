@@ -12,14 +12,14 @@ from vaegan_jax import inference
 from vaegan_jax.report import figures, layout
 
 Frames = UInt8[np.ndarray, 'frames walkers _height _width channels']
+# '_points': the number of codes along a curve differs within one call.
+Codes = Float32[np.ndarray, '_points walkers latent']
+Attributes = Float32[np.ndarray, 'walkers attributes']
 
-# Waves of a random walk: enough to meet several faces, few enough to see one
-# become another.
+# Of a random walk: it passes several faces, and slowly enough to see changes.
 _HARMONICS = 2
-
-# Colours of a GIF, and the number of pixels from which they are chosen.
-_COLOURS = 256
-_SAMPLED = 2**18
+_COLOURS = 256  # of a GIF
+_SAMPLED = 2**18  # pixels from which the colours are chosen
 
 
 def random_walk(
@@ -27,15 +27,16 @@ def random_walk(
   *,
   walkers: int,
   frames: int,
-  attributes: Float32[np.ndarray, 'walkers attributes'] | None = None,
+  attributes: Attributes | None = None,
   seed: int = 0,
 ) -> Frames:
   """Decodes smooth closed walks, each point of which is a draw of the prior.
 
+  The first walks of a seed are the same for any number of walkers.
+
   Args:
     model: with a decoder.
-    walkers: the number of independent walks. The first walks of a seed are the
-      same for any number.
+    walkers: the number of independent walks.
     frames: per round.
     attributes: of each walker, for a conditional model.
     seed: of the draws.
@@ -74,9 +75,7 @@ def tour(
   return _decode(model, visit(stops, frames=frames))
 
 
-def loop(
-  waves: Float32[np.ndarray, 'waves walkers latent'], *, frames: int
-) -> Float32[np.ndarray, 'frames walkers latent']:
+def loop(waves: Codes, *, frames: int) -> Codes:
   """Sums waves to closed curves of codes.
 
   z(t) = sum_k (a_k cos(2 pi k t) + b_k sin(2 pi k t)) / sqrt(K), t in [0, 1).
@@ -89,32 +88,24 @@ def loop(
     frames: points of a curve, evenly spaced in t.
   """
   count = len(waves) // 2
-  angles = np.outer(np.arange(frames) / frames, np.arange(1, count + 1))
-  angles = 2 * np.pi * angles
+  t = np.arange(frames) / frames
+  angles = 2 * np.pi * np.outer(t, np.arange(1, count + 1))
   basis = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
   curves = np.tensordot(basis / np.sqrt(count), waves, axes=1)
   return curves.astype(np.float32)
 
 
-def visit(
-  stops: Float32[np.ndarray, 'stops walkers latent'], *, frames: int
-) -> Float32[np.ndarray, 'steps walkers latent']:
+def visit(stops: Codes, *, frames: int) -> Codes:
   """Moves from each stop to the next and back to the first, slow at each.
 
-  Args:
-    stops: codes.
-    frames: from one stop to the next.
-
   Returns:
-    stops * frames codes; each stop occurs once.
+    `frames` codes from each stop to the next; each stop occurs once.
   """
   share = (1 - np.cos(np.pi * np.arange(frames) / frames)) / 2
   ends = np.roll(stops, -1, axis=0)
-  legs = [
-    interpolate(start, end, share=share.astype(np.float32))
-    for start, end in zip(stops, ends, strict=True)
-  ]
-  return np.concatenate(legs)
+  pairs = zip(stops, ends, strict=True)
+  share = share.astype(np.float32)
+  return np.concatenate([interpolate(*pair, share=share) for pair in pairs])
 
 
 def interpolate(
@@ -122,7 +113,7 @@ def interpolate(
   end: Float32[np.ndarray, 'walkers latent'],
   *,
   share: Float32[np.ndarray, ' frames'],
-) -> Float32[np.ndarray, 'frames walkers latent']:
+) -> Codes:
   """Interpolates directions on a great circle, and lengths linearly.
 
   Source: White, Sampling generative networks, 2016 (slerp).
@@ -137,12 +128,7 @@ def interpolate(
 
 
 def save(
-  path: pathlib.Path,
-  walks: Frames,
-  *,
-  columns: int,
-  seconds: float,
-  scale: int | None = None,
+  path: pathlib.Path, walks: Frames, *, columns: int, seconds: float
 ) -> None:
   """Writes walks as a GIF that repeats without end; missing folders are made.
 
@@ -151,10 +137,9 @@ def save(
 
   Args:
     path: of the GIF.
-    walks: frames of walkers, which are arranged in rows.
+    walks: the walkers are arranged in rows.
     columns: walkers per row.
     seconds: per round.
-    scale: as in `layout.enlarge`.
 
   Raises:
     ValueError: a frame is shorter than 0.02 s, which browsers slow down.
@@ -165,20 +150,11 @@ def save(
       f'{len(walks)} frames in {seconds} s: expected 0.02 s or more per frame; '
       'use fewer frames or more seconds'
     )
+  sheets = [figures.grid(frame, columns=columns) for frame in walks]
   palette = _palette(walks)
-  first, *others = [
-    _quantised(figures.grid(frame, columns=columns, scale=scale), palette)
-    for frame in walks
-  ]
-  figures.write_image(
-    path,
-    first,
-    format='GIF',
-    save_all=True,
-    append_images=others,
-    duration=duration,
-    loop=0,
-  )
+  first, *others = [_quantised(sheet, palette) for sheet in sheets]
+  options = {'save_all': True, 'append_images': others, 'loop': 0}
+  figures.write_image(path, first, format='GIF', duration=duration, **options)
 
 
 def _polar(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -188,9 +164,7 @@ def _polar(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _decode(
-  model: inference.Model,
-  codes: Float32[np.ndarray, 'frames walkers latent'],
-  attributes: Float32[np.ndarray, 'walkers attributes'] | None = None,
+  model: inference.Model, codes: Codes, attributes: Attributes | None = None
 ) -> Frames:
   frames, walkers, latent = codes.shape
   rows = None if attributes is None else np.tile(attributes, (frames, 1))

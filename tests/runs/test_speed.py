@@ -1,6 +1,6 @@
 import pytest
 
-from vaegan_jax.report import speed
+from vaegan_jax.runs import speed
 
 
 def row(step, seconds, device='cpu'):

@@ -19,10 +19,9 @@ class Speed(NamedTuple):
     seconds: of training, summed over starts.
     devices: the kinds of device that the run used.
     starts: the number of starts.
-    waiting: for each host of the last start, the mean share of time that its
-      devices waited for a batch.
-    goodput: productive time divided by wall time since the first start; None
-      if the rows lack it.
+    waiting: the mean share of time that devices waited for a batch, for each
+      host of the last start.
+    goodput: productive time divided by wall time since the first start.
   """
 
   images_per_second: float
@@ -34,34 +33,23 @@ class Speed(NamedTuple):
 
 
 def summarise(timing: Sequence[Row], *, batch_size: int) -> Speed | None:
-  """Computes the speed of a run; returns None without rows.
-
-  Args:
-    timing: rows of 'step', 'seconds' since the start of this process's
-      training, 'images_per_second', 'device', and what goodput.Clock adds.
-    batch_size: images per step.
-  """
+  """Returns the speed of a run from rows of timing.jsonl; None: no rows."""
   if not timing:
     return None
-  resumed = [
-    i
-    for i in range(1, len(timing))
-    if timing[i]['seconds'] < timing[i - 1]['seconds']
-  ]
-  edges = itertools.pairwise([0, *resumed, len(timing)])
-  starts = [timing[begin:end] for begin, end in edges]
+  pairs = list(itertools.pairwise(timing))
+  # The seconds of a row count from the start of its process.
+  ends = [i for i, (a, b) in enumerate(pairs) if b['seconds'] < a['seconds']]
   speeds = [
     batch_size * (b['step'] - a['step']) / (b['seconds'] - a['seconds'])
-    for rows in starts
-    for a, b in itertools.pairwise(rows)
+    for a, b in pairs
     if b['seconds'] > a['seconds']
   ]
   return Speed(
     statistics.median(speeds or [timing[-1]['images_per_second']]),
-    seconds=sum(rows[-1]['seconds'] for rows in starts),
+    seconds=sum(timing[i]['seconds'] for i in [*ends, -1]),
     devices=tuple(dict.fromkeys(row['device'] for row in timing)),
-    starts=len(starts),
-    waiting=_waiting(starts[-1]),
+    starts=len(ends) + 1,
+    waiting=_waiting(timing[ends[-1] + 1 :] if ends else timing),
     goodput=timing[-1].get('goodput'),
   )
 
