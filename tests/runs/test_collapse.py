@@ -10,10 +10,10 @@ from tests import small
 from tests.outline import Outline
 from tests.report.test_run_page import write_run
 from vaegan_jax.config import schema
-from vaegan_jax.runs import collapse, config_file
 from vaegan_jax.core import objectives
-from vaegan_jax.training import monitor
 from vaegan_jax.report import run_page
+from vaegan_jax.runs import collapse, config_file
+from vaegan_jax.training import monitor
 
 LATENT = 128
 
@@ -148,9 +148,7 @@ def test_what_is_kept_of_a_run_is_enough_to_judge_it_at_every_step():
 
 def observe(folder, steps, *, start=0, **metrics):
   config = small.config(steps=3000, log_every=10)
-  watch = monitor.Monitor(
-    config, folder, step=start, images=20
-  )
+  watch = monitor.Monitor(config, folder, step=start, images=20)
   metrics = {name: jnp.float32(x) for name, x in metrics.items()}
   for step in range(start + 10, steps + 1, 10):
     watch.record(metrics, step=step)

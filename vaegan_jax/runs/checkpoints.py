@@ -127,7 +127,9 @@ class Checkpoints:
     leaves = processes.broadcast_from_primary(leaves)
     return serialisation.place(leaves, like=like)
 
-  def _read(self, like: serialisation.PyTree) -> tuple[int, list[np.ndarray] | None]:
+  def _read(
+    self, like: serialisation.PyTree
+  ) -> tuple[int, list[np.ndarray] | None]:
     """Returns the newest intact step and its leaves; -1 if there is none."""
     folder, about = _newest_intact(self._folder, on_damage=self._set_aside)
     if folder is None:
