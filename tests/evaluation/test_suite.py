@@ -159,5 +159,5 @@ def test_faces_are_redrawn_with_an_attribute_flipped():
   source = faces.Faces(SIZE, train=3, test=3)
   places = np.array([1, 0, 2])
   redrawn = studies._redraw(source, places, np.array([1, 2]), 'Eyeglasses')
-  truth = source.counterfactual('test', [0, 2], 'Eyeglasses').pixels
+  truth = source.draw('test', [0, 2], flip='Eyeglasses').pixels
   np.testing.assert_array_equal(redrawn, truth)

@@ -30,7 +30,7 @@ class Batch(NamedTuple):
   """
 
   pixels: UInt8[Array, '*steps batch height width channels']
-  attributes: Float32[Array, '*steps batch attributes'] | None
+  attributes: Float32[Array, '*steps batch attributes'] | None = None
 
 
 def indices(
@@ -133,14 +133,11 @@ class Batches:
     """
     if self._pool is None:
       return self._from_device(step, count)
-    pending, steps = (
-      self._pending,
-      range(step, step + (1 + _AHEAD) * count, count),
-    )
+    pending = self._pending
     self._pending = {
       (s, count): pending.get((s, count))
       or self._pool.submit(self._from_host, s, count)
-      for s in steps
+      for s in range(step, step + (1 + _AHEAD) * count, count)
     }
     return self._pending.pop((step, count)).result()
 
@@ -151,14 +148,11 @@ class Batches:
       count: the number of steps, if batches are stacked.
     """
     rows = (count, self._batch_size) if self._stacked else (self._batch_size,)
-    return _batch(
-      [
-        jax.ShapeDtypeStruct(
-          (*rows, *a.shape[1:]), a.dtype, sharding=self._sharding
-        )
-        for a in self._arrays
-      ]
-    )
+    struct = functools.partial(jax.ShapeDtypeStruct, sharding=self._sharding)
+    planned: list[Any] = [
+      struct((*rows, *a.shape[1:]), a.dtype) for a in self._arrays
+    ]
+    return Batch(*planned)
 
   def close(self) -> None:
     """Stops the thread, if there is one."""
@@ -179,13 +173,12 @@ class Batches:
 
   def _from_device(self, step: int, count: int) -> Batch:
     rows = self._rows(step, count).astype(np.int32)
-    return _batch(
-      self._gather(self._resident, parallel.replicate(rows, self._sharding))
-    )
+    on_device = parallel.replicate(rows, self._sharding)
+    return Batch(*self._gather(self._resident, on_device))
 
   def _from_host(self, step: int, count: int) -> Batch:
     rows = self._rows(step, count)
-    return _batch([_place(a, rows, like=self._sharding) for a in self._arrays])
+    return Batch(*(_place(a, rows, like=self._sharding) for a in self._arrays))
 
 
 def gatherer(
@@ -213,10 +206,6 @@ def gatherer(
     ]
 
   return jax.jit(gather, out_shardings=sharding)
-
-
-def _batch(arrays: Sequence[Any]) -> Batch:
-  return Batch(arrays[0], arrays[1] if len(arrays) > 1 else None)
 
 
 def _check_divisible(batch_size: int, sharding: jax.sharding.Sharding) -> None:

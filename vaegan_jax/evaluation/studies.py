@@ -116,4 +116,4 @@ def _redraw(
   source: faces.Faces, places: np.ndarray, chosen: np.ndarray, name: str
 ) -> features.Pixels:
   """Draws some of the images at `places` with an attribute flipped."""
-  return source.counterfactual('test', places[chosen], name).pixels
+  return source.draw('test', places[chosen], flip=name).pixels

@@ -185,16 +185,6 @@ def test_every_load_warns_and_may_refuse(tmp_path, caplog):
     load(Numbered(broken=(1,)), tmp_path)
 
 
-def test_a_repaired_image_is_used(pictures, tmp_path):
-  source = folder.Folder(pictures, (8, 8), skip_broken=True)
-  before = load(source, tmp_path)
-  for kind in BAD[1:]:
-    for path in pictures.rglob(f'{list(KINDS).index(kind):02d}.jpg'):
-      path.write_bytes(encode(GREY))
-  after = load(folder.Folder(pictures, (8, 8), skip_broken=True), tmp_path)
-  assert len(after.images) == len(before.images) + len(BAD) - 1
-
-
 def test_attributes_stay_with_their_images(pictures, tmp_path):
   source = folder.Folder(pictures, (8, 8), skip_broken=True)
   names = source._names('train')

@@ -230,14 +230,13 @@ def test_any_zip(data, folder):
   check_archive(folder / 'x.zip', data)
 
 
-@fuzzing.fuzz(fuzzing.mutated(TARS))
-def test_any_tar_in_a_gzip(data, folder):
-  # Compressed after the change: gzip's checksum would find nearly every one.
-  check_archive(folder / 'x.tgz', gzip.compress(data, 1))
+# Changes before compression pass gzip's checksum, which finds most others.
+GZIPS = fuzzing.mutated([gzip.compress(tar, 1) for tar in TARS])
+GZIPS |= fuzzing.mutated(TARS).map(gzip.compress)
 
 
-@fuzzing.fuzz(fuzzing.mutated([gzip.compress(tar, 1) for tar in TARS]))
-def test_any_gzip(data, folder):
+@fuzzing.fuzz(GZIPS)
+def test_any_tgz(data, folder):
   check_archive(folder / 'x.tgz', data)
 
 

@@ -18,17 +18,15 @@ import numpy as np
 from jaxtyping import Int8, UInt8
 
 from vaegan_jax.data import sources
-from vaegan_jax.data.images import archives, face_crop, label_tables, resizing
+from vaegan_jax.data.images import archives, decoding, label_tables, resizing
 from vaegan_jax.data.sources import files
 from vaegan_jax.files import checksums
 
+_SHAPE = (218, 178, 3)
+_REMEDY = 'take the aligned and cropped images, img_align_celeba'
+
 # Source: dataset/celeba.py, commit 1906387.
-_FRAME = face_crop.Frame(
-  shape=(218, 178, 3),
-  rows=slice(40, 188),
-  columns=slice(15, 163),
-  remedy='take the aligned and cropped images, img_align_celeba',
-)
+_FACE = np.s_[40:188, 15:163]
 
 _PARTITIONS = {0: 'train', 1: 'validation', 2: 'test'}
 
@@ -86,8 +84,9 @@ class CelebA(files.FileSource):
     return None if values is None else (values > 0).astype(np.int8)
 
   def _read(self, name: str) -> UInt8[np.ndarray, 'height width 3']:
-    data = self._archive.read(name)
-    return face_crop.decode(data, name=name, frame=_FRAME, size=self.size)
+    pixels = decoding.decode(self._archive.read(name), name=name)
+    decoding.check_shape(pixels, _SHAPE, name=name, remedy=_REMEDY)
+    return resizing.fit(pixels[_FACE], self.size)
 
   def _names(self, split: str) -> list[str]:
     if self.train_on_validation and split == 'validation':

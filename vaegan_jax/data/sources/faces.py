@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Bool, UInt8
 
 from vaegan_jax.data import sources
 from vaegan_jax.data.sources.cartoon import drawing, traits
@@ -28,72 +28,23 @@ DRAWING_VERSION = 1
 # Indices reserved for each split.
 SPLIT_ROOM = 10_000_000
 
+
 Indices = Iterable[int | np.integer]
 
 
-class Face(NamedTuple):
-  """One face, or several along a leading axis.
+class Drawn(NamedTuple):
+  """Several faces.
 
   Attributes:
-    pixels: the picture.
+    pixels: the pictures.
     attributes: which of ATTRIBUTES are present.
-    visible: which of ATTRIBUTES the picture shows; flipping another one
-      changes no pixel.
+    visible: which of ATTRIBUTES a picture shows; flipping another one changes
+      no pixel.
   """
 
-  pixels: UInt8[np.ndarray, '*faces height width 3']
-  attributes: Bool[np.ndarray, '*faces attributes']
-  visible: Bool[np.ndarray, '*faces attributes']
-
-
-def draw_many(
-  seed: int,
-  indices: Indices,
-  *,
-  size: tuple[int, int],
-  correlated: bool = False,
-  flip: str | None = None,
-) -> Face:
-  """Draws the faces of several indices, each as `draw` draws it."""
-  _check_size(size)
-  plan = drawing.plan_many(
-    seed, np.asarray([*indices], np.int64), correlated=correlated, flip=flip
-  )
-  pixels = drawing.paint_many(plan, size=size)
-  return Face(pixels, np.asarray(plan.attributes), np.asarray(plan.visible))
-
-
-def draw(
-  seed: int,
-  index: int,
-  *,
-  size: tuple[int, int],
-  correlated: bool = False,
-  flip: str | None = None,
-) -> Face:
-  """Draws one face.
-
-  Args:
-    seed: of the data set, from 0 to 2^32 - 1.
-    index: of the face in the data set.
-    size: height and width, at least 16 pixels each.
-    correlated: whether attributes are correlated as in CelebA (only men have
-      beards), or independent.
-    flip: an attribute to negate on the otherwise same face.
-
-  Raises:
-    ValueError: the attribute is unknown, or the size too small.
-  """
-  face = draw_many(seed, [index], size=size, correlated=correlated, flip=flip)
-  return Face(*(field[0] for field in face))
-
-
-def _check_size(size: tuple[int, int]) -> None:
-  if min(size) < 16:
-    raise ValueError(
-      f'a cartoon face of {size[0]}x{size[1]} pixels is too small: height and '
-      'width must be at least 16'
-    )
+  pixels: UInt8[np.ndarray, 'faces height width 3']
+  attributes: Bool[np.ndarray, 'faces attributes']
+  visible: Bool[np.ndarray, 'faces attributes']
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +57,8 @@ class Faces:
   Attributes:
     size: height and width in pixels.
     seed: of the data set, from 0 to 2^32 - 1.
-    correlated: whether attributes are correlated as in CelebA.
+    correlated: whether attributes are correlated as in CelebA (only men have
+      beards), or independent.
     train: the number of faces of split 'train'; the other splits likewise.
 
   Raises:
@@ -126,7 +78,11 @@ class Faces:
   skip_broken = False
 
   def __post_init__(self) -> None:
-    _check_size(self.size)
+    if min(self.size) < 16:
+      raise ValueError(
+        f'a cartoon face of {self.size[0]}x{self.size[1]} pixels is too small: '
+        'height and width must be at least 16'
+      )
     if not 0 <= self.seed < 2**32:
       raise ValueError(f'seed {self.seed} must be from 0 to 2^32 - 1')
     for split in sources.SPLITS:
@@ -155,46 +111,44 @@ class Faces:
 
   def attributes(self, split: str) -> Bool[np.ndarray, 'images attributes']:
     """Returns the attributes of every face of a split."""
-    return np.asarray(self._plan(split, 0, self.length(split)).attributes)
+    return np.asarray(self._plan(split, range(self.length(split))).attributes)
 
   def read(
     self, split: str, start: int, stop: int
   ) -> UInt8[np.ndarray, 'images height width channels']:
     """Draws faces start..stop-1 of a split."""
-    plan = self._plan(split, start, stop)
-    return np.asarray(drawing.paint_many(plan, size=self.size))
+    return self.draw(split, range(start, stop)).pixels
 
   def visible(
     self, split: str, start: int, stop: int
   ) -> Bool[np.ndarray, 'images attributes']:
     """Returns which attributes the pictures start..stop-1 show."""
-    return np.asarray(self._plan(split, start, stop).visible)
+    return np.asarray(self._plan(split, range(start, stop)).visible)
 
-  def counterfactual(
-    self, split: str, indices: Indices, attribute: str
-  ) -> Face:
-    """Draws faces of a split again with one attribute flipped."""
-    return draw_many(
-      self.seed,
-      self._indices(split, indices),
-      size=self.size,
-      correlated=self.correlated,
-      flip=attribute,
-    )
+  def draw(
+    self, split: str, indices: Indices, *, flip: str | None = None
+  ) -> Drawn:
+    """Draws faces of a split, with the named attribute flipped.
 
-  def _indices(self, split: str, indices: Indices) -> Int[np.ndarray, ' faces']:
-    """Converts indices of a split to indices of the data set."""
-    places = np.asarray([*indices], np.int64)
-    length = self.length(split)
+    Raises:
+      ValueError: there is no such split, face or attribute.
+    """
+    plan = self._plan(split, indices, flip=flip)
+    pixels = drawing.paint_many(plan, size=self.size)
+    return Drawn(pixels, np.asarray(plan.attributes), np.asarray(plan.visible))
+
+  def _plan(
+    self, split: str, indices: Indices, *, flip: str | None = None
+  ) -> drawing.Plan:
+    places, length = np.asarray([*indices], np.int64), self.length(split)
     if len(places) and not 0 <= places.min() <= places.max() < length:
       raise ValueError(
         f'split {split!r} has faces from 0 to {length - 1}, not '
         f'{places.min()} to {places.max()}'
       )
-    return places + sources.SPLITS.index(split) * SPLIT_ROOM
-
-  def _plan(self, split: str, start: int, stop: int) -> drawing.Plan:
-    indices = self._indices(split, range(start, stop))
     return drawing.plan_many(
-      self.seed, indices, correlated=self.correlated, flip=None
+      self.seed,
+      places + sources.SPLITS.index(split) * SPLIT_ROOM,
+      correlated=self.correlated,
+      flip=flip,
     )

@@ -19,8 +19,8 @@ from jaxtyping import UInt8
 
 from vaegan_jax.data.images import (
   archives,
+  decoding,
   defects,
-  face_crop,
   label_tables,
   resizing,
 )
@@ -35,13 +35,11 @@ _ATTRIBUTES = 'lfw_attributes.txt'
 _PEOPLE = {'train': 'peopleDevTrain.txt', 'test': 'peopleDevTest.txt'}
 _SITE = 'vis-www.cs.umass.edu/lfw'
 
+_SHAPE = (250, 250, 3)
+_REMEDY = f'take the deep-funneled images, {_ARCHIVE}'
+
 # Source: dataset/lfw.py, commit 1906387.
-_FRAME = face_crop.Frame(
-  shape=(250, 250, 3),
-  rows=slice(50, 200),
-  columns=slice(50, 200),
-  remedy=f'take the deep-funneled images, {_ARCHIVE}',
-)
+_FACE = np.s_[50:200, 50:200]
 
 # The tolerated fraction of images without scores; 0.7 % of the whole set.
 _UNSCORED = 0.01
@@ -107,8 +105,9 @@ class LFW(files.FileSource):
     }
 
   def _read(self, name: str) -> UInt8[np.ndarray, 'height width 3']:
-    data = self._archive.read(name)
-    return face_crop.decode(data, name=name, frame=_FRAME, size=self.size)
+    pixels = decoding.decode(self._archive.read(name), name=name)
+    decoding.check_shape(pixels, _SHAPE, name=name, remedy=_REMEDY)
+    return resizing.fit(pixels[_FACE], self.size)
 
   def _names(self, split: str) -> list[str]:
     if split not in _PEOPLE:
