@@ -1,9 +1,13 @@
-# Everything runs in .venv, which is made when it is first needed.
+# Everything runs in .venv, which is made on first use.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 KILLS ?= 200
+
+# glibc keeps the memory that a training step frees for the next one, in huge
+# pages (docs/performance.md).
+export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1099511627776:glibc.malloc.top_pad=67108864
 
 .PHONY: demo reproduce install test test-all faults plans lint format clean
 
@@ -27,13 +31,13 @@ $(INSTALLED): requirements.txt setup.cfg pyproject.toml
 test: $(INSTALLED)  ## the fast tests: what every change must pass
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not shared and not faults and not tpu'
 
-test-all: $(INSTALLED)  ## also the slow ones, and those on real data
+test-all: $(INSTALLED)  ## the slow tests too, and those on real data
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not faults and not tpu'
 
-faults: $(INSTALLED)  ## kills runs, fills disks: KILLS=200 takes half an hour
+faults: $(INSTALLED)  ## kill runs and fill disks; KILLS=200 takes half an hour
 	KILLS=$(KILLS) $(BIN)/python -m pytest -s -m faults
 
-plans: $(INSTALLED)  ## compiles for TPUs that are not there; no TPU is needed
+plans: $(INSTALLED)  ## compile for TPUs, without a TPU
 	$(BIN)/python -m pip install --quiet --editable '.[tpu-plan]'
 	$(BIN)/python -m pytest -m tpu
 

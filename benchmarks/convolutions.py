@@ -14,7 +14,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks import timing
-from experiments import memory
+from experiments import launch
 from vaegan_jax.ops import convolution
 
 _BATCH = flags.DEFINE_integer('batch', 16, 'Images of x.', lower_bound=1)
@@ -60,7 +60,7 @@ def forms(stride: int) -> dict[str, tuple[Sequence[str], Callable, Callable]]:
 
 def main(_: list[str]) -> None:
   """Prints a row for each layer and operation."""
-  memory.compute_here()  # as a launcher does
+  launch.compute_on_calling_thread()  # as a launcher does
   draw = np.random.default_rng(0).standard_normal
   print('layer  operation  GFLOP   XLA ms  ours ms  ratio  ours GFLOP/s')
   for layer, (size, large, small, streams, stride) in LAYERS.items():

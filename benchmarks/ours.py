@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from benchmarks import contestants, reference
-from experiments import memory
+from experiments import launch
 from vaegan_jax.config import schema
 from vaegan_jax.data import batches
 from vaegan_jax.training import setup
@@ -22,7 +22,7 @@ def prepare(size: int, batch: int, **changes: Any) -> contestants.Prepared:
     batch: images a step.
     **changes: settings by dotted name, beside those of the reference.
   """
-  memory.compute_here()  # as a launcher does
+  launch.compute_on_calling_thread()  # as a launcher does
   config = schema.change(reference.config(size, batch), changes)
   run, steps = setup.prepare(config), config.steps_per_dispatch
   # Several steps in a call take a row of batches.

@@ -20,7 +20,12 @@ from concurrent.futures import process
 from typing import Any
 
 from benchmarks import contestants
-from experiments import memory
+
+# As in the Makefile: glibc keeps freed memory for the next step.
+GLIBC_TUNABLES = (
+  'glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:'
+  'glibc.malloc.trim_threshold=1099511627776:glibc.malloc.top_pad=67108864'
+)
 
 # A timed turn lasts at least so long: steps are queued, as in training, and
 # the wait for the last of them is a small part.
@@ -53,7 +58,7 @@ class Runner:
     """
     # By default JAX takes most of a GPU's memory, and PyTorch finds none.
     os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')
-    memory.keep_in_children()
+    os.environ.setdefault('GLIBC_TUNABLES', GLIBC_TUNABLES)
     spawn = multiprocessing.get_context('spawn')
     self._pool = futures.ProcessPoolExecutor(1, spawn)
     self.close, self.failure = self._pool.shutdown, ''

@@ -1,4 +1,4 @@
-"""What every launcher does first, and how it says what went wrong."""
+"""What all launchers share: flag checks, logging, exit codes, the JAX setup."""
 
 from __future__ import annotations
 
@@ -14,28 +14,26 @@ from typing import Any, NoReturn
 
 from absl import app, logging
 
-from experiments import memory, overrides
+from experiments import overrides
 from vaegan_jax.distributed import preemption
 
-# Whether this process was asked to end; a process has one handler of signals.
+# Set by SIGTERM and SIGINT; a process has one handler per signal.
 NOTICE = preemption.Notice()
 
 _HELP = ('-help', '--help', '-?')
 
-# Of compiled programs that are kept; those of one run take a few megabytes.
-_KEPT_BYTES = 1 << 30
+# The programs that one run compiles take a few megabytes.
+_CACHE_BYTES = 1 << 30
 
-# JAX's own limit of a second leaves out a dozen small programs of each start.
-_WORTH_KEEPING = 0.2
+# JAX's default of 1 s skips a dozen small programs of each start.
+_CACHED_COMPILE_SECONDS = 0.2
 
 
 def run(main: Callable[[list[str]], None]) -> None:
-  """Runs a launcher. Help comes first: it need not wait for the config."""
+  """Checks the flags and runs a launcher. Help skips the config, to be fast."""
   program, *words = sys.argv
   words.sort(key=lambda word: not word.startswith(_HELP))
   helps = bool(words) and words[0].startswith(_HELP)
-  if not helps:
-    memory.keep()
   with NOTICE.handle_signals():
     if not helps:
       try:
@@ -46,22 +44,22 @@ def run(main: Callable[[list[str]], None]) -> None:
 
 
 def refuse_arguments(argv: list[str]) -> None:
-  """Refuses words that are no flags, which would go unnoticed."""
+  """Refuses arguments that are not flags, which absl would ignore."""
   if argv[1:]:
     raise app.UsageError(f'unexpected arguments: {" ".join(argv[1:])}')
 
 
 @contextlib.contextmanager
 def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
-  """Shows progress, keeps what is compiled, ends in one line on an error.
+  """Logs progress, caches compiled programs, reports an error in one line.
 
-  The exit codes are those of sysexits.h where it has one: 1 what was asked
-  cannot be done, 70 training diverged, 74 a disk failed, 75 the folder is in
-  use or another process of the run was lost (another try may do); after SIGTERM
-  143, after Ctrl-C 130.
+  The exit codes are those of sysexits.h where it has one: 1 the request cannot
+  be met, 70 training diverged, 74 a disk failed, 75 the folder is in use or
+  another process of the run was lost (a retry may succeed), 143 after SIGTERM,
+  130 after Ctrl-C.
 
   Args:
-    join: with what to join the other processes of a run (processes.initialize).
+    join: arguments of processes.initialize, for a run of several processes.
   """
   import jax
 
@@ -69,14 +67,14 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
   from vaegan_jax.distributed import processes
   from vaegan_jax.files import lock
 
-  # Orbax tells all it does; of others only warnings are of interest.
+  # Orbax logs every action; other packages only matter when they warn.
   logging.set_verbosity(logging.WARNING)
   logging.use_absl_handler()
   std_logging.getLogger('vaegan_jax').setLevel(std_logging.INFO)
   std_logging.getLogger('experiments').setLevel(std_logging.INFO)
-  memory.compute_here()
+  compute_on_calling_thread()
   if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
-    _keep_programs(cache.default_directory() / 'compiled')
+    _cache_programs(cache.default_directory() / 'compiled')
   end = functools.partial(_end, end=processes.exit_process)
   try:
     if join is not None:
@@ -91,7 +89,7 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
   except (lock.Locked, processes.ProcessLost) as error:
     end(75, error)
   except OSError as error:
-    # Without a number it is our own: something that the user must name.
+    # We raise FileNotFoundError without errno for a path that the user gave.
     ours = isinstance(error, FileNotFoundError) and error.errno is None
     end(1 if ours else 74, error)
   except ValueError as error:
@@ -99,17 +97,17 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
 
 
 def _join(arguments: Mapping[str, Any]) -> None:
-  """Joins the other processes, and leaves it to the first to say what it does.
+  """Joins the other processes of a run; only process 0 then logs progress.
 
-  Whatever ends this process early, it does not wait for the others, which
-  would wait for it.
+  A process that ends early does not wait for the others, which would wait for
+  it in turn.
   """
   import jax
 
   from vaegan_jax.distributed import processes
 
   processes.initialize(**arguments)
-  # JAX registered its own before, which is thus called after this one.
+  # Runs before JAX's own handler, which waits and was registered earlier.
   atexit.register(
     lambda: jax.distributed.is_initialized() and processes.exit_process(1)
   )
@@ -120,29 +118,40 @@ def _join(arguments: Mapping[str, Any]) -> None:
 def _end(
   code: int, error: Exception, *, end: Callable[[int], NoReturn] = sys.exit
 ) -> NoReturn:
-  with contextlib.suppress(OSError):  # what is full may be the log's disk
+  with contextlib.suppress(OSError):  # the log's disk may be the full one
     print(f'Error: {error}', file=sys.stderr)
   end(code)
 
 
-def _keep_programs(folder: pathlib.Path) -> None:
-  """Has JAX keep what it compiles in a folder, which cannot grow for ever."""
+def compute_on_calling_thread() -> None:
+  """Makes JAX's CPU backend compute on the calling thread.
+
+  glibc keeps freed blocks of more than 64 MB for the main thread only. On other
+  threads a step maps and unmaps hundreds of megabytes (docs/performance.md).
+  """
   import jax
 
-  drop_oldest(folder, limit=_KEPT_BYTES)
+  jax.config.update('jax_cpu_enable_async_dispatch', False)
+
+
+def _cache_programs(folder: pathlib.Path) -> None:
+  """Makes JAX cache compiled programs in a folder of bounded size."""
+  import jax
+
+  drop_oldest(folder, limit=_CACHE_BYTES)
   jax.config.update('jax_compilation_cache_dir', str(folder))
   jax.config.update(
-    'jax_persistent_cache_min_compile_time_secs', _WORTH_KEEPING
+    'jax_persistent_cache_min_compile_time_secs', _CACHED_COMPILE_SECONDS
   )
 
 
 def drop_oldest(folder: pathlib.Path, *, limit: int) -> None:
-  """Removes the files used longest ago until a folder holds `limit` bytes.
+  """Removes the least recently used programs until a folder fits `limit` bytes.
 
-  JAX's own limit (jax_compilation_cache_max_size) wants one more package, and
-  stores nothing in a folder that was once written to without it.
+  JAX's own limit (jax_compilation_cache_max_size) needs one more package, and
+  caches nothing in a folder that was once used without it.
   """
-  with contextlib.suppress(OSError):  # another run may be at it
+  with contextlib.suppress(OSError):  # another run may do the same
     found = [(file, file.stat()) for file in folder.glob('*-cache')]
     found.sort(key=lambda pair: max(pair[1].st_atime, pair[1].st_mtime))
     excess = sum(about.st_size for _, about in found) - limit

@@ -15,7 +15,6 @@ import runpy
 import subprocess
 import sys
 
-from experiments import memory
 from tests import ROOT
 
 # The flags of the tests, which make XLA compile fast.
@@ -110,6 +109,4 @@ def become(*, argv, log, max_file_size, environment):
 
 
 if __name__ == '__main__':
-  # Here, as a forked process cannot execute itself again.
-  memory.keep()
   serve()

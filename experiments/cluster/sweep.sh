@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Trains several gammas with several seeds each on Slurm, then writes one table.
+# Trains several gammas, each with several seeds, on Slurm; writes one table.
 #
 #   bash experiments/cluster/sweep.sh --config.data.path=/shared/celeba
 #
-# An array for each gamma, an element of it for each seed; each has a folder of
-# its own, and each is queued again by slurm.sh when it is preempted. All words
-# go to experiments.train. The same command later goes on with what is not
-# finished. The table comes when all have ended, well or not; until then
-# `python -m experiments.compare DIR` shows how far they are.
+# Submits an array for each gamma, with an element for each seed. Each element
+# has its own folder, and slurm.sh requeues it after a preemption. All arguments
+# go to experiments.train. The same command resumes unfinished runs. The table
+# is written when all runs have ended, successful or not; until then
+# `python -m experiments.compare DIR` shows their progress.
 set -euo pipefail
 
-# To edit, or to set in the environment.
+# Edit these, or set them in the environment.
 CONFIG=${CONFIG:-experiments/configs/celeba.py}
 RUNS=${RUNS:-runs/sweep}
 GAMMAS=${GAMMAS:-1e-6 1e-5 1e-4}
-SEEDS=${SEEDS:-0-2}  # as --array wants them: 0-2 or 0,3,7; 0-9%4: four at once
-GPUS=${GPUS:-1}      # of each run, on one node
+SEEDS=${SEEDS:-0-2}  # as for --array: 0-2 or 0,3,7; 0-9%4: four at once
+GPUS=${GPUS:-1}      # per run, on one node
 TIME=${TIME:-24:00:00}
 export PYTHON=${PYTHON:-.venv/bin/python}
 
@@ -27,7 +27,7 @@ for gamma in $GAMMAS; do
     --time="$TIME" --output="$RUNS/%x-%a.log" experiments/cluster/slurm.sh \
     --config="$CONFIG" --workdir="$RUNS/gamma_$gamma-seed_%a" \
     --config.gamma="$gamma" --config.seed=%a "$@")
-  jobs+=("${job%%;*}") # on federated clusters a name follows
+  jobs+=("${job%%;*}") # federated clusters append their name
 done
 
 after=$(IFS=: && echo "${jobs[*]}")

@@ -104,7 +104,7 @@ def test_a_slurm_job_does_not_come_again_for_ever(cluster):
   assert len(cluster.calls('scontrol')) == 1
   result = job(cluster, SLURM_RESTART_COUNT='2', RESTARTS='2')
   assert len(cluster.calls('scontrol')) == 1
-  assert 'after 2 restarts: not queued again' in result.stderr
+  assert 'after 2 restarts: not requeued' in result.stderr
 
 
 def test_without_sbatch_it_says_how(cluster):
@@ -224,7 +224,7 @@ def test_a_slice_that_cannot_be_had_ends_the_script(cluster):
   (cluster.here / 'state').write_text('FAILED\n')
   result = pod(cluster)
   assert result.returncode == 1
-  assert 'quota, type, version or zone' in result.stderr
+  assert 'quota, type, version and zone' in result.stderr
   assert asked(cluster, 'queued-resources delete') == 1
 
 

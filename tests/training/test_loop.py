@@ -57,6 +57,21 @@ def test_a_resumed_run_equals_the_uninterrupted_one_bit_for_bit(finished):
   small.assert_equal_runs(finished / 'whole', finished / 'cut')
 
 
+def test_loading_a_model_does_not_import_the_training_step(finished):
+  program = (
+    'import sys, vaegan_jax; vaegan_jax.load(sys.argv[1]);'
+    'names = ("core.train_step", "core.algorithm", "training");'
+    'print([x for x in names if f"vaegan_jax.{x}" in sys.modules])'
+  )
+  result = subprocess.run(
+    [sys.executable, '-c', program, finished / 'whole'],
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  assert result.stdout.strip() == '[]'
+
+
 def test_finished_run_only_rebuilds_its_report(finished, drawn):
   workdir = finished / 'whole'
   before = (workdir / records.METRICS).read_bytes()
