@@ -59,11 +59,7 @@ def row(
 ) -> Row:
   """Returns the numbers of a contestant.
 
-  Args:
-    name: of the contestant.
-    case: its size and batch.
-    seconds: of a step, in each round.
-    about: the numbers of `workers.prepare`.
+  `seconds` are those of a step, by round, `about` those of `workers.prepare`.
   """
   median = statistics.median(seconds)
   row: Row = {'contestant': name, **case._asdict(), **about}

@@ -21,36 +21,29 @@ from pythae.models.nn import BaseDecoder, BaseDiscriminator, BaseEncoder
 
 from benchmarks import contestants, reference, torch_networks, torch_step
 
-# Dis_l and the probability, as pythae counts layers.
+# The paper's networks get pythae's interface below. It counts Dis_l as layer 1
+# and the probability as layer 2.
 _DIS_L, _PROBABILITY = 1, 2
 
 
-class Encoder(BaseEncoder):
-  """The paper's encoder with pythae's interface."""
-
+class _Encoder(BaseEncoder):
   def forward(self, x: torch.Tensor) -> ModelOutput:
-    """Computes mean and log variance."""
     mean, log_var = self.network(x)
     return ModelOutput(embedding=mean, log_covariance=log_var)
 
 
-class Decoder(BaseDecoder):
-  """The paper's decoder with pythae's interface."""
-
+class _Decoder(BaseDecoder):
   def forward(self, z: torch.Tensor) -> ModelOutput:
-    """Computes images."""
     return ModelOutput(reconstruction=self.network(z))
 
 
-class Discriminator(BaseDiscriminator):
-  """The paper's discriminator with pythae's interface."""
-
+class _Discriminator(BaseDiscriminator):
   depth = _PROBABILITY
 
   def forward(
     self, x: torch.Tensor, output_layer_levels: list[int] | None = None
   ) -> ModelOutput:
-    """Computes Dis_l if only that is requested, else the probability."""
+    # Dis_l if only that is requested, else the probability.
     dis_l = self.network.lower(x)
     if output_layer_levels == [_DIS_L]:
       return ModelOutput(embedding_layer_1=dis_l)
@@ -66,7 +59,7 @@ def prepare(size: int, batch: int) -> contestants.Prepared:
     latent_dim=config.latent_size,
     reconstruction_layer=_DIS_L,
   )
-  parts = (Encoder(), Decoder(), Discriminator())
+  parts = (_Encoder(), _Decoder(), _Discriminator())
   for part, network in zip(parts, torch_networks.build(config), strict=True):
     part.network = network
   model = VAEGAN(settings, *parts).to(device)

@@ -27,7 +27,7 @@ class Encoder(nn.Module):
     channels = (config.data.channels, *config.encoder.channels)
     hidden = config.encoder.hidden
     self.body = nn.Sequential(
-      *_halve(channels),
+      *_strided(nn.Conv2d, channels, 2),
       nn.Flatten(),
       *_dense(math.prod(_smallest(config, channels[:0:-1])), hidden),
     )
@@ -49,7 +49,7 @@ class Decoder(nn.Sequential):
     super().__init__(
       *_dense(config.latent_size, math.prod(maps)),
       nn.Unflatten(1, maps),
-      *_double(channels),
+      *_strided(nn.ConvTranspose2d, channels, 2, 1),
       nn.Conv2d(channels[-1], config.data.channels, KERNEL, 1, 2),
       nn.Tanh(),
     )
@@ -63,7 +63,7 @@ class Discriminator(nn.Module):
     channels = config.discriminator.channels
     hidden = config.discriminator.hidden
     first = nn.Conv2d(config.data.channels, channels[0], KERNEL, 1, 2)
-    layers = _halve(channels)
+    layers = _strided(nn.Conv2d, channels, 2)
     # Dis_l is the output of the last convolution, before its normalisation.
     self.lower = nn.Sequential(first, nn.ReLU(), *layers[:-2])
     self.upper = nn.Sequential(
@@ -104,19 +104,13 @@ def _smallest(
   return channels[0], *(n >> len(channels) for n in config.data.size)
 
 
-def _halve(channels: Sequence[int]) -> list[nn.Module]:
+def _strided(
+  layer: type[nn.Module], channels: Sequence[int], *padding: int
+) -> list[nn.Module]:
   modules = []
   for before, after in itertools.pairwise(channels):
-    layer = nn.Conv2d(before, after, KERNEL, 2, 2, bias=False)
-    modules += [layer, nn.BatchNorm2d(after, eps=1e-6), nn.ReLU()]
-  return modules
-
-
-def _double(channels: Sequence[int]) -> list[nn.Module]:
-  modules = []
-  for before, after in itertools.pairwise(channels):
-    layer = nn.ConvTranspose2d(before, after, KERNEL, 2, 2, 1, bias=False)
-    modules += [layer, nn.BatchNorm2d(after, eps=1e-6), nn.ReLU()]
+    strided = layer(before, after, KERNEL, 2, *padding, bias=False)
+    modules += [strided, nn.BatchNorm2d(after, eps=1e-6), nn.ReLU()]
   return modules
 
 

@@ -1,8 +1,4 @@
-"""A process for each contestant.
-
-A process of its own keeps the threads, memory and errors of one framework from
-the others.
-"""
+"""A process for each contestant, for its threads, memory and errors."""
 
 from __future__ import annotations
 
@@ -88,14 +84,10 @@ class Runner:
 
 
 def _in_a_line(function: Callable, *args: Any, **options: Any) -> Any:
-  """Calls a function, and turns any error into a line that can be pickled.
-
-  The errors of compilers and allocators have no common type, and one failure
-  must not end the benchmark.
-  """
+  """Calls a function, and turns any error into a line that can be pickled."""
   try:
     return function(*args, **options)
-  except Exception as error:
+  except Exception as error:  # those of compilers have no common type
     lines = str(error).strip().splitlines() or ['']
     raise Failed(f'{type(error).__name__}: {lines[0]}'[:300]) from None
 
@@ -103,9 +95,8 @@ def _in_a_line(function: Callable, *args: Any, **options: Any) -> Any:
 def prepare(name: str, *, size: int, batch: int) -> dict[str, Any]:
   """Prepares a contestant in this process, and warms it up.
 
-  Returns:
-    Prepared.about with 'steps', 'device', 'measured_bytes' of memory and, on
-    a CPU, 'temporary_bytes': the part that a step takes and frees again.
+  Returns Prepared.about with 'steps', 'device', 'measured_bytes' and, on a CPU,
+  'temporary_bytes': the memory that a step takes and frees again.
   """
   contestant = contestants.CONTESTANTS[name]
   module = importlib.import_module(f'benchmarks.{contestant.module}')

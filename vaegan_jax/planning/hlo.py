@@ -100,25 +100,23 @@ def _collective(type: str, opcode: str, devices: int) -> Collective:
   if kind != opcode and kind != 'all-reduce':  # operands stand before results
     arrays = arrays[len(arrays) // 2 :]
   times = devices if kind == 'reduce-scatter' else 1
-  return Collective(kind, times * sum(_bytes(each) for each in arrays))
+  return Collective(
+    kind, times * sum(_bytes(each, tiled=False) for each in arrays)
+  )
 
 
 def _hbm_bytes(type: str, opcode: str) -> int:
   """Counts the bytes of main memory that an instruction causes to move."""
   if not opcode.endswith('-start'):
     arrays = [found[0] for found in _ARRAY.finditer(type)]
-    return 2 * sum(_tiled(e) for e in arrays if not _ON_CHIP.search(e))
+    return 2 * sum(_bytes(e) for e in arrays if not _ON_CHIP.search(e))
   # The type has both ends of a copy. The smaller is the part that moves.
   ends = [found[0] for found in _ARRAY.finditer(type) if found[2]][:2]
-  moved = min(map(_tiled, ends), default=0)
+  moved = min(map(_bytes, ends), default=0)
   return moved * sum(not _ON_CHIP.search(end) for end in ends)
 
 
-def _tiled(array: str) -> int:
-  return _bytes(array, tiled=True)
-
-
-def _bytes(array: str, *, tiled: bool = False) -> int:
+def _bytes(array: str, *, tiled: bool = True) -> int:
   """Counts the bytes of an array, such as 'f32[8,3]{1,0:T(8,128)S(1)}'."""
   name, shape, layout = _ARRAY.findall(array)[0]
   lengths = [int(n) for n in shape.split(',') if n]

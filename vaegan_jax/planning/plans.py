@@ -6,7 +6,6 @@ The training step is compiled and analysed, and never run. No data is read.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import logging
 import math
@@ -25,7 +24,8 @@ from vaegan_jax.training import setup
 _LOGGER = logging.getLogger(__name__)
 
 # Training images of whole data sets, by the lists of their authors.
-_CELEBA_TRAIN, _CELEBA_VALIDATION, _LFW_TRAIN = 162_770, 19_867, 9_525
+_IMAGES = {'celeba': 162_770, 'lfw': 9_525}
+_CELEBA_VALIDATION = 19_867
 
 # Without these libtpu searches for a TPU, and only one process at a time can
 # use it. The chips to compile for are those of the topology.
@@ -37,48 +37,25 @@ _ENVIRONMENT = {
 }
 
 
-class TooLarge(ValueError):
-  """Reports a program that needs more memory than a chip has."""
-
-
 class Memory(NamedTuple):
-  """Bytes on one chip.
+  """Bytes on one chip."""
 
-  Attributes:
-    state: parameters, statistics, averages and optimizers of all networks.
-    activations: XLA's temporaries: activations, gradients, work space.
-    batch: the chip's part of a batch.
-    data: the data set, if it is resident.
-    rest: the program, metrics, and the padding of tiles.
-  """
-
-  state: int
-  activations: int
-  batch: int
-  data: int
-  rest: int
+  state: int  # parameters, statistics, averages and optimizers
+  activations: int  # XLA's temporaries: activations, gradients, work space
+  batch: int  # the chip's part of a batch
+  data: int  # the data set, if it is resident
+  rest: int  # the program, metrics, and the padding of tiles
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
-  """A run on a slice.
-
-  Attributes:
-    where: the chips.
-    batch_size: images of all chips.
-    steps: the config's schedule.
-    memory: of one chip.
-    flops: XLA's count for a step of one chip.
-    bytes_accessed: XLA's count, in all memories.
-    traffic: the traffic of a step of one chip.
-  """
+class Plan(NamedTuple):
+  """A run on a slice: its memory, and its work in a step, of one chip."""
 
   where: roofline.Slice
-  batch_size: int
-  steps: int
+  batch_size: int  # images of all chips
+  steps: int  # of the config's schedule
   memory: Memory
-  flops: float
-  bytes_accessed: float
+  flops: float  # XLA's count
+  bytes_accessed: float  # XLA's count, in all memories
   traffic: hlo.Traffic
 
   @property
@@ -96,7 +73,11 @@ class Plan:
   @property
   def least(self) -> roofline.Seconds:
     """Returns the least time of a step."""
-    return roofline.seconds(self.where, flops=self.flops, traffic=self.traffic)
+    return roofline.Seconds(
+      self.flops / self.where.chip.flops,
+      self.traffic.hbm_bytes / self.where.chip.bandwidth,
+      sum(roofline.exchange(self.where, c) for c in self.traffic.collectives),
+    )
 
 
 def count_images(config: build.Config) -> int:
@@ -108,11 +89,10 @@ def count_images(config: build.Config) -> int:
   source = config.data.source
   if source == 'faces':
     return config.data.faces
-  if source == 'celeba':
-    both = config.data.train_on_validation
-    return _CELEBA_TRAIN + (_CELEBA_VALIDATION if both else 0)
-  if source == 'lfw':
-    return _LFW_TRAIN
+  if source == 'celeba' and config.data.train_on_validation:
+    return _IMAGES['celeba'] + _CELEBA_VALIDATION
+  if source in _IMAGES:
+    return _IMAGES[source]
   raise ValueError(
     f"the number of images of config.data.source = '{source}' is unknown: "
     'give it with --images=N'
@@ -128,8 +108,8 @@ def make(config: build.Config, where: roofline.Slice, *, images: int) -> Plan:
     images: the number of training images.
 
   Raises:
-    ValueError: for settings that cannot work, or cannot be planned.
-    TooLarge: if the program needs more memory than a chip has.
+    ValueError: for settings that cannot work or be planned, and for a program
+      that needs more memory than a chip has.
   """
   config = _plannable(config)
   run = setup.prepare(config, devices=devices(where))
@@ -141,25 +121,27 @@ def make(config: build.Config, where: roofline.Slice, *, images: int) -> Plan:
   except jax.errors.JaxRuntimeError as error:
     if 'RESOURCE_EXHAUSTED' not in str(error):
       raise
-    raise TooLarge(
-      f'does not fit {where.name}: take a smaller config.batch_size or more '
-      f'chips. XLA reports: {str(error).splitlines()[0]}'
+    raise ValueError(
+      f'the step does not fit {where.name}: take a smaller config.batch_size '
+      f'or more chips. XLA reports: {str(error).splitlines()[0]}'
     ) from error
-  cost = compiled.cost_analysis()
+  cost, analysis = compiled.cost_analysis(), compiled.memory_analysis()
+  state, rows = _bytes(run.abstract_state), _bytes(batch) // where.chips
   data = images * math.prod(batch.pixels.shape[1:])
-  memory = _memory(
-    compiled.memory_analysis(),
-    state=_bytes(run.abstract_state),
-    batch=_bytes(batch) // where.chips,
-    data=data if data <= config.data.resident else 0,
+  memory = Memory(
+    state,
+    analysis.temp_size_in_bytes,
+    rows,
+    data if data <= config.data.resident else 0,
+    analysis.argument_size_in_bytes
+    - (state + rows)
+    + analysis.output_size_in_bytes
+    - analysis.alias_size_in_bytes
+    + analysis.generated_code_size_in_bytes,
   )
   return Plan(
-    where,
-    config.batch_size,
-    config.steps,
-    memory,
-    cost['flops'],
-    cost['bytes accessed'],
+    *(where, config.batch_size, config.steps, memory),
+    *(cost['flops'], cost['bytes accessed']),
     hlo.traffic(compiled.as_text(), devices=where.chips),
   )
 
@@ -170,30 +152,14 @@ def describe_batch(
   """Returns the shapes and types of a batch."""
 
   def describe(shape: tuple[int, ...], dtype: Any) -> Any:
-    return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
+    whole = (config.batch_size, *shape)
+    return jax.ShapeDtypeStruct(whole, dtype, sharding=sharding)
 
-  shape = build.networks(config).decoder.shape
+  pixels = describe(build.networks(config).decoder.shape, jnp.uint8)
   attributes = len(build.conditional(config))
-  return batches.Batch(
-    describe((config.batch_size, *shape), jnp.uint8),
-    describe((config.batch_size, attributes), jnp.float32)
-    if attributes
-    else None,
-  )
-
-
-def _memory(analysis: Any, *, state: int, batch: int, data: int) -> Memory:
-  return Memory(
-    state,
-    analysis.temp_size_in_bytes,
-    batch,
-    data,
-    analysis.argument_size_in_bytes
-    - (state + batch)
-    + analysis.output_size_in_bytes
-    - analysis.alias_size_in_bytes
-    + analysis.generated_code_size_in_bytes,
-  )
+  if not attributes:
+    return batches.Batch(pixels, None)
+  return batches.Batch(pixels, describe((attributes,), jnp.float32))
 
 
 def devices(where: roofline.Slice) -> tuple[jax.Device, ...]:

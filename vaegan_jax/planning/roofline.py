@@ -111,25 +111,12 @@ def parse(topology: str) -> Slice:
   """
   kind, _, shape = topology.partition(':')
   if kind not in CHIPS:
-    raise ValueError(
-      f'--topology={topology}: expected CHIP:SHAPE with a chip of '
-      f'{", ".join(CHIPS)}, such as v5e:4x4'
-    )
-  if shape not in CHIPS[kind].shapes:
-    raise ValueError(
-      f'--topology={topology}: slices of {kind} have the shapes '
-      f'{", ".join(CHIPS[kind].shapes)}'
-    )
-  return Slice(kind, tuple(map(int, shape.split('x'))))
-
-
-def seconds(where: Slice, *, flops: float, traffic: hlo.Traffic) -> Seconds:
-  """Returns the least time of a program, by its operations and traffic."""
-  return Seconds(
-    flops / where.chip.flops,
-    traffic.hbm_bytes / where.chip.bandwidth,
-    sum(exchange(where, each) for each in traffic.collectives),
-  )
+    known = f'CHIP:SHAPE with a chip of {", ".join(CHIPS)}, such as v5e:4x4'
+  elif shape not in CHIPS[kind].shapes:
+    known = f'a slice of {kind}, of shape {", ".join(CHIPS[kind].shapes)}'
+  else:
+    return Slice(kind, tuple(map(int, shape.split('x'))))
+  raise ValueError(f'--topology={topology}: expected {known}')
 
 
 def exchange(where: Slice, collective: hlo.Collective) -> float:

@@ -7,35 +7,13 @@ from typing import Any
 
 from vaegan_jax.planning import plans, roofline
 
-_REPORT = """\
-{topology}: {chips} chips, a batch of {batch_size}, {chip_batch} images a chip
-
-Memory of a chip
-  state             {state:12,.1f} MB
-  activations       {activations:12,.1f} MB
-  batch             {batch:12,.1f} MB
-  data set          {data:12,.1f} MB{stays}
-  programs, padding {rest:12,.1f} MB
-  total             {total:12,.1f} MB  of {limit:,.0f} MB: {verdict}
-  largest batch     {largest_batch:12,} images, estimated
-
-Work of a chip in a step
-  operations        {gflop:12,.1f} GFLOP
-  HBM traffic       {hbm:12,.1f} MB  (XLA, all memories: {accessed:,.1f} MB)
-  collectives       {collective:12,.1f} MB  {kinds}; a chip sends {sent:,.1f} MB
-
-Least time of a step
-  computing         {compute:12.3f} ms
-  HBM               {memory:12.3f} ms
-  exchange          {exchange:12.3f} ms
-  total             {least:12.3f} ms  {images_per_second:,.0f} images/s
-  schedule          {hours:12.2f} h   {steps:,} steps{estimate}
-
+_ASSUMPTIONS = f"""
 The least time is a bound, not a measurement. Matrix units, HBM and links run at
 their published rates (float32 products are one bfloat16 pass, XLA's default on
 TPUs). Computing and HBM traffic overlap. Collectives add to them: an all-reduce
 sends 2 (n - 1) / n of its bytes in a ring, the others (n - 1) / n, over every
-link at once, with at least {hop:.0f} us a hop. Hosts, data loading, pictures,
+link at once, with at least {1e6 * roofline.HOP:.0f} us a hop. Hosts, data \
+loading, pictures,
 checkpoints and compilation are not included."""
 
 
@@ -66,34 +44,38 @@ def row(plan: plans.Plan) -> dict[str, Any]:
 
 def describe(plan: plans.Plan) -> str:
   """Returns a report for a terminal: memory, work and least time of a chip."""
-  numbers, clock = row(plan), plan.where.chip.clock
+  numbers, chip, least = row(plan), plan.where.chip, plan.least
+  memory, steps = numbers['memory'], f'{plan.steps:,} steps'
   kinds = [f'{n} {kind}' for kind, n in numbers['collectives'].items()]
-  milliseconds = {k: 1e3 * s for k, s in numbers['least_seconds'].items()}
-  estimate = ''
-  if clock and plan.traffic.cycles:
-    estimate = (
-      f'\n  XLA estimates     {1e3 * plan.traffic.cycles / clock:12.3f} ms  '
-      f'for the fused operations, at {clock / 1e9} GHz, without exchange'
-    )
-  return _REPORT.format(
-    **(
-      numbers
-      | milliseconds
-      | {k: n / 1e6 for k, n in numbers['memory'].items()}
+  sent = f'{numbers["collective_bytes_sent"] / 1e6:,.1f} MB'
+  verdict = 'fits' if plan.fits else 'DOES NOT FIT'
+  lines = [
+    f'{plan.where.name}: {plan.where.chips} chips, a batch of '
+    f'{plan.batch_size}, {plan.batch_size // plan.where.chips} images a chip',
+    '\nMemory of a chip',
+    *(_line(name, memory[name] / 1e6, 'MB') for name in memory),
+    _line('limit', chip.memory / 1e6, f'MB: {verdict}'),
+    _line('largest batch', plan.largest_batch, 'images, estimated'),
+    '\nWork of a chip in a step',
+    _line('operations', plan.flops / 1e9, 'GFLOP'),
+    _line('HBM traffic', plan.traffic.hbm_bytes / 1e6, 'MB'),
+    _line('all memories', plan.bytes_accessed / 1e6, 'MB, by XLA'),
+    _line(
+      'collectives',
+      numbers['collective_bytes'] / 1e6,
+      f'MB: {", ".join(kinds) or "none"}; a chip sends {sent}',
     ),
-    chip_batch=plan.batch_size // plan.where.chips,
-    stays='' if plan.memory.data else '  stays on the hosts',
-    limit=plan.where.chip.memory / 1e6,
-    verdict='fits' if plan.fits else 'DOES NOT FIT',
-    gflop=plan.flops / 1e9,
-    hbm=plan.traffic.hbm_bytes / 1e6,
-    accessed=plan.bytes_accessed / 1e6,
-    collective=numbers['collective_bytes'] / 1e6,
-    sent=numbers['collective_bytes_sent'] / 1e6,
-    kinds=', '.join(kinds) or 'none',
-    least=milliseconds['total'],
-    hours=numbers['schedule_seconds'] / 3600,
-    steps=plan.steps,
-    estimate=estimate,
-    hop=1e6 * roofline.HOP,
-  )
+    '\nLeast time of a step',
+    *(_line(name, 1e3 * s, 'ms') for name, s in least._asdict().items()),
+    _line('total', 1e3 * least.total, 'ms'),
+    _line('speed', numbers['images_per_second'], 'images/s'),
+    _line('schedule', numbers['schedule_seconds'] / 3600, f'h, {steps}'),
+  ]
+  if chip.clock and plan.traffic.cycles:
+    milliseconds = 1e3 * plan.traffic.cycles / chip.clock
+    lines.append(_line('XLA estimates', milliseconds, 'ms without exchange'))
+  return '\n'.join([*lines, _ASSUMPTIONS])
+
+
+def _line(label: str, value: float, unit: str) -> str:
+  return f'  {label:14}{value:14,.2f} {unit}'
