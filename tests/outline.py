@@ -1,6 +1,7 @@
 """The tags, images and text of an HTML page, for tests of reports."""
 
 import html.parser
+import re
 
 
 class Outline(html.parser.HTMLParser):
@@ -29,3 +30,9 @@ class Outline(html.parser.HTMLParser):
 
   def text(self):
     return ' '.join(' '.join(self.words).split())
+
+
+def check_self_contained(page):
+  """Asserts that an HTML page has no script and fetches nothing."""
+  assert not {'script', 'link', 'iframe'} & set(Outline(page).tags)
+  assert not re.search(r'https?://|@import|url\(', page)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import tqdm
 
+from vaegan_jax.core import metrics
 from vaegan_jax.files import atomic
 
 if TYPE_CHECKING:
@@ -91,23 +92,23 @@ class Records:
     self._bar.update(steps)
 
   def write(
-    self, metrics: Mapping[str, float], *, timing: Mapping[str, Any]
+    self, values: Mapping[str, float], *, timing: Mapping[str, Any]
   ) -> None:
     """Writes the rows of a step; they outlive a kill of the process.
 
     Args:
-      metrics: the step's metrics.
+      values: the step's metrics, by name.
       timing: the row of goodput.Timer, with 'step'.
     """
     step = timing['step']
-    _append(self._metrics, {'step': step, **metrics})
+    _append(self._metrics, {'step': step, **values})
     _append(self._timing, timing)
     timed = {name: timing[name] for name in ('images_per_second', 'goodput')}
-    for name, value in {**metrics, **timed}.items():
+    for name, value in {**values, **timed}.items():
       self._events.add_scalar(name, value, step)
-    shown = [name for name in ('prior', 'llike', 'real') if name in metrics]
+    shown = [m.name for m in metrics.SUMMARY if m.name in values]
     self._bar.set_postfix_str(
-      ', '.join(f'{name} {metrics[name]:.3g}' for name in shown), refresh=False
+      ', '.join(f'{name} {values[name]:.3g}' for name in shown), refresh=False
     )
 
   def sync(self) -> None:
