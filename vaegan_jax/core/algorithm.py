@@ -23,6 +23,7 @@ Dis_l, and Dec's x_tilde apart for L_llike.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -59,52 +60,37 @@ def descend(networks: forward.Forward, *, recompute: bool = False) -> Descent:
       gradients instead of keeping them.
   """
   objective, model = networks.objective, networks.objective.model
-  params = {name: v['params'] for name, v in networks.variables.items()}
+  params = networks.params()
   vjp = functools.partial(remat.vjp, recompute=recompute)
 
-  # Forward: x -> posterior -> x_tilde, z_p -> x_p; x, x_tilde, x_p -> Dis_l.
-  stats = {}
-  posterior, pull_encoder, stats['encoder'] = vjp(
-    networks.encode, params.get('encoder')
+  # Forward: x -> z -> x_tilde and z_p -> x_p; x, x_tilde, x_p -> Dis_l.
+  posterior, pull_encoder, encoder_stats = vjp(
+    networks.encode, params['encoder']
   )
-  made, pull_decoder, stats['decoder'] = vjp(
+  made, pull_decoder, decoder_stats = vjp(
     networks.decode, params['decoder'], posterior
   )
-  # Dis is differentiated at once, while all its activations are alive.
-  dis_l, pull_dis_l, below_stats = jax.vjp(
-    networks.dis_l, params.get('discriminator'), made, has_aux=True
+  dis_l, pull_dis_l, dis_stats = jax.vjp(
+    networks.dis_l, params['discriminator'], made, has_aux=True
   )
+  stats = {'encoder': encoder_stats, 'decoder': decoder_stats}
 
-  gradients, terms = {}, {}
-  nothing = jax.tree.map(jnp.zeros_like, made)
-  llike_at_made, gan_at_made = nothing, nothing
+  terms, gradients = {}, {}
+  zeros = jax.tree.map(jnp.zeros_like, made)
+  llike_at_made, gan_at_made = zeros, zeros
   if model.llike:
-    terms['prior'], prior_at_posterior = jax.value_and_grad(_prior)(posterior)
     terms['llike'], llike_at_dis_l = jax.value_and_grad(_llike)(dis_l)
-    _, llike_at_made = pull_dis_l(llike_at_dis_l)  # L_llike leaves Dis alone.
+    # L_llike leaves Dis alone.
+    _, llike_at_made = pull_dis_l(llike_at_dis_l)
     if not objective.joint_normalisation:
       # Only a shared normalisation lets x_p take part in L_llike.
-      llike_at_made = nothing | {'x_tilde': llike_at_made['x_tilde']}
-
-    # Enc descends L_prior + L_llike; L_GAN never reaches it.
-    _, llike_at_posterior = pull_decoder(llike_at_made)
-    (gradients['encoder'],) = pull_encoder(
-      optax.tree.add(prior_at_posterior, llike_at_posterior)
-    )
+      llike_at_made = zeros | {'x_tilde': llike_at_made['x_tilde']}
   if model.adversarial:
-    judge = functools.partial(networks.judge, batch_stats=below_stats)
-    logits, pull_judge, stats['discriminator'] = jax.vjp(
-      judge, params['discriminator'], dis_l, has_aux=True
-    )
-    terms |= objective.gan_terms(logits)
-    above_l, gan_at_dis_l = pull_judge(jax.grad(objective.gan)(logits))
-    below_l, gan_at_made = pull_dis_l(gan_at_dis_l)
-
+    gan = _pull_gan(networks, dis_l, pull_dis_l, batch_stats=dis_stats)
+    terms |= gan.terms
+    gan_at_made, stats['discriminator'] = gan.at_made, gan.batch_stats
     # Dis descends L_GAN.
-    gradients['discriminator'] = optax.tree.add(above_l, below_l)
-    if objective.non_saturating:  # Dec ascends log Dis of what it made instead.
-      _, at_dis_l = pull_judge(jax.grad(objective.fooling)(logits))
-      _, gan_at_made = pull_dis_l(at_dis_l)
+    gradients['discriminator'] = gan.gradient
 
   # Dec descends gamma * L_llike - L_GAN.
   gamma = objective.llike_weight()
@@ -113,14 +99,52 @@ def descend(networks: forward.Forward, *, recompute: bool = False) -> Descent:
       lambda llike, gan: gamma * llike - gan, llike_at_made, gan_at_made
     )
   )
+  if model.llike:
+    terms['prior'], prior_at_posterior = jax.value_and_grad(_prior)(posterior)
+    # Enc descends L_prior + L_llike; L_GAN never reaches it.
+    _, llike_at_posterior = pull_decoder(llike_at_made)
+    (gradients['encoder'],) = pull_encoder(
+      optax.tree.add(prior_at_posterior, llike_at_posterior)
+    )
   return Descent(
     objectives.Terms(**optax.tree.scale(1 / len(networks.images), terms)),
-    objectives.diagnose(
-      posterior, dis_l['x'] if 'discriminator' in params else None
-    ),
+    objective.diagnose(posterior, dis_l),
     gradients,
     {name: stats[name] for name in gradients},
   )
+
+
+class _Gan(NamedTuple):
+  """L_GAN pulled back: to the params of Dis, and to the images of Dec."""
+
+  terms: dict[str, Float[Array, '']]
+  gradient: forward.Params
+  at_made: forward.Streams
+  batch_stats: forward.BatchStats
+
+
+def _pull_gan(
+  networks: forward.Forward,
+  dis_l: forward.Streams,
+  pull_dis_l: Callable,
+  *,
+  batch_stats: forward.BatchStats,
+) -> _Gan:
+  objective = networks.objective
+  logits, pull_judge, batch_stats = jax.vjp(
+    functools.partial(networks.judge, batch_stats=batch_stats),
+    networks.params()['discriminator'],
+    dis_l,
+    has_aux=True,
+  )
+  above, at_dis_l = pull_judge(jax.grad(objective.gan)(logits))
+  below, at_made = pull_dis_l(at_dis_l)
+  if objective.non_saturating:
+    # Dec ascends log Dis of what it made, in place of L_GAN.
+    _, at_dis_l = pull_judge(jax.grad(objective.fooling)(logits))
+    _, at_made = pull_dis_l(at_dis_l)
+  gradient = optax.tree.add(above, below)
+  return _Gan(objective.gan_terms(logits), gradient, at_made, batch_stats)
 
 
 def _prior(posterior: forward.Posterior) -> Float[Array, '']:

@@ -61,6 +61,13 @@ class Forward:
   objective: objectives.Objective
   attributes: Float[Array, 'batch attributes'] | None = None
 
+  def params(self) -> dict[str, Params]:
+    """Returns the params of each network; None for those the model lacks."""
+    return {
+      name: self.variables.get(name, {}).get('params')
+      for name in architecture.NAMES
+    }
+
   def encode(self, params: Params) -> tuple[Posterior | None, BatchStats]:
     """Computes the mean and log variance of q(z|x)."""
     if not self.objective.model.llike:

@@ -110,6 +110,18 @@ class Objective:
       'generation': -ascended(logits),
     }
 
+  def diagnose(
+    self, posterior: tuple[Array, Array] | None, dis_l: Mapping[str, Array]
+  ) -> Diagnostics:
+    """Computes the diagnostics of a batch from q(z|x) and Dis_l(x)."""
+    prior = power = None
+    if posterior is not None:
+      prior = losses.prior_by_dimension(*posterior).mean(0)
+    if 'discriminator' in self.model.networks():
+      wide = jnp.promote_types(dis_l['x'].dtype, jnp.float32)
+      power = jnp.square(dis_l['x'].astype(wide)).mean()
+    return Diagnostics(prior, power)
+
   def _real(self, logits: Logits) -> Float[Array, '']:
     return losses.real(logits['x'], epsilon=self.epsilon).sum()
 
@@ -187,21 +199,3 @@ class Diagnostics:
     if self.power is not None:
       metrics['feature_scale'] = jnp.sqrt(self.power)
     return metrics
-
-
-def diagnose(
-  posterior: tuple[Array, Array] | None, dis_l: Array | None
-) -> Diagnostics:
-  """Computes the diagnostics of a batch.
-
-  Args:
-    posterior: mean and log variance, if the model has an encoder.
-    dis_l: the features of x, if the model has a discriminator.
-  """
-  prior = power = None
-  if posterior is not None:
-    prior = losses.prior_by_dimension(*posterior).mean(0)
-  if dis_l is not None:
-    wide = jnp.promote_types(dis_l.dtype, jnp.float32)
-    power = jnp.square(dis_l.astype(wide)).mean()
-  return Diagnostics(prior, power)
