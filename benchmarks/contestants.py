@@ -12,37 +12,21 @@ from typing import Any, NamedTuple
 
 
 class Contestant(NamedTuple):
-  """One implementation of a training step.
+  """One training step: `module.prepare(size, batch, **options)` -> Prepared."""
 
-  Attributes:
-    module: in benchmarks, with `prepare(size, batch, **options)`, which returns
-      a Prepared.
-    options: keywords of `prepare`.
-    equal: whether it computes our step; pythae's is a different one.
-  """
-
-  module: str
+  module: str  # in benchmarks
   options: Mapping[str, Any] = {}
-  equal: bool = True
+  equal: bool = True  # whether it computes our step; pythae's is another one
 
 
 class Prepared(NamedTuple):
-  """A step ready to be timed, in its own process.
+  """A step ready to be timed, in its own process."""
 
-  Attributes:
-    run: makes a number of calls and waits for the last one.
-    device: the accelerator's name; '' on a CPU.
-    steps: training steps in a call.
-    about: numbers known without timing a step: 'flops', 'planned_bytes' (of
-      memory).
-    allocated: returns the peak of allocated bytes on an accelerator.
-  """
-
-  run: Callable[[int], None]
-  device: str = ''
-  steps: int = 1
-  about: Mapping[str, float] = {}
-  allocated: Callable[[], int] | None = None
+  run: Callable[[int], None]  # makes a number of calls, waits for the last one
+  device: str = ''  # the accelerator's name; '' on a CPU
+  steps: int = 1  # training steps in a call
+  about: Mapping[str, float] = {}  # 'flops', 'planned_bytes' of memory
+  allocated: Callable[[], int] | None = None  # peak of bytes on an accelerator
 
 
 OURS = 'ours'

@@ -12,8 +12,6 @@ way).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from pythae.models import VAEGAN, VAEGANConfig
 from pythae.models.base.base_utils import ModelOutput
@@ -72,11 +70,7 @@ def prepare(size: int, batch: int) -> contestants.Prepared:
   return torch_step.prepared(lambda: _step(model, images, optimizers))
 
 
-def _step(
-  model: VAEGAN,
-  images: torch.Tensor,
-  optimizers: Sequence[torch.optim.Optimizer],
-) -> None:
+def _step(model: VAEGAN, images: torch.Tensor, optimizers: list) -> None:
   """Repeats the trainer's `_optimizers_step`."""
   output = model({'data': images})
   last = output.discriminator_loss

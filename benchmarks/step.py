@@ -67,16 +67,12 @@ def read_cases(sizes: list[str], batches: list[str]) -> list[measurements.Case]:
   Raises:
     ValueError: for values that the networks do not support.
   """
-  for name, given, least, multiple in (
-    ('sizes', sizes, 8, 8),
-    ('batches', batches, 2, 1),
-  ):
-    for text in given:
-      if not text.isdigit() or int(text) < least or int(text) % multiple:
-        raise ValueError(
-          f'--{name} has {text!r}: expected whole numbers of at least {least}'
-          + (f', multiples of {multiple}' if multiple > 1 else '')
-        )
+  for text in sizes:
+    if not text.isdigit() or int(text) < 8 or int(text) % 8:
+      raise ValueError(f'--sizes has {text!r}: expected multiples of 8')
+  for text in batches:
+    if not text.isdigit() or int(text) < 2:
+      raise ValueError(f'--batches has {text!r}: expected at least 2')
   return [measurements.Case(int(s), int(b)) for s in sizes for b in batches]
 
 

@@ -14,21 +14,12 @@ def alternate(
 ) -> dict[str, list[float]]:
   """Calls all functions one after the other, round after round.
 
-  Args:
-    functions: each does its work and waits until it is done.
-    rounds: timed calls of each.
-    warm_ups: calls of each before, which are not timed.
-
-  Returns:
-    the seconds of each call by name.
+  Returns the seconds of each call by name, without the rounds of the warm-up.
   """
-  for function in functions.values():
-    for _ in range(warm_ups):
-      function()
   seconds: dict[str, list[float]] = {name: [] for name in functions}
-  for _ in range(rounds):
+  for _ in range(warm_ups + rounds):
     for name, function in functions.items():
       start = time.perf_counter()
       function()
       seconds[name].append(time.perf_counter() - start)
-  return seconds
+  return {name: each[warm_ups:] for name, each in seconds.items()}

@@ -34,7 +34,7 @@ _prepared: list[contestants.Prepared] = []
 
 
 class Failed(RuntimeError):
-  """Says in one line why a contestant cannot be timed."""
+  """Reports in one line why a contestant cannot be timed."""
 
 
 class Runner:

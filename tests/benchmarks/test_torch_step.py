@@ -1,4 +1,4 @@
-"""The step in PyTorch that the benchmark times does the work of ours."""
+"""The benchmark's step in PyTorch computes our step."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ torch = pytest.importorskip('torch')
 
 from benchmarks import torch_networks, torch_step  # noqa: E402
 
-# Threads that wait for each other are slow where others want the cores.
+# Several threads are slow where other processes use the cores.
 torch.set_num_threads(1)
 
 BATCH, SIDE = 4, 2  # images; the smallest maps have SIDE x SIDE pixels
@@ -31,7 +31,7 @@ def config():
       'decoder.channels': (6, 5, 4, 3),
       'discriminator.channels': (3, 4, 5, 6),
       'discriminator.hidden': 7,
-      # Large enough that L_llike is heard beside L_GAN.
+      # Large enough that L_llike matters beside L_GAN.
       'gamma': 0.1,
     },
   )
@@ -107,7 +107,6 @@ def in_their_order(network, tree):
 
 
 def test_the_step_in_pytorch_has_our_gradients():
-
   nets = build.networks(config())
   variables = parameters(nets)
   draw = np.random.default_rng(1)
@@ -145,44 +144,40 @@ def test_the_step_in_pytorch_has_our_gradients():
 
 
 def test_the_update_in_pytorch_is_ours_or_none():
-  settings_of = {'decay': 0.9, 'weight_decay': 0.01}
+  settings = {'decay': 0.9, 'weight_decay': 0.01}
   rate = optimizers.schedule(0.1, 0.1, steps=1, power=1, epoch=1)
-  ours = optimizers.rmsprop(rate, **settings_of)
+  ours = optimizers.rmsprop(rate, **settings)
   draw = np.random.default_rng(0)
-  layer = {'kernel': (3, 2), 'bias': (2,)}
-  shapes = {'dense': layer, 'mean': layer}
   params, *gradients = (
-    jax.tree.map(
-      lambda s: draw.normal(size=s).astype(np.float32),
-      shapes,
-      is_leaf=lambda s: isinstance(s, tuple),
-    )
+    {
+      name: {
+        'kernel': draw.normal(size=(3, 2)).astype(np.float32),
+        'bias': draw.normal(size=2).astype(np.float32),
+      }
+      for name in ('dense', 'mean')
+    }
     for _ in range(3)
   )
   network = torch.nn.ModuleDict(
-    {name: torch.nn.Linear(3, 2) for name in shapes}
+    {name: torch.nn.Linear(3, 2) for name in params}
   )
 
   def theirs(tree):
     return [
-      torch.tensor(tree[name][part].T.copy())
-      for name in shapes
-      for part in layer
+      torch.tensor(np.array(layer[part]).T.copy())
+      for layer in tree.values()
+      for part in ('kernel', 'bias')
     ]
 
-  for parameter, value in zip(
-    network.parameters(), theirs(params), strict=True
-  ):
-    parameter.data = value
-  rms = torch_step.RMSProp(network, rate=0.1, **settings_of)
+  for parameter, x in zip(network.parameters(), theirs(params), strict=True):
+    parameter.data = x
+  rms = torch_step.RMSProp(network, rate=0.1, **settings)
   state = ours.init(params)
   for gradient in gradients:
     updates, state = ours.update(gradient, state, params, step=0)
     params = jax.tree.map(np.add, params, updates)
     rms.step(theirs(gradient), allowed=torch.tensor(1.0))
-    # What is not allowed leaves no trace.
+    # A forbidden update changes nothing.
     rms.step(theirs(gradient), allowed=torch.tensor(0.0))
-  for parameter, value in zip(
-    network.parameters(), theirs(jax.tree.map(np.asarray, params)), strict=True
-  ):
-    np.testing.assert_allclose(parameter.detach(), value, rtol=1e-5)
+  for parameter, x in zip(network.parameters(), theirs(params), strict=True):
+    np.testing.assert_allclose(parameter.detach(), x, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""The launcher says what it lacks, before it begins."""
+"""The launcher names a missing folder or compiler before it compiles."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 from tests import ROOT
 
 
-def test_a_folder_that_is_missing_is_named_before_minutes_of_compiling(
+def test_a_missing_folder_is_named_before_compiling(
   tmp_path,
 ):
   result = subprocess.run(
@@ -25,8 +25,8 @@ def test_a_folder_that_is_missing_is_named_before_minutes_of_compiling(
   assert f'make the folder {tmp_path / "none"}' in result.stderr
 
 
-def test_a_missing_compiler_is_named_with_the_way_to_get_it(tmp_path):
-  # Where it is installed, it is hidden.
+def test_a_missing_compiler_is_named_with_the_remedy(tmp_path):
+  # The program hides libtpu if it is installed.
   program = (
     'import sys; sys.modules["libtpu"] = None;'
     'from experiments import launch, plan; launch.run(plan.main)'

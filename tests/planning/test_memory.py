@@ -1,4 +1,4 @@
-"""What XLA makes of a step: promises on its memory, and on its size."""
+"""The memory and the size of the compiled step."""
 
 import functools
 
@@ -16,7 +16,7 @@ BATCH, SHAPE = 8, (16, 16, 3)
 
 
 def config(**changes):
-  """One strided layer in each network: quick to compile."""
+  """Returns a config with one strided layer in each network."""
   return small.config(
     encoder__channels=(8,),
     decoder__channels=(8, 8),
@@ -28,7 +28,7 @@ def config(**changes):
 
 @functools.cache
 def traced():
-  """A step that is not compiled yet, and the types of its state."""
+  """Returns a traced step, and the types of its state."""
   run = setup.prepare(config())
   state = run.abstract_state
   batch = batches.Batch(jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.uint8), None)
@@ -45,7 +45,7 @@ def test_the_step_takes_the_memory_of_its_state():
 
 
 def constants(jaxpr):
-  """Lists the arrays that a program holds, with those of programs inside it."""
+  """Yields the arrays that a program and its inner programs hold."""
   yield from jaxpr.consts
   for equation in jaxpr.jaxpr.eqns:
     for inner in jax.tree.leaves(
@@ -56,18 +56,18 @@ def constants(jaxpr):
         yield from constants(inner)
 
 
-def held(jaxpr):
+def held_bytes(jaxpr):
   return sum(np.asarray(x).nbytes for x in constants(jaxpr))
 
 
 def test_the_step_holds_no_data():
-  assert held(traced()[0].jaxpr) < 1 << 20
+  assert held_bytes(traced()[0].jaxpr) < 1 << 20
 
 
 def test_data_that_a_program_holds_would_be_found():
   data = np.zeros((1000, *SHAPE), np.float32)
   found = jax.jit(lambda x: jax.jit(lambda i: jnp.asarray(data)[i])(x)).trace(0)
-  assert held(found.jaxpr) >= data.nbytes
+  assert held_bytes(found.jaxpr) >= data.nbytes
 
 
 @pytest.mark.parametrize('faces', [1_009, 10_007])
@@ -79,8 +79,8 @@ def test_the_state_does_not_grow_with_the_data(faces):
 
 
 @functools.cache
-def of_the_paper():
-  """The step of the paper's networks, compiled for a batch of 16."""
+def compiled_paper_step():
+  """Returns the compiled step of the paper's networks, batch 16."""
   run = setup.prepare(reference.config(64, 16), devices=jax.devices()[:1])
   batch = batches.Batch(jax.ShapeDtypeStruct((16, 64, 64, 3), jnp.uint8), None)
   return run.compiled.step.trace(run.abstract_state, batch).lower().compile()
@@ -89,12 +89,12 @@ def of_the_paper():
 @pytest.mark.slow
 def test_a_step_of_the_papers_networks_takes_31_mb_an_image():
   # An equal step in PyTorch takes 34 MB (docs/performance.md).
-  memory = of_the_paper().memory_analysis()
+  memory = compiled_paper_step().memory_analysis()
   assert memory.temp_size_in_bytes / 16 < 31e6
 
 
 @pytest.mark.slow
 def test_a_step_of_the_papers_networks_has_few_loops_to_compile():
-  # Their number decides how long the first step takes (docs/performance.md).
-  loops = of_the_paper().as_text().count('kind=kLoop')
+  # The first step takes time for each (docs/performance.md).
+  loops = compiled_paper_step().as_text().count('kind=kLoop')
   assert 100 < loops < 500

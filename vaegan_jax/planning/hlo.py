@@ -48,17 +48,14 @@ class Collective(NamedTuple):
 class Traffic(NamedTuple):
   """The traffic of one execution of a program on one device.
 
-  Attributes:
-    hbm_bytes: bytes written to and read from main memory: each result of an
-      operation twice, in whole tiles, and the copies from and to the memory on
-      the chip (S(1) in the text). The body of a loop is counted once.
-    collectives: each counted once.
-    cycles: the sum of XLA's estimates for the fused operations; 0 without any.
+  HBM is the main memory: each result of an operation is written and read once,
+  in whole tiles, and copies from and to the memory on the chip (S(1) in the
+  text) are added. The body of a loop is counted once.
   """
 
   hbm_bytes: int
   collectives: tuple[Collective, ...]
-  cycles: int
+  cycles: int  # the sum of XLA's estimates for the fused operations
 
 
 def traffic(text: str, *, devices: int) -> Traffic:

@@ -102,10 +102,7 @@ def count_images(config: build.Config) -> int:
 def make(config: build.Config, where: roofline.Slice, *, images: int) -> Plan:
   """Compiles the training step of a config for chips, and analyses it.
 
-  Args:
-    config: any config; its data may be absent.
-    where: the chips.
-    images: the number of training images.
+  `images` is the number of training images; the data may be absent.
 
   Raises:
     ValueError: for settings that cannot work or be planned, and for a program
