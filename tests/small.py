@@ -35,8 +35,8 @@ CALM = {
   'optimizer.name': 'rmsprop',
   'optimizer.momentum': 0.0,
   'optimizer.decay': 0.9,
-  'optimizer.learning_rate': 1e-4,
-  'optimizer.final_learning_rate': 1e-5,
+  'optimizer.learning_rate': 1e-5,
+  'optimizer.final_learning_rate': 1e-6,
 }
 
 

@@ -1,4 +1,4 @@
-"""Trains on real images, where they lie beside the project (CI)."""
+"""Trains on real images, which must lie beside the project."""
 
 import json
 import os
@@ -9,28 +9,28 @@ import numpy as np
 import pytest
 
 import vaegan_jax
-from tests import ROOT
+from tests import ROOT, SHARED
 from vaegan_jax.config import build
 from vaegan_jax.data import cache
 from vaegan_jax.runs import config_file
 
-DATA = ROOT.parent / 'shared' / 'data'
-
 pytestmark = [
   pytest.mark.slow,
   pytest.mark.shared,
-  pytest.mark.skipif(not DATA.is_dir(), reason='no real data beside the clone'),
+  pytest.mark.skipif(
+    not SHARED.is_dir(), reason='no real data beside the clone'
+  ),
 ]
 
 
 def distance(images, others):
-  """Root mean square distance of pixels, in levels."""
+  """Returns the root mean square difference of pixels, in levels."""
   difference = images.astype(np.float32) - others.astype(np.float32)
   return np.sqrt(np.square(difference).mean())
 
 
 def launch(launcher, workdir, *flags):
-  """Runs as a user would, with XLA's optimiser, which tests switch off."""
+  """Runs a launcher with XLA's optimiser, which tests switch off."""
   environment = dict(os.environ)
   environment.pop('XLA_FLAGS')
   command = [sys.executable, '-m', f'experiments.{launcher}']
@@ -47,7 +47,7 @@ def test_reconstructions_of_celeba_test_images_approach_them(tmp_path):
     '--config.steps=300',
     '--config.batch_size=64',
     '--config.data.source=celeba',
-    f'--config.data.path={DATA / "celeba"}',
+    f'--config.data.path={SHARED / "celeba"}',
     f'--config.data.cache={where}',
   )
   source = build.source(config_file.read(tmp_path / 'run'))
@@ -56,8 +56,8 @@ def test_reconstructions_of_celeba_test_images_approach_them(tmp_path):
   model = vaegan_jax.load(tmp_path / 'run')
   made = model.reconstruct(images)
   reconstructed = distance(images, made)
-  # What a model that ignores its input would reach: the reconstruction of
-  # another image, and the mean image.
+  # A model that ignores its input reaches the distance of the mean image, or
+  # that of the reconstruction of another image.
   shuffled = distance(images, np.roll(made, 1, axis=0))
   mean = distance(images, images.mean(0, keepdims=True))
   print(f'rmse {reconstructed:.1f}, of others {shuffled:.1f}, mean {mean:.1f}')
@@ -66,13 +66,13 @@ def test_reconstructions_of_celeba_test_images_approach_them(tmp_path):
 
 
 def reproduce(source, workdir, *flags):
-  """Compares all models after a few steps, small as they are, on real data."""
+  """Compares all models after a few steps on real data."""
   launch(
     'reproduce',
     workdir,
     '--config=experiments/configs/reproduce_faces.py',
     f'--config.training.data.source={source}',
-    f'--config.training.data.path={DATA / source}',
+    f'--config.training.data.path={SHARED / source}',
     f'--config.training.data.cache={workdir / "cache"}',
     '--config.training.steps=20',
     '--config.seeds=1',
@@ -94,14 +94,14 @@ def test_all_models_are_compared_on_celeba(tmp_path):
 
 
 def test_all_models_are_compared_on_lfw(tmp_path):
-  # A part of the images and of the scores is there.
+  # Only some of the images and scores are present.
   measured = reproduce(
     'lfw',
     tmp_path,
     '--config.oracle_steps=150',
     '--config.training.data.skip_broken=True',
   )
-  # Scores say of no attribute that it holds, so no vector is measured.
+  # No attribute has positive scores, so no attribute vector is measured.
   unmeasured = [claim for claim, values in measured.items() if not values]
   assert unmeasured
   assert all(claim.startswith('Visual attribute') for claim in unmeasured)

@@ -45,7 +45,7 @@ def assert_equal_runs(one, other, *, tolerance=1e-5):
   assert moved <= 5 * tolerance
 
 
-def train_train_alone(world, name, *flags, devices):
+def train_alone(world, name, *flags, devices):
   """Trains in one process; returns the run's folder."""
   code = world.run(name, *flags, XLA_FLAGS=cluster.xla_flags(devices))
   assert code == 0, world.printed()

@@ -1,7 +1,6 @@
 """A saved state is restored bit for bit, or its loss is reported."""
 
 import dataclasses
-import logging
 import os
 import pathlib
 import shutil
@@ -256,10 +255,20 @@ def test_a_run_without_checkpoints_has_no_state(tmp_path):
     checkpoints.load(tmp_path)
 
 
-def test_the_newest_are_kept_and_one_of_every_period(tmp_path, monkeypatch):
+@pytest.fixture
+def saved(monkeypatch):
+  """Saves empty states, and lists them."""
+  saved = []
   monkeypatch.setattr(
-    checkpoints.serialisation, 'save', lambda path, _: path.mkdir()
+    checkpoints.serialisation,
+    'save',
+    lambda path, _: saved.append(path.mkdir()),
   )
+  return saved
+
+
+@pytest.mark.usefixtures('saved')
+def test_the_newest_are_kept_and_one_of_every_period(tmp_path):
   save(tmp_path, *range(3, 40, 3), keep=2, keep_every=10)
   assert sorted(steps(tmp_path)) == [12, 21, 30, 36, 39]
 
@@ -271,13 +280,7 @@ def test_the_next_start_removes_what_a_killed_save_left(copy):
   assert folders(copy) == ['1', '2', '3']
 
 
-def test_a_step_is_saved_once(tmp_path, monkeypatch):
-  saved = []
-  monkeypatch.setattr(
-    checkpoints.serialisation,
-    'save',
-    lambda path, _: saved.append(path.mkdir()),
-  )
+def test_a_step_is_saved_once(tmp_path, saved):
   save(tmp_path, 1, 1)
   assert folders(tmp_path) == ['1']
   assert len(saved) == 1
@@ -287,10 +290,7 @@ def fail(*_):
   raise OSError(28, 'No space left on device')
 
 
-def test_a_failed_save_raises_and_older_ones_are_intact(
-  copy, monkeypatch, caplog
-):
-  caplog.set_level(logging.ERROR)
+def test_a_failed_save_raises_and_older_ones_are_intact(copy, monkeypatch):
   owner = open_run(copy)
   monkeypatch.setattr(checkpoints.serialisation, 'save', fail)
   owner.save(make(4), step=4)
@@ -300,7 +300,7 @@ def test_a_failed_save_raises_and_older_ones_are_intact(
   assert_equal(restore(copy), make(3))
 
 
-def test_a_failed_save_is_found_while_the_run_goes_on(tmp_path, monkeypatch):
+def test_a_failed_save_is_found_during_training(tmp_path, monkeypatch):
   monkeypatch.setattr(checkpoints.serialisation, 'save', fail)
   owner = open_run(tmp_path)
   owner.save(make(1), step=1)

@@ -58,17 +58,7 @@ def test_runs_killed_two_hundred_times_equal_the_uninterrupted_one(
   print(f'{KILLS // 4} kills over {runs} runs, all equal')
 
 
-def caching(world, folder):
-  del folder
-  return lambda: any(world.cache.rglob('.writing-*'))
-
-
-def drawn(world, folder):
-  del world
-  return (folder / 'figures' / 'interpolation.png').exists
-
-
-def made(name):
+def exists(name):
   return lambda world, folder: (folder / name).exists
 
 
@@ -80,21 +70,21 @@ def saving(after):
   return lambda world, folder: faults.saving(folder, after=after)
 
 
-def at_once(world, folder):
-  del world, folder
-  return lambda: True
+def caching(world, folder):
+  del folder
+  return lambda: any(world.cache.rglob('.writing-*'))
 
 
 # When SIGTERM is sent: seconds after a condition holds.
 POSITIONS = {
-  'starting': (at_once, 0.3),
-  'locking': (made('.lock'), 0.0),
-  'writing the config': (made('config.json'), 0.0),
+  'starting': (lambda world, folder: lambda: True, 0.3),
+  'locking': (exists('.lock'), 0.0),
+  'writing the config': (exists('config.json'), 0.0),
   'caching': (caching, 0.0),
   'caching, later': (caching, 0.05),
-  'initialising': (made('checkpoints'), 0.1),
-  'restoring': (made('checkpoints'), 0.6),
-  'before the loop': (made('metrics.jsonl'), 0.0),
+  'initialising': (exists('checkpoints'), 0.1),
+  'restoring': (exists('checkpoints'), 0.6),
+  'before the loop': (exists('metrics.jsonl'), 0.0),
   'tracing': (reached(0), 0.2),
   'compiling': (reached(0), 2.0),
   'the first step': (reached(1), 0.0),
@@ -105,8 +95,8 @@ POSITIONS = {
   'drawing': (reached(8), 0.0),
   'drawing, later': (reached(8), 0.3),
   'the last step': (reached(24), 0.0),
-  'drawing at the end': (made('figures/samples.png'), 0.0),
-  'reporting': (drawn, 0.5),
+  'drawing at the end': (exists('figures/samples.png'), 0.0),
+  'reporting': (exists('figures/interpolation.png'), 0.5),
 }
 
 
