@@ -262,21 +262,21 @@ def _notes(
     'standard deviations from the threshold; ± is that deviation. Two seeds '
     'alone can agree by chance.',
     "The VAE's likelihood is a Gaussian of unit variance over pixels in "
-    '[-1, 1]; another variance would weigh its prior otherwise.',
+    '[-1, 1]; another variance would change the weight of its prior.',
   ]
   if config.gan:
     changes = ', '.join(
       f'{name} = {value}' for name, value in schema.flatten(config.gan).items()
     )
     notes.append(
-      'All models have the same networks, data and steps. The GANs alone have '
-      f'other settings: {changes}. VAE_Dis_l has the Dis of such a GAN.'
+      'All models have the same networks, data and steps. Only the GANs have '
+      f'other settings: {changes}. VAE_Dis_l uses the Dis of such a GAN.'
     )
   if study.oracle is None:
     return [
       *notes,
-      'The data have no attributes: features are those of a '
-      'network with random weights.',
+      'The data have no attributes: features are those of a network with '
+      'random weights.',
     ]
   means = ', '.join(
     f'{name.replace("_", " ")} {value:.3f}'
@@ -284,14 +284,14 @@ def _notes(
   )
   return [
     *notes,
-    f'Attributes are predicted by a network trained on {_taught(study)}; on '
-    f'{study.oracle.validation.images:,} held-out images: {means} (mean over '
-    'attributes).',
+    f'Attributes are predicted by a network trained on {_oracle_data(study)}; '
+    f'on {study.oracle.validation.images:,} held-out images: {means} (mean '
+    'over attributes).',
   ]
 
 
-def _taught(study: studies.Study) -> str:
-  """Says what the predictor of attributes learned from."""
+def _oracle_data(study: studies.Study) -> str:
+  """Describes the training data of the attribute predictor."""
   if study.oracle_train is None:
     return 'the training images'
   return (

@@ -87,7 +87,7 @@ def test_only_settings_that_differ_are_columns(sweep):
   assert not {'compile', 'data.path'} & set(header)
 
 
-def test_runs_stand_in_the_order_of_their_settings(sweep):
+def test_runs_are_in_the_order_of_their_settings(sweep):
   begin(sweep / 'a', rows=1, gamma=0.5)
   gammas = [row['gamma'] for row in table(sweep) if row['seed']]
   assert gammas == ['1e-06'] * 3 + ['1e-05'] * 3 + ['0.5']
@@ -107,7 +107,7 @@ def test_runs_that_differ_in_their_seed_have_a_mean_and_a_spread(sweep):
   assert rows[3]['step'] == '30'
 
 
-def test_a_run_without_rows_has_not_begun_and_counts_in_no_mean(sweep):
+def test_a_run_without_rows_has_not_begun_and_is_in_no_mean(sweep):
   row = next(row for row in table(sweep) if row['run'].endswith('1e-05-seed_2'))
   assert (row['step'], row['prior']) == ('not begun', '')
   (row,) = table(begin(sweep / 'new' / 'alone'))
@@ -131,7 +131,7 @@ def test_goodput_is_that_of_the_last_row(tmp_path):
   assert table(folder)[0]['goodput'] == '0.2000'
 
 
-def test_measures_stand_beside_with_their_step_if_the_run_went_on(tmp_path):
+def test_measures_have_their_step_if_the_run_went_on(tmp_path):
   found = {'samples/frechet': 70.25, 'samples/kernel': 0.5}
   begin(tmp_path / 'a', rows=3, measures=found, at=30)
   begin(tmp_path / 'b', rows=3, gamma=0.5)
@@ -146,7 +146,7 @@ def test_measures_stand_beside_with_their_step_if_the_run_went_on(tmp_path):
     table(tmp_path, measures=['x'])
 
 
-def test_measures_of_a_reproduction_are_found_too(tmp_path):
+def test_measures_of_a_reproduction_are_read(tmp_path):
   folder = begin(tmp_path / 'a', rows=3)
   found = {'about': {}, 'values': {'samples/recall': 0.5}}
   (folder / 'measures.json').write_text(json.dumps(found))
@@ -161,7 +161,7 @@ def test_damaged_measures_are_named(tmp_path):
       run_table.read(folder, name='a')
 
 
-def test_a_run_given_twice_stands_once_and_has_the_shortest_name(
+def test_a_repeated_run_appears_once_under_its_shortest_name(
   sweep, monkeypatch
 ):
   monkeypatch.chdir(sweep)
@@ -177,12 +177,12 @@ def test_a_run_given_twice_stands_once_and_has_the_shortest_name(
   ('place', 'message'),
   [('nowhere', 'is not a folder'), ('.', 'holds no run')],
 )
-def test_what_is_no_run_is_refused(tmp_path, place, message):
+def test_a_folder_without_runs_is_refused(tmp_path, place, message):
   with pytest.raises(ValueError, match=f'{message}: expected the --workdir'):
     run_table.find([tmp_path / place])
 
 
-def test_long_settings_are_cut_but_not_for_programs(tmp_path):
+def test_long_settings_are_cut_except_in_exact_tables(tmp_path):
   long = ','.join(f'attribute_{i}' for i in range(9))
   begin(tmp_path / 'a', rows=1, conditional=long)
   begin(tmp_path / 'b', rows=1)
@@ -216,12 +216,12 @@ def test_the_launcher_prints_a_table_and_writes_one_without_jax(sweep):
     (['.', '--output=/nowhere/a.md'], '/nowhere does not exist'),
   ],
 )
-def test_the_launcher_refuses_in_a_line(words, message):
+def test_the_launcher_refuses_bad_arguments_in_one_line(words, message):
   result = launch(*words)
   assert result.returncode == 1
   assert message in result.stdout + result.stderr
   assert 'Traceback' not in result.stderr
 
 
-def test_no_words_at_all_are_left_to_the_flags():
+def test_no_arguments_pass_the_check_of_flags():
   overrides.check([])

@@ -1,4 +1,4 @@
-"""A run whose parts have collapsed says so; a healthy one is left alone."""
+"""Collapsed runs are detected and reported; healthy runs are not."""
 
 import logging
 
@@ -41,7 +41,7 @@ def names(rows):
   return [found.name for found in collapse.find(rows, latent=LATENT)]
 
 
-def test_a_healthy_run_is_not_warned_of_at_any_step():
+def test_a_healthy_run_shows_no_collapse_at_any_step():
   # Dis pauses for 400 steps, codes say nothing for as long, features shrink
   # by a factor of 20: a hard start, but one that recovers.
   rows = run(
@@ -55,7 +55,7 @@ def test_a_healthy_run_is_not_warned_of_at_any_step():
     assert names(rows[:length]) == []
 
 
-def test_a_young_run_is_not_warned_of():
+def test_a_young_run_shows_no_collapse():
   # The first steps of the paper's config: Dis has won, codes say nothing.
   young = run(499, discriminator=0.0, active_dimensions=lambda step: 0.0)
   assert names(young) == []
@@ -74,7 +74,7 @@ def test_a_network_that_is_skipped_nearly_always_is_named(network, every):
   assert names(run(2400, every=every, **{network: 0.06})) == []
 
 
-def test_a_network_that_stops_late_is_named_and_forgotten_when_it_recovers():
+def test_a_late_stop_is_named_until_the_network_recovers():
   rows = run(3000)
   for row in rows:
     row['decoder/updates'] -= min(max(row['step'] - 1000, 0), 1000)
@@ -92,18 +92,18 @@ def test_features_that_shrink_to_a_hundredth_are_named():
   )
 
 
-def test_features_that_were_nothing_from_the_start_are_named():
+def test_features_negligible_from_the_start_are_named():
   assert names(run(100, feature_scale=lambda step: 1e-5)) == [
     'The features of Dis_l have shrunk'
   ]
 
 
-def test_a_single_row_of_small_features_is_not_named():
+def test_a_single_row_of_small_features_is_ignored():
   assert names(run(990, feature_scale=lambda s: 1e-6 * (s == 990))) != []
   assert names(run(990, feature_scale=lambda s: 1e-6 if s == 990 else 1)) == []
 
 
-def test_a_gan_is_not_warned_of_features_that_nothing_compares():
+def test_features_of_a_gan_may_shrink_as_nothing_compares_them():
   rows = run(1000, feature_scale=lambda step: 1e-9)
   for row in rows:
     del row['llike'], row['active_dimensions']
@@ -121,14 +121,14 @@ def test_dead_dimensions_are_named_but_some_inactive_ones_are_not():
   assert names(once) == []
 
 
-def test_rows_from_before_the_diagnostics_are_passed_over():
+def test_rows_without_diagnostics_are_ignored():
   rows = run(1000, discriminator=0.0)
   for row in rows:
     del row['feature_scale'], row['active_dimensions']
   assert names(rows) == ['The discriminator is hardly ever updated']
 
 
-def test_what_is_kept_of_a_run_is_enough_to_judge_it_at_every_step():
+def test_relevant_rows_show_the_same_signs_as_all_rows():
   draw = np.random.default_rng(0)
   for every, count in ((3, 200), (30, 40), (700, 20)):
     rows = run(count * every, every=every)

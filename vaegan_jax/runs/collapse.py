@@ -14,8 +14,7 @@ from vaegan_jax.core import metrics
 
 Row = Mapping[str, Any]
 
-# Steps to look back. In healthy runs no window of this length had fewer than a
-# third of the updates; early in training Dis may be skipped for hundreds.
+# Steps to look back: in healthy runs, at least a third of them are updates.
 WINDOW = 500
 _FEW = 5  # rows to judge by, and rows that show how the run began
 _RARELY = 0.05  # updates per step
