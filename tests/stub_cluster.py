@@ -1,4 +1,4 @@
-"""Clusters of stubs: commands that write down how they were called."""
+"""Stub clusters: commands that log their arguments and imitate a scheduler."""
 
 import os
 import subprocess
@@ -7,25 +7,14 @@ from tests import ROOT
 
 SCRIPTS = ROOT / 'experiments' / 'cluster'
 
-# Exit codes of experiments.train after which another try would end the same,
+# Exit codes of experiments.train after which a restart would end the same way,
 # and after which it would not.
 HOPELESS = (1, 70, 74)
 PASSING = (75, 143)
 
-# Runs a step of two tasks, and gives the highest of their codes.
+# Runs two tasks and returns the highest of their codes. With WARN it sends
+# SIGTERM, once, as soon as a step is logged, as at the end of the time limit.
 SRUN = """
-while [[ $1 == -* ]]; do shift; done
-worst=0
-for task in 0 1; do
-  code=0
-  SLURM_PROCID=$task "$@" || code=$?
-  if ((code > worst)); then worst=$code; fi
-done
-exit "$worst"
-"""
-# Runs two tasks at once in the environment that Slurm gives to such; the first
-# time it warns them, as soon as a step is logged, that their time is up.
-REAL_SRUN = """
 while [[ $1 == -* ]]; do shift; done
 tasks=()
 for task in 0 1; do
@@ -33,7 +22,7 @@ for task in 0 1; do
     SLURM_LOCALID=$task "$@" &
   tasks+=("$!")
 done
-if [[ ! -e $HERE/warned ]]; then
+if [[ -n ${WARN:-} && ! -e $HERE/warned ]]; then
   until [[ -s $HERE/run/metrics.jsonl ]]; do
     kill -0 "${tasks[@]}" || break
     sleep 0.1
@@ -49,14 +38,14 @@ for task in "${tasks[@]}"; do
 done
 exit "$worst"
 """
-# Runs each element of an array, or what is wrapped, at once.
-SBATCH = f"""
+# Runs each element of an array, or the wrapped command, at once.
+SBATCH = """
 echo . >>"$HERE/jobs"
 id=$(wc -l <"$HERE/jobs")
 for word; do
   case $word in
-    --array=*) last=${{word#*-array=0-}} ;;
-    --wrap=*) bash -c "${{word#--wrap=}}" >"$HERE/wrapped" ;;
+    --array=*) last=${word#*-array=0-} ;;
+    --wrap=*) bash -c "${word#--wrap=}" ;;
   esac
 done
 while [[ $1 == -* ]]; do shift; done
@@ -65,27 +54,26 @@ if [[ $# -gt 0 ]]; then
     SLURM_JOB_ID=$id$element SLURM_ARRAY_TASK_ID=$element bash "$@" >&2
   done
 fi
-echo "$id;{'a-cluster'}"
+echo "$id;a-cluster"
 """
-# A slice that is there at once, and gone where training is to end with 255.
+# Provides a slice at once, and takes it away when training ends with 255.
 GCLOUD = """
 case "$*" in
   *queued-resources\\ list*) cat "$HERE/state" 2>/dev/null || true ;;
   *queued-resources\\ create*) echo ACTIVE >"$HERE/state" ;;
   *queued-resources\\ delete*) rm "$HERE/state" ;;
   *tpu-vm\\ ssh*experiments.train\\ *)
+    code=0
     for word; do
-      if [[ $word == --command=* ]]; then
-        code=0
-        (cd "$HERE" && bash -c "${word#--command=}") || code=$?
-      fi
+      if [[ $word == --command=* ]]; then command=${word#--command=}; fi
     done
+    (cd "$HERE" && bash -c "$command") || code=$?
     if ((code == 255)); then echo SUSPENDED >"$HERE/state"; fi
     exit "$code"
     ;;
 esac
 """
-# Ends with the next of the codes that were written down; 0 if there is none.
+# Ends with the next code of a list, and with 0 after the last.
 TRAIN = """
 code=$(sed -n 1p "$HERE/codes" 2>/dev/null)
 if [[ ${SLURM_PROCID:-1} == 1 ]]; then
@@ -93,22 +81,15 @@ if [[ ${SLURM_PROCID:-1} == 1 ]]; then
   exit "${code:-0}"
 fi
 """
+COMMANDS = {'srun': SRUN, 'sbatch': SBATCH, 'gcloud': GCLOUD, 'python': TRAIN}
 
 
 class Cluster:
-  """Runs scripts beside stubs of the commands that they call."""
+  """Runs scripts with stubs of the commands that they call."""
 
   def __init__(self, here):
     self.here = here
-    (here / 'bin').mkdir()
-    for name, body in {
-      'srun': SRUN,
-      'sbatch': SBATCH,
-      'scontrol': '',
-      'gcloud': GCLOUD,
-      'git': '',
-      'python': TRAIN,
-    }.items():
+    for name, body in (COMMANDS | {'scontrol': '', 'git': ''}).items():
       self.add(f'bin/{name}', body)
     self.environment = os.environ | {
       'HERE': str(here),
@@ -119,7 +100,7 @@ class Cluster:
     }
 
   def add(self, name, body):
-    """Makes a command that writes down its words and does something."""
+    """Makes a command that logs its arguments and runs a body."""
     path = self.here / name
     path.parent.mkdir(parents=True, exist_ok=True)
     # A unit separator behind each word, a record separator behind all.
@@ -127,14 +108,12 @@ class Cluster:
     path.write_text(f'#!/usr/bin/env bash\n{noted}\n{body}')
     path.chmod(0o755)
 
-  def codes(self, *codes):
-    text = ''.join(f'{code}\n' for code in codes)
-    (self.here / 'codes').write_text(text)
-
   def command(self, script, *words):
-    return ['bash', str(SCRIPTS / script), *map(str, words)]
+    return ['bash', str(SCRIPTS / script), *words]
 
-  def run(self, script, *words, **environment):
+  def run(self, script, *words, codes=(), **environment):
+    """Runs a script; its training ends with these codes, one after another."""
+    (self.here / 'codes').write_text(''.join(f'{code}\n' for code in codes))
     return subprocess.run(
       self.command(script, *words),
       cwd=ROOT,
@@ -144,9 +123,9 @@ class Cluster:
       timeout=600,
     )
 
-  def calls(self, start=''):
-    """Gives the calls that begin with these words, as lists of words."""
+  def calls(self, command):
+    """Returns the calls of a command, as lists of words."""
     path = self.here / 'log'
     log = path.read_text() if path.exists() else ''
     calls = [call.split('\x1f')[:-1] for call in log.split('\x1e\x1f')[:-1]]
-    return [call for call in calls if call[0].startswith(start)]
+    return [call for call in calls if call[0] == command]
