@@ -16,7 +16,7 @@ from absl import flags
 from experiments import launch
 
 _WORKDIR = flags.DEFINE_string(
-  'workdir', None, 'The folder of the run.', required=True
+  'workdir', None, 'Folder of the run.', required=True
 )
 _IMAGES = flags.DEFINE_integer(
   'images', 2_000, 'The maximum number of test images.', lower_bound=20
@@ -49,7 +49,7 @@ _SEED = flags.DEFINE_integer(
 
 
 def main(argv: list[str]) -> None:
-  """Prints and writes every measure of a run."""
+  """Prints and writes the measures of a run."""
   launch.refuse_arguments(argv)
   with launch.session():
     _evaluate(pathlib.Path(_WORKDIR.value))

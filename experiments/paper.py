@@ -1,7 +1,7 @@
 """What the paper publishes: its table and its claims, as data.
 
-Numbers and places marked (recalled) were written down from memory of the
-paper, not read again; everything printed from them says so.
+Numbers and sections marked (recalled) are from memory and were not checked
+against the paper; every report that shows them says so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Similarity(NamedTuple):
   Attributes:
     cosine: the best of 10 samples for each attribute vector.
     squared_error: the mean over the test set.
-    deviation: of the squared error over 25 runs; None of the test set itself.
+    deviation: of the squared error over 25 runs; None for the test set.
   """
 
   cosine: float
@@ -33,7 +33,7 @@ SIMILARITY = {
   'vaegan': Similarity(0.9114, 22.39, 1.16),
 }
 
-# Names under which the conditional models are measured.
+# Prefix of the names of conditional models.
 CONDITIONAL = 'conditional_'
 
 
@@ -44,34 +44,34 @@ def _sharper(model: str, title: str) -> claims.Claim:
     greater=claims.Quantity(model, 'samples/sharpness'),
     lesser=claims.Quantity('vae', 'samples/sharpness'),
     margin=0.05,
-    detail='Energy of high frequencies over that of real images, or its '
-    'inverse if it is larger: 1 is as sharp as real, less is blurred or noisy.',
+    detail='Energy of high frequencies relative to real images, or its inverse '
+    'if above 1: 1 is as sharp as real, less is blurred or noisy.',
   )
 
 
 def _more_similar(other: str, title: str) -> claims.Claim:
   return claims.Claim(
-    'Images of the conditional VAE/GAN have more of the attributes asked for '
+    'Images of the conditional VAE/GAN match the requested attributes better '
     f'than those of the conditional {title}.',
     'section 4.2, table 1 (recalled)',
     greater=claims.Quantity(f'{CONDITIONAL}vaegan', 'similarity/cosine'),
     lesser=claims.Quantity(f'{CONDITIONAL}{other}', 'similarity/cosine'),
     margin=0.0,
-    detail='Cosine of asked and predicted attributes, the best of the samples.',
+    detail='Cosine of requested and predicted attributes, best of the samples.',
   )
 
 
 def _less_error(other: str, title: str) -> claims.Claim:
   return claims.Claim(
-    'Attributes of images of the conditional VAE/GAN err less than those of '
-    f'the conditional {title}.',
+    'Attributes of images of the conditional VAE/GAN have a smaller error than '
+    f'those of the conditional {title}.',
     'section 4.2, table 1 (recalled)',
     greater=claims.Quantity(
       f'{CONDITIONAL}{other}', 'similarity/squared_error'
     ),
     lesser=claims.Quantity(f'{CONDITIONAL}vaegan', 'similarity/squared_error'),
     margin=0.0,
-    detail='Squared error of asked and predicted attributes, summed over them.',
+    detail='Squared error of predicted attributes, summed over the attributes.',
   )
 
 
@@ -85,8 +85,7 @@ CLAIMS = (
     greater=claims.Quantity('vaegan', 'samples/precision'),
     lesser=claims.Quantity('vae_dis', 'samples/precision'),
     margin=0.05,
-    detail='Precision: the share of samples that lie where real images are, '
-    'in features.',
+    detail='Precision: share of samples near real images in feature space.',
   ),
   claims.Claim(
     "Reconstructions of the VAE/GAN keep an image's attributes better than "
@@ -95,12 +94,12 @@ CLAIMS = (
     greater=claims.Quantity('vaegan', 'reconstructions/agreement'),
     lesser=claims.Quantity('vae', 'reconstructions/agreement'),
     margin=0.0,
-    detail='Agreement of the attributes that the oracle sees in an image and '
-    'in its reconstruction: balanced accuracy, of scores the correlation.',
+    detail='Agreement of the predicted attributes of an image and of its '
+    'reconstruction: balanced accuracy, or the correlation of scores.',
   ),
   claims.Claim(
-    'The pixel error of VAE/GAN reconstructions is worse than that of the '
-    "VAE's.",
+    'The pixel error of VAE/GAN reconstructions is larger than that of VAE '
+    'reconstructions.',
     'section 4.1, figure 4 (recalled)',
     greater=claims.Quantity('vaegan', 'reconstructions/pixel_error'),
     lesser=claims.Quantity('vae', 'reconstructions/pixel_error'),
@@ -113,8 +112,8 @@ CLAIMS = (
     greater=claims.Quantity('vaegan', 'attribute_vectors/flipped'),
     lesser=claims.Quantity('vaegan', 'attribute_vectors/flipped_random'),
     margin=0.1,
-    detail='Share of images that lacked the attribute and have it once its '
-    'vector is added, against random vectors of the same length.',
+    detail='Share of images without the attribute that gain it when its vector '
+    'is added, compared with random vectors of the same length.',
   ),
   claims.Claim(
     'Visual attribute vectors change the intended attribute rather than '
@@ -123,8 +122,8 @@ CLAIMS = (
     greater=claims.Quantity('vaegan', 'attribute_vectors/flipped'),
     lesser=claims.Quantity('vaegan', 'attribute_vectors/leaked'),
     margin=0.1,
-    detail='Share of images that have the attribute afterwards, against the '
-    'share of other attributes that changed.',
+    detail='Share of images that gain the attribute, compared with the share '
+    'of other attributes that change.',
   ),
   _more_similar('vae', 'VAE'),
   _more_similar('gan', 'GAN'),

@@ -3,7 +3,7 @@
 python -m experiments.reproduce \
   --config=experiments/configs/reproduce_faces.py --workdir=DIR
 
-The same command resumes; what was trained and measured is kept.
+The same command resumes, and keeps finished runs and measures.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from ml_collections import config_flags
 from experiments import launch
 
 _CONFIG = config_flags.DEFINE_config_file(
-  'config', None, 'The scale: experiments/configs/reproduce_*.py.'
+  'config', None, 'Config file: experiments/configs/reproduce_*.py.'
 )
 _WORKDIR = flags.DEFINE_string(
-  'workdir', None, 'The folder, made if it does not exist.', required=True
+  'workdir', None, 'Folder of all runs; created if missing.', required=True
 )
 
 
 def main(argv: list[str]) -> None:
-  """Trains what is missing, measures all, and names the report to open."""
+  """Trains and measures all models and prints the path of the report."""
   launch.refuse_arguments(argv)
   with launch.session():
     from experiments import reproduction

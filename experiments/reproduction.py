@@ -1,4 +1,4 @@
-"""Trains and measures every model of the paper, then sets all beside it.
+"""Trains and measures every model of the paper, and compares them with it.
 
 DIR/seed_N/MODEL/               a run, and measures.json
 DIR/references.json             the same measures of real images
@@ -32,7 +32,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Trial(NamedTuple):
-  """A model to train: what it is called, and its config."""
+  """A model to train: its name and its config."""
 
   name: str
   config: schema.Config
@@ -41,10 +41,10 @@ class Trial(NamedTuple):
 def trials(
   config: ml_collections.ConfigDict, workdir: pathlib.Path, *, seed: int
 ) -> list[Trial]:
-  """Lists the models of one seed, each after those that it builds on.
+  """Lists the models of one seed, each after those it depends on.
 
-  All models are unconditional once; where the data have attributes, all but
-  VAE_Dis_l are conditional on all of them once more, as in the paper.
+  Every model is trained unconditionally. If the data have attributes, all but
+  VAE_Dis_l are also trained conditional on all of them, as in the paper.
   """
   base = schema.change(config.training, {'seed': config.training.seed + seed})
   source = build.source(base)
@@ -63,7 +63,7 @@ def trials(
 
 
 def _delta(config: ml_collections.ConfigDict, model: str) -> dict[str, Any]:
-  """Gives what a model changes of the training that all share."""
+  """Returns the settings in which a model differs from the shared training."""
   changes = schema.flatten(config.gan) if model == 'gan' else {}
   return {'model': model, **changes}
 
@@ -74,19 +74,19 @@ def run(
   *,
   notice: preemption.Notice | None = None,
 ) -> pathlib.Path:
-  """Reproduces the paper's comparison; what is done already is not done again.
+  """Reproduces the paper's comparison; finished work is not repeated.
 
   Args:
     config: as in experiments/configs/reproduce_celeba.py.
-    workdir: its folder, made if it does not exist.
-    notice: says when the process must end.
+    workdir: the folder of all runs; created if missing.
+    notice: set when the process must end.
 
   Returns:
-    the report to open.
+    the path of the report.
 
   Raises:
     ValueError: for settings that cannot work, before anything is trained.
-    lock.Locked: another process works there.
+    lock.Locked: if another process uses the folder.
   """
   check(config)
   plan = {
@@ -112,7 +112,7 @@ def _compare(
   *,
   notice: preemption.Notice | None,
 ) -> pathlib.Path:
-  """Trains and measures every trial of a plan, and writes what came out."""
+  """Trains and measures every trial of a plan, and writes the comparison."""
   study = studies.prepare(
     build.source(config.training),
     directory=build.cache_directory(config.training),
@@ -146,10 +146,10 @@ def _compare(
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-  """Refuses settings of the reproduction that cannot work.
+  """Checks the settings of a reproduction.
 
   Raises:
-    ValueError: naming the setting, its value and what is allowed.
+    ValueError: naming the setting, its value and the allowed values.
   """
   least = {'seeds': 1, 'images': 20, 'runs': 1, 'oracle_steps': 1}
   for name, smallest in least.items():
@@ -174,7 +174,7 @@ def _measure(
   folder: pathlib.Path,
   seed: int,
 ) -> dict[str, float]:
-  """Measures a run, or reads what was measured of the same run before."""
+  """Measures a run, or reads the earlier measures of the same run."""
 
   def make() -> dict[str, float]:
     _LOGGER.info('Measuring %s.', folder)
@@ -187,7 +187,7 @@ def _measure(
 def _train(
   trial: Trial, folder: pathlib.Path, *, notice: preemption.Notice | None
 ) -> inference.Model:
-  """Trains a model to its end, or loads it where that was done before."""
+  """Trains a model to the end, or loads it if that is done."""
   try:
     model = inference.load(folder)
   except FileNotFoundError:
@@ -195,7 +195,7 @@ def _train(
   if model is None or model.step < trial.config.steps:
     _LOGGER.info('Training %s in %s.', trial.name, folder)
     loop.train(trial.config, folder, notice=notice)
-    jax.clear_caches()  # each run compiles programs of its own
+    jax.clear_caches()  # each run compiles its own programs
     model = inference.load(folder)
   return model
 
@@ -203,7 +203,7 @@ def _train(
 def _about(
   config: ml_collections.ConfigDict, study: studies.Study
 ) -> dict[str, Any]:
-  """Says what decides measures, apart from the model."""
+  """Returns the conditions of measures, apart from the model."""
   return {
     'version': suite.VERSION,
     'images': config.images,
@@ -217,7 +217,7 @@ def _about(
 def _kept(
   path: pathlib.Path, about: Mapping[str, Any], make: Callable[[], Any]
 ) -> Any:
-  """Reads values that were made under the same conditions, or makes them."""
+  """Reads values made under the same conditions, or makes them."""
   kept = _read(path)
   if kept is not None and kept['about'] == about:
     return kept['values']
@@ -229,23 +229,21 @@ def _kept(
 
 
 def _read(path: pathlib.Path) -> dict[str, Any] | None:
-  """Reads what was kept; None if there is no file, or a damaged one."""
+  """Reads a file of values; None if it is missing or damaged."""
   try:
     kept = json.loads(path.read_text())
     return {'about': kept['about'], 'values': kept['values']}
   except FileNotFoundError:
     return None
   except (OSError, ValueError, KeyError, TypeError) as error:
-    _LOGGER.warning(
-      '%s cannot be read (%r): what it held is measured again.', path, error
-    )
+    _LOGGER.warning('%s is damaged (%r): measuring again.', path, error)
     return None
 
 
 def _seconds(
   config: ml_collections.ConfigDict, folders: Iterable[pathlib.Path]
 ) -> float:
-  """Adds up the seconds that training took, all runs together."""
+  """Returns the seconds of training of all runs together."""
   paces = (
     speed.summarise(
       records.read_rows(folder / records.TIMING),

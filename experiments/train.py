@@ -3,8 +3,8 @@
 python -m experiments.train --config=experiments/configs/celeba.py \
   --workdir=DIR --config.data.path=PATH
 
-Any setting can be overridden: --config.gamma=1e-6. The same command resumes.
-On several hosts the same command is started on each, with --multihost.
+Flags override settings: --config.gamma=1e-6. The same command resumes the run.
+For several hosts, start the same command on each with --multihost.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ from ml_collections import config_flags
 from experiments import launch
 
 _CONFIG = config_flags.DEFINE_config_file(
-  'config', None, 'The settings: a file of experiments/configs.'
+  'config', None, 'Config file, from experiments/configs.'
 )
 _WORKDIR = flags.DEFINE_string(
   'workdir',
   None,
-  "The run's folder, made if it does not exist.",
+  'Folder of the run; created if missing.',
   required=True,
 )
 
 _MULTIHOST = flags.DEFINE_bool(
   'multihost',
   False,
-  'Whether this is one of several processes of a run, on as many hosts.',
+  'Whether this is one of several processes of a run.',
 )
 _COORDINATOR = flags.DEFINE_string(
   'coordinator',
   None,
-  'With --multihost, where process 0 is: HOST:PORT. Slurm, TPU pods, Open MPI '
-  'and Kubernetes know it, and the next two.',
+  'With --multihost: HOST:PORT of process 0. Slurm, TPU pods, Open MPI and '
+  'Kubernetes provide it, as well as --processes and --process.',
 )
 _PROCESSES = flags.DEFINE_integer(
-  'processes', None, 'With --multihost, how many processes there are.'
+  'processes', None, 'With --multihost: number of processes.'
 )
 _PROCESS = flags.DEFINE_integer(
-  'process', None, 'With --multihost, which of them this is, counted from 0.'
+  'process', None, 'With --multihost: index of this process.'
 )
 
 
 def main(argv: list[str]) -> None:
-  """Trains, and names the report to open."""
+  """Trains a model and prints the path of the report."""
   launch.refuse_arguments(argv)
   with launch.session(join=_join()):
     from vaegan_jax.distributed import processes
@@ -67,7 +67,7 @@ def _join() -> dict[str, Any] | None:
     return given
   if any(value is not None for value in given.values()):
     raise app.UsageError(
-      '--coordinator, --processes and --process are for --multihost'
+      '--coordinator, --processes and --process need --multihost'
     )
   return None
 

@@ -1,14 +1,14 @@
-"""Faces at 256x256: celeba_128.py with yet another layer, for accelerators.
+"""Faces at 256x256: celeba_128.py with one more layer, for accelerators.
 
-The same choices for the same reasons, as far from the paper, and never run to
-an end either: maps of 8x8 at the dense layers, Dis_l the last strided
-convolution, whose units see 129 of 256 pixels, the same gamma. Two more, for
-memory: activations are bfloat16, and those of Enc and Dec are computed again
-where the gradient wants them (docs/large.md).
+Beyond the paper; no run has been finished with this config. The choices and
+their reasons are those of celeba_128.py: maps of 8x8 at the dense layers, Dis_l
+the last strided convolution, whose units see 129 of 256 pixels, and the same
+gamma. Two more save memory: activations are bfloat16, and those of Enc and Dec
+are recomputed for the gradients (docs/large.md).
 
-Data: a folder of photographs, such as the 30,000 of CelebA-HQ. The aligned
-images of CelebA itself show 148 pixels of a face: --config.data.source=celeba
-enlarges them, and adds nothing that one could learn.
+Data: a folder of photographs, such as the 30,000 of CelebA-HQ. In the aligned
+images of CelebA itself a face is 148 pixels wide: --config.data.source=celeba
+only enlarges them.
 Command:
   python -m experiments.train --config=experiments/configs/celeba_256.py \
     --workdir=runs/celeba_256 --config.data.path=PATH
@@ -21,7 +21,7 @@ from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Gives the reference at four times the size."""
+  """Returns the reference at four times the size."""
   return schema.change(
     celeba_128.get_config(),
     {

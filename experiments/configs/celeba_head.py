@@ -14,7 +14,7 @@ from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Gives the reference with HEAD's changes."""
+  """Returns the reference with HEAD's changes."""
   return schema.change(
     celeba.get_config(),
     {

@@ -1,10 +1,10 @@
 """The demo: embedded faces at 32x32 on a laptop's CPU in a few minutes.
 
-So small and short a run wants other settings than the paper's: a quarter of
-the width, but more channels in Dis_l, where images are compared, and in Dec's
-last layer, where few leave a grain; Adam, the non-saturating loss, a batch
-normalisation for each of x, x_tilde and x_p, no equilibrium rule, a larger
-gamma, a smaller code, and the average of the decoder for the pictures.
+So small and short a run needs other settings than the paper's: a quarter of the
+width, but more channels in Dis_l, which compares images, and in Dec's last
+layer, where few channels leave a grain; Adam, the non-saturating loss, separate
+batch normalisation for x, x_tilde and x_p, no equilibrium rule, a larger gamma,
+a smaller code, and an average of the decoder for the pictures.
 Command:
   make demo
 """
@@ -16,7 +16,7 @@ from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Gives the faces at a small scale."""
+  """Returns the faces at a small scale."""
   return schema.change(
     faces.get_config(),
     {

@@ -12,12 +12,12 @@ from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Gives the reference with the embedded faces as its data."""
+  """Returns the reference with the embedded faces as data."""
   return schema.change(
     celeba.get_config(),
     {
       'data.source': 'faces',
-      # Drawn as varied as they come: they need no jitter.
+      # The faces are drawn with variation, so they need no jitter.
       'data.jitter': False,
     },
   )

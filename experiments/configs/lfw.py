@@ -8,7 +8,7 @@ Command:
     --workdir=runs/lfw --config.data.path=PATH
 
 The paper gives no settings for LFW. The share of real images is that of the
-authors' HEAD; everything else is the reference's.
+authors' HEAD; all else is the reference.
 """
 
 import ml_collections
@@ -18,7 +18,7 @@ from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Gives the reference with LFW as its data, conditional on all attributes."""
+  """Returns the reference with LFW as data, conditional on all attributes."""
   return schema.change(
     celeba.get_config(),
     {

@@ -12,12 +12,12 @@ from experiments.configs import celeba
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Gives the paper's scale."""
+  """Returns the paper's scale."""
   config = ml_collections.ConfigDict()
-  config.training = celeba.get_config()  # of each model, but for the model
-  config.gan = ml_collections.ConfigDict()  # what the GANs alone change of it
-  config.seeds = 2  # runs of each model; a verdict needs two that agree
-  config.images = 10_000  # test images measured, and samples
-  config.runs = 25  # of the table: images of each attribute vector
-  config.oracle_steps = 4_000  # batches of 128 that the oracle is trained for
+  config.training = celeba.get_config()  # of each model
+  config.gan = ml_collections.ConfigDict()  # changes for the GANs only
+  config.seeds = 2  # runs per model; a verdict needs two that agree
+  config.images = 10_000  # test images, and samples, to measure
+  config.runs = 25  # images per attribute vector, for the table
+  config.oracle_steps = 4_000  # batches of 128 to train the oracle on
   return config.lock()

@@ -1,10 +1,10 @@
 """The paper's comparison at a scale for two CPU cores: faces at 32x32.
 
 All models have the demo's data and settings, with narrower networks and half
-its learning rate, so that fourteen runs take less than an hour. The GAN alone
-has others, without which so short a run of it shows no faces: real and
-generated images in one batch normalisation, as in the authors' code, and a
-slower Dis. (The VAE/GAN falls into coloured noise with these.)
+its learning rate, so that fourteen runs take less than an hour. Only the GAN
+has other settings, without which so short a run shows no faces: one batch
+normalisation for real and generated images, as in the authors' code, and a
+slower Dis. (With these the VAE/GAN collapses to coloured noise.)
 Command:
   make reproduce
 """
@@ -16,7 +16,7 @@ from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Gives the small scale."""
+  """Returns the small scale."""
   config = reproduce_celeba.get_config().unlock()
   config.training = schema.change(
     demo.get_config(),

@@ -1,7 +1,6 @@
 """The paper's comparison and table on LFW, with the reference's settings.
 
-The scores do not say which attributes hold, so visual attribute vectors are
-left to CelebA.
+The scores are not binary, so only CelebA has visual attribute vectors.
 Command:
   python -m experiments.reproduce \
     --config=experiments/configs/reproduce_lfw.py \
@@ -15,7 +14,7 @@ from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Gives the paper's scale with LFW as its data."""
+  """Returns the paper's scale with LFW as data."""
   config = reproduce_celeba.get_config().unlock()
   config.training = schema.change(lfw.get_config(), {'conditional': ''})
   return config.lock()

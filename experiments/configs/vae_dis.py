@@ -15,5 +15,5 @@ from vaegan_jax.config import schema
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """Gives the reference with another model."""
+  """Returns the reference with another model."""
   return schema.change(celeba.get_config(), {'model': 'vae_dis'})
