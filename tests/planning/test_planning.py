@@ -56,8 +56,13 @@ all-gather-start(%quarter), dimensions={0}
 WHERE = roofline.parse('v5e:2x2')
 
 
-def test_collectives_are_counted_once_by_size():
-  assert hlo.traffic(PROGRAM, devices=4).collectives == (
+def test_traffic_pads_tiles_and_excludes_the_memory_on_the_chip():
+  copied = 16 * 128 * 4  # three numbers fill a row of a tile of 8 by 128
+  sliced = 8 * 128 * 4
+  loop = 2 * 8 * 128 * 4  # the body, once
+  counted = hlo.traffic(PROGRAM, devices=4)
+  assert (counted.hbm_bytes, counted.cycles) == (copied + sliced + loop, 75)
+  assert counted.collectives == (
     ('all-reduce', 16 * 3 * 4 + 4),
     ('all-gather', 16 * 3 * 4),
     ('reduce-scatter', 16 * 3 * 4),
@@ -65,24 +70,9 @@ def test_collectives_are_counted_once_by_size():
   )
 
 
-def test_hbm_traffic_excludes_the_memory_on_the_chip_and_pads_tiles():
-  copied = 16 * 128 * 4  # three numbers fill a row of a tile of 8 by 128
-  sliced = 8 * 128 * 4
-  loop = 2 * 8 * 128 * 4  # the body, once
-  counted = hlo.traffic(PROGRAM, devices=4)
-  assert counted.hbm_bytes == copied + sliced + loop
-  assert counted.cycles == 75
-
-
 def test_a_text_that_is_no_program_is_refused():
   with pytest.raises(ValueError, match='ENTRY'):
     hlo.traffic('module @jit_step', devices=8)
-
-
-def test_bytes_sent_in_a_ring():
-  kinds = ('all-reduce', 'all-gather', 'collective-permute')
-  sent = [hlo.Collective(kind, 400).sent(4) for kind in kinds]
-  assert sent == [600, 300, 400]
 
 
 def test_the_least_time_is_the_slower_of_two_and_the_exchange():
@@ -109,7 +99,10 @@ def test_whole_axes_are_rings_and_others_lines(topology, links, hops):
   assert where.name == topology
 
 
-def test_a_small_exchange_takes_the_latency_of_its_hops():
+def test_an_exchange_takes_its_bytes_in_a_ring_or_the_latency_of_its_hops():
+  kinds = ('all-reduce', 'all-gather', 'collective-permute')
+  sent = [hlo.Collective(kind, 400).sent(4) for kind in kinds]
+  assert sent == [600, 300, 400]
   tiny = hlo.Collective('all-reduce', 4)
   pod = roofline.parse('v5e:16x16')
   assert roofline.exchange(pod, tiny) == pytest.approx(32e-6)
@@ -146,13 +139,12 @@ def made(batch_size):
 
 
 def test_the_largest_batch_is_estimated():
-  # 14.75 GiB are free: 15104 images.
-  assert made(256).largest_batch == 15104
+  assert made(256).largest_batch == 15104  # images in 14.75 GiB
   assert made(15104).fits
   assert not made(15108).fits
 
 
-def test_a_report_has_memory_work_and_time():
+def test_a_report_and_its_numbers_have_memory_work_and_time():
   written = text.describe(made(256))
   for part in (
     '4 chips, a batch of 256, 64 images a chip',
@@ -166,9 +158,6 @@ def test_a_report_has_memory_work_and_time():
   ):
     assert part in written
   assert 'DOES NOT FIT' in text.describe(made(10**6))
-
-
-def test_a_plan_is_written_as_numbers():
   row = json.loads(json.dumps(text.row(made(256))))
   assert row['memory'].pop('total') == sum(row['memory'].values())
   assert row['images_per_second'] == pytest.approx(10_240)
