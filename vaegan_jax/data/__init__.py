@@ -1,1 +1,1 @@
-"""Sources of images, their cache, and the batches drawn from them."""
+"""Sources of images, the cache of their pixels, and batches."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vaegan_jax.data import cache, sources
+from vaegan_jax.data import sources
 from vaegan_jax.data.sources import folder
 
 KINDS = ('jpg', 'jpeg', 'png', 'webp', 'bmp', 'PNG', 'JPG')
@@ -128,13 +128,3 @@ def test_the_fingerprint_depends_on_files_and_attributes(labelled):
   save(labelled / 'train' / '0.png', size=(90, 91))
   prints.append(folder.Folder(labelled, (16, 16)).fingerprint())
   assert all(a != b for i, a in enumerate(prints) for b in prints[:i])
-
-
-def test_the_cache_loads_a_folder(labelled, tmp_path):
-  data = cache.load(
-    folder.Folder(labelled, (16, 16)),
-    split='train',
-    directory=tmp_path / 'cache',
-    progress=False,
-  )
-  assert data.images.shape == (3, 16, 16, 3)

@@ -193,10 +193,10 @@ def test_scores_without_any_matching_image_are_refused(whole):
 @pytest.mark.parametrize(
   ('text', 'complaint'),
   [
-    ('', 'no list of people'),
-    ('2\nAnn_Lee x\n', 'no list of people'),
+    ('', 'not a list of people'),
+    ('2\nAnn_Lee x\n', 'not a list of people'),
     ('2\nAnn_Lee\t2\n', 'announces 2 people and lists 1'),
-    ('<html>moved</html>\n', 'no list of people'),
+    ('<html>moved</html>\n', 'not a list of people'),
     (f'{10**15}\nAnn_Lee 2\n', 'lists 1'),
     (f'1\nAnn_Lee {10**15}\n', 'at most 9999'),
   ],

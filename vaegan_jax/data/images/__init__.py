@@ -1,1 +1,1 @@
-"""From the files of a data set to arrays of pixels."""
+"""Reads and prepares the image files of a data set."""

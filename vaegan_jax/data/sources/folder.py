@@ -160,7 +160,7 @@ def _walk(root: pathlib.Path) -> Iterator[str]:
 
 
 def _split_by_folder(name: str) -> str:
-  """Returns the split of the first folder; '' if that is no split."""
+  """Returns the split of the first folder; '' if it is not a split."""
   return _FOLDERS.get(name.partition('/')[0], '')
 
 

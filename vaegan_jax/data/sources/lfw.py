@@ -207,7 +207,7 @@ def _list_images(path: pathlib.Path) -> list[str]:
   last_cells = [row[-1] for row in rows]
   if not rows or not all(cell.isdecimal() for cell in last_cells):
     raise ValueError(
-      f'{path} is no list of people: expected their number, then lines of a '
+      f'{path} is not a list of people: expected their number, then lines of a '
       'name and a number of images; fetch it again'
     )
   # Checked before a list of that length is built.

@@ -20,16 +20,16 @@ MOUTH = palette.rgb('5a1420')[0]
 BAG = palette.rgb('5d3a5e')[0]
 
 
-def _eye(model: sitter.Sitter) -> tuple[canvas.Plane, canvas.Plane]:
+def _eye(person: sitter.Sitter) -> tuple[canvas.Plane, canvas.Plane]:
   """Centres both eyes on the origin, the outer corner to the right."""
-  return jnp.abs(model.head.x - model.turn) - 0.2, model.head.y + 0.06
+  return jnp.abs(person.head.x - person.turn) - 0.2, person.head.y + 0.06
 
 
-def eyes(model: sitter.Sitter) -> canvas.Coats:
+def eyes(person: sitter.Sitter) -> canvas.Coats:
   """Paints both eyes with lids, lashes, makeup and bags."""
-  x, y = _eye(model)
-  pixel, male = model.head.pixel, model.has['Male']
-  opening = 0.078 - 0.048 * model.has['Narrow_Eyes']
+  x, y = _eye(person)
+  pixel, male = person.head.pixel, person.has['Male']
+  opening = 0.078 - 0.048 * person.has['Narrow_Eyes']
   lids = shapes.leaf(x, y, half_width=0.118, top=opening, bottom=0.8 * opening)
   seen = canvas.cover(lids, pixel)
   lid = shapes.arc(
@@ -43,24 +43,24 @@ def eyes(model: sitter.Sitter) -> canvas.Coats:
     x, y, start=(0.11, -0.01), end=(0.17, -0.055), thickness=0.012
   )
   return [
-    *_bags(model),
-    *_makeup(model),
+    *_bags(person),
+    *_makeup(person),
     (WHITE, seen),
     (skin.SHADE * 0.9, 0.5 * seen * canvas.soft(y + opening, 0.05)),
-    *_iris(model, seen=seen),
+    *_iris(person, seen=seen),
     (INK, canvas.cover(lid, pixel)),
     (INK, (1 - male) * canvas.cover(lash, pixel)),
   ]
 
 
-def _iris(model: sitter.Sitter, *, seen: canvas.Plane) -> canvas.Coats:
-  x, y = _eye(model)
-  pixel = model.head.pixel
-  side = jnp.sign(model.head.x - model.turn)
-  x = x * side - sitter.between(-0.025, 0.025, model.look.gaze)
-  colour = palette.pick(palette.IRIS, model.look.iris)
+def _iris(person: sitter.Sitter, *, seen: canvas.Plane) -> canvas.Coats:
+  x, y = _eye(person)
+  pixel = person.head.pixel
+  side = jnp.sign(person.head.x - person.turn)
+  x = x * side - sitter.between(-0.025, 0.025, person.look.gaze)
+  colour = palette.pick(palette.IRIS, person.look.iris)
   disc = jnp.hypot(x, y)
-  glint = jnp.hypot(x - 0.022 * model.light, y + 0.022) - 0.017
+  glint = jnp.hypot(x - 0.022 * person.light, y + 0.022) - 0.017
   return [
     (colour * 0.55, seen * canvas.cover(disc - 0.064, pixel)),
     (colour, seen * canvas.soft(disc - 0.05 - 0.2 * y, 0.012)),
@@ -69,22 +69,22 @@ def _iris(model: sitter.Sitter, *, seen: canvas.Plane) -> canvas.Coats:
   ]
 
 
-def _bags(model: sitter.Sitter) -> canvas.Coats:
-  x, y = _eye(model)
-  present = model.has['Bags_Under_Eyes']
+def _bags(person: sitter.Sitter) -> canvas.Coats:
+  x, y = _eye(person)
+  present = person.has['Bags_Under_Eyes']
   bag = shapes.arc(x, y - 0.115, half_width=0.1, rise=-0.045, thickness=0.016)
   fill = shapes.blob(x, y - 0.075, radii=(0.13, 0.07))
-  ink = model.skin * 0.5 + 0.5 * BAG * jnp.sqrt(model.skin)
+  ink = person.skin * 0.5 + 0.5 * BAG * jnp.sqrt(person.skin)
   return [
     (ink, 0.75 * present * fill),
     (ink * 0.8, 0.85 * present * canvas.soft(bag, 0.02)),
   ]
 
 
-def _makeup(model: sitter.Sitter) -> canvas.Coats:
-  x, y = _eye(model)
-  present = model.has['Heavy_Makeup']
-  colour = palette.pick(palette.SHADOW, model.look.makeup)
+def _makeup(person: sitter.Sitter) -> canvas.Coats:
+  x, y = _eye(person)
+  present = person.has['Heavy_Makeup']
+  colour = palette.pick(palette.SHADOW, person.look.makeup)
   lid = shapes.leaf(
     x - 0.01, y + 0.01 + 0.25 * x, half_width=0.17, top=0.135, bottom=0.03
   )
@@ -93,16 +93,16 @@ def _makeup(model: sitter.Sitter) -> canvas.Coats:
   )
   return [
     (colour, 0.85 * present * canvas.soft(lid, 0.025)),
-    (INK, present * canvas.cover(wing, model.head.pixel)),
+    (INK, present * canvas.cover(wing, person.head.pixel)),
   ]
 
 
-def brows(model: sitter.Sitter) -> canvas.Coats:
+def brows(person: sitter.Sitter) -> canvas.Coats:
   """Paints both brows, flat or arched, thin or bushy."""
-  x, y = _eye(model)
-  pixel = model.head.pixel
-  arched, bushy = model.has['Arched_Eyebrows'], model.has['Bushy_Eyebrows']
-  thickness = 0.017 + 0.026 * bushy + 0.004 * model.has['Male']
+  x, y = _eye(person)
+  pixel = person.head.pixel
+  arched, bushy = person.has['Arched_Eyebrows'], person.has['Bushy_Eyebrows']
+  thickness = 0.017 + 0.026 * bushy + 0.004 * person.has['Male']
   bristle = canvas.waves(x + 0.5 * y, (0.045,), pixel, bend=0 * x)
   shape = shapes.arc(
     x - 0.01 - 0.02 * arched,
@@ -112,23 +112,23 @@ def brows(model: sitter.Sitter) -> canvas.Coats:
     thickness=thickness * (1 - 1.8 * x) + 0.012 * bushy * bristle,
   )
   colour = palette.mix(
-    palette.blend(BROW, model.look.brow),
+    palette.blend(BROW, person.look.brow),
     palette.GRAY * 0.9,
-    0.6 * (1 - model.has['Young']),
+    0.6 * (1 - person.has['Young']),
   )
   return [(colour, 0.92 * canvas.cover(shape, pixel))]
 
 
-def mouth(model: sitter.Sitter) -> canvas.Coats:
+def mouth(person: sitter.Sitter) -> canvas.Coats:
   """Paints the lips, and the teeth between them."""
-  x, y, pixel = model.head
-  smile = model.has['Smiling']
+  x, y, pixel = person.head
+  smile = person.has['Smiling']
   width = 0.145 + 0.075 * smile
-  x = x - 1.1 * model.turn
+  x = x - 1.1 * person.turn
   # The corners of a smiling mouth rise, those of a serious mouth hang.
   y = y - 0.3 - 0.03 * smile + (0.135 * smile - 0.025) * (x / width) ** 2
-  gap = 0.062 * model.has['Mouth_Slightly_Open']
-  full = 0.9 + 1.5 * model.has['Big_Lips']
+  gap = 0.062 * person.has['Mouth_Slightly_Open']
+  full = 0.9 + 1.5 * person.has['Big_Lips']
   bow = 1 - 0.35 * jnp.maximum(1 - (x / 0.045) ** 2, 0)
   top, bottom = 0.034 * full * bow + 0.3 * gap, 0.044 * full + gap
   lips = shapes.leaf(x, y, half_width=width, top=top, bottom=bottom)
@@ -143,18 +143,18 @@ def mouth(model: sitter.Sitter) -> canvas.Coats:
   teeth = jnp.maximum(inner + 0.008, y - 0.42 * gap)
   opened = jnp.where(gap > 0, 1.0, 0.0)
   return [
-    (model.skin * skin.SHADE, 0.5 * canvas.soft(under, 0.02)),
-    (_lips(model), canvas.cover(lips, pixel)),
+    (person.skin * skin.SHADE, 0.5 * canvas.soft(under, 0.02)),
+    (_lips(person), canvas.cover(lips, pixel)),
     (WHITE, 0.4 * shine),
     (MOUTH, hole),
     (TEETH, opened * hole * canvas.cover(teeth, pixel)),
   ]
 
 
-def _lips(model: sitter.Sitter) -> palette.Colour:
+def _lips(person: sitter.Sitter) -> palette.Colour:
   """Returns the colour of the lips: near the skin's, or the lipstick's."""
   natural = palette.mix(
-    palette.blend(palette.LIPS, model.look.lips), model.skin * skin.SHADE, 0.6
+    palette.blend(palette.LIPS, person.look.lips), person.skin * skin.SHADE, 0.6
   )
-  lipstick = palette.pick(palette.LIPSTICK, model.look.lips)
-  return palette.mix(natural, lipstick, model.has['Wearing_Lipstick'])
+  lipstick = palette.pick(palette.LIPSTICK, person.look.lips)
+  return palette.mix(natural, lipstick, person.has['Wearing_Lipstick'])

@@ -45,10 +45,10 @@ def portrait(
   size: tuple[int, int],
 ) -> Float[Array, 'height width 3']:
   """Paints a face, with values from 0 (dark) to 1 (light)."""
-  model = sitter.pose(look, has, size=size)
+  person = sitter.pose(look, has, size=size)
   picture = backdrop(look, canvas.grid(size))
   for layer in LAYERS:
-    picture = canvas.paint(picture, layer(model))
+    picture = canvas.paint(picture, layer(person))
   return jnp.moveaxis(picture, 0, -1)
 
 

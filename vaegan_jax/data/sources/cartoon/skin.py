@@ -13,73 +13,73 @@ SHADE = np.array([0.80, 0.66, 0.64], np.float32)  # shadows on skin are warm
 STUBBLE = palette.rgb('39404f')[0]
 
 
-def neck(model: sitter.Sitter) -> canvas.Coats:
+def neck(person: sitter.Sitter) -> canvas.Coats:
   """Paints the neck in the shadow of the chin, and the double chin."""
-  x, y, pixel = model.body
-  width = 0.17 + 0.05 * model.has['Male'] + 0.02 * model.has['Chubby']
+  x, y, pixel = person.body
+  width = 0.17 + 0.05 * person.has['Male'] + 0.02 * person.has['Chubby']
   shape = shapes.box(x, y - 0.75, half=(width, 0.4), corner=0.05)
   shoulders = shapes.ellipse(x, y - 1.02, radii=(0.5, 0.3))
   shape = shapes.join(shape, shoulders, blend=0.15)
-  below = canvas.soft(model.face - 0.05, 0.1) * canvas.cover(shape, pixel)
+  below = canvas.soft(person.face - 0.05, 0.1) * canvas.cover(shape, pixel)
   return [
-    (_lit(model, model.body), canvas.cover(shape, pixel)),
-    (model.skin * SHADE * 0.9, 0.75 * below),
-    *_double_chin(model),
+    (_lit(person, person.body), canvas.cover(shape, pixel)),
+    (person.skin * SHADE * 0.9, 0.75 * below),
+    *_double_chin(person),
   ]
 
 
-def _double_chin(model: sitter.Sitter) -> canvas.Coats:
-  x, y, pixel = model.head
-  wide = 0.33 + 0.04 * model.has['Chubby']
+def _double_chin(person: sitter.Sitter) -> canvas.Coats:
+  x, y, pixel = person.head
+  wide = 0.33 + 0.04 * person.has['Chubby']
   fold = shapes.ellipse(x, y - 0.38, radii=(wide, 0.25))
-  rim = canvas.soft(fold - 0.02, 0.05) * model.has['Double_Chin']
-  inside = canvas.cover(fold, pixel) * model.has['Double_Chin']
-  return [(model.skin * SHADE * 0.8, 0.8 * rim), (model.skin * 0.96, inside)]
+  rim = canvas.soft(fold - 0.02, 0.05) * person.has['Double_Chin']
+  inside = canvas.cover(fold, pixel) * person.has['Double_Chin']
+  return [(person.skin * SHADE * 0.8, 0.8 * rim), (person.skin * 0.96, inside)]
 
 
-def ears(model: sitter.Sitter) -> canvas.Coats:
+def ears(person: sitter.Sitter) -> canvas.Coats:
   """Paints both ears."""
-  x, y, pixel = model.head
-  wide = 0.46 + 0.07 * model.has['Chubby'] - 0.03 * model.has['Oval_Face']
-  x = jnp.abs(x + 0.4 * model.turn) - wide
+  x, y, pixel = person.head
+  wide = 0.46 + 0.07 * person.has['Chubby'] - 0.03 * person.has['Oval_Face']
+  x = jnp.abs(x + 0.4 * person.turn) - wide
   outer = shapes.ellipse(x, y + 0.01, radii=(0.085, 0.135))
   inner = shapes.ellipse(x - 0.015, y + 0.005, radii=(0.045, 0.085))
   return [
-    (model.skin * 0.95, canvas.cover(outer, pixel)),
-    (model.skin * SHADE, 0.7 * canvas.soft(inner, 0.03)),
+    (person.skin * 0.95, canvas.cover(outer, pixel)),
+    (person.skin * SHADE, 0.7 * canvas.soft(inner, 0.03)),
   ]
 
 
-def face(model: sitter.Sitter) -> canvas.Coats:
+def face(person: sitter.Sitter) -> canvas.Coats:
   """Paints the face with its light, cheeks, freckles and wrinkles."""
-  rim = canvas.soft(model.face + 0.02, 0.17)
+  rim = canvas.soft(person.face + 0.02, 0.17)
   details = [
-    (model.skin * SHADE, 0.55 * (1 - rim)),
-    *_cheeks(model),
-    _freckles(model),
-    _wrinkles(model),
+    (person.skin * SHADE, 0.55 * (1 - rim)),
+    *_cheeks(person),
+    _freckles(person),
+    _wrinkles(person),
   ]
-  coat = canvas.paint(_lit(model, model.head), details)
-  return [(coat, canvas.cover(model.face, model.head.pixel))]
+  coat = canvas.paint(_lit(person, person.head), details)
+  return [(coat, canvas.cover(person.face, person.head.pixel))]
 
 
-def _lit(model: sitter.Sitter, frame: canvas.Frame) -> canvas.Picture:
+def _lit(person: sitter.Sitter, frame: canvas.Frame) -> canvas.Picture:
   """Colours skin by the direction of the light, with a fine grain."""
-  light = 1 + 0.13 * model.light * frame.x - 0.05 * frame.y
-  bend = jnp.sin(9 * frame.x + 7 * frame.y + 6.28 * model.look.grain)
+  light = 1 + 0.13 * person.light * frame.x - 0.05 * frame.y
+  bend = jnp.sin(9 * frame.x + 7 * frame.y + 6.28 * person.look.grain)
   grain = canvas.waves(
     frame.x + 0.6 * frame.y, (0.11, 0.053), frame.pixel, bend=0.3 * bend
   ) * canvas.waves(
     frame.y - 0.5 * frame.x, (0.13, 0.061), frame.pixel, bend=bend
   )
-  return jnp.clip(canvas.fill(model.skin, light + 0.012 * grain), 0, 1)
+  return jnp.clip(canvas.fill(person.skin, light + 0.012 * grain), 0, 1)
 
 
-def _cheeks(model: sitter.Sitter) -> canvas.Coats:
-  x, y, _ = model.head
-  x = jnp.abs(x - model.turn)
-  rosy = 0.12 + 0.6 * model.has['Rosy_Cheeks']
-  high = model.has['High_Cheekbones']
+def _cheeks(person: sitter.Sitter) -> canvas.Coats:
+  x, y, _ = person.head
+  x = jnp.abs(x - person.turn)
+  rosy = 0.12 + 0.6 * person.has['Rosy_Cheeks']
+  high = person.has['High_Cheekbones']
   spot = jnp.sqrt(shapes.blob(x - 0.28, y - 0.15, radii=(0.16, 0.14)))
   hollow = shapes.blob(
     x - 0.34 + 0.5 * (y - 0.24), y - 0.24, radii=(0.11, 0.13)
@@ -87,27 +87,27 @@ def _cheeks(model: sitter.Sitter) -> canvas.Coats:
   bone = shapes.blob(x - 0.29, y - 0.06 + 0.4 * (x - 0.29), radii=(0.13, 0.055))
   return [
     (BLUSH, rosy * spot),
-    (model.skin * SHADE * 0.85, 0.9 * high * hollow),
-    (model.skin * 0.6 + 0.4, 0.8 * high * bone),
+    (person.skin * SHADE * 0.85, 0.9 * high * hollow),
+    (person.skin * 0.6 + 0.4, 0.8 * high * bone),
   ]
 
 
-def _freckles(model: sitter.Sitter) -> tuple[canvas.Colour, canvas.Plane]:
-  x, y, pixel = model.head
+def _freckles(person: sitter.Sitter) -> tuple[canvas.Colour, canvas.Plane]:
+  x, y, pixel = person.head
   period = 0.075
   u, v = 6.2832 * x / period, 6.2832 * y / period
   dots = jnp.sin(u + 2 * jnp.sin(0.31 * v)) * jnp.sin(v + 2 * jnp.sin(0.27 * u))
   dots = jnp.clip(2.5 * dots - 1, 0, 1) * canvas.fade(period, pixel)
   where = shapes.blob(
-    jnp.abs(x - model.turn) - 0.2, y - 0.1, radii=(0.24, 0.16)
+    jnp.abs(x - person.turn) - 0.2, y - 0.1, radii=(0.24, 0.16)
   )
-  strength = jnp.clip(4 * model.look.freckles - 2.6, 0, 1)
-  return model.skin * SHADE * 0.9, 0.7 * strength * dots * where
+  strength = jnp.clip(4 * person.look.freckles - 2.6, 0, 1)
+  return person.skin * SHADE * 0.9, 0.7 * strength * dots * where
 
 
-def _wrinkles(model: sitter.Sitter) -> tuple[canvas.Colour, canvas.Plane]:
-  x, y, pixel = model.head
-  x = jnp.abs(x - model.turn)
+def _wrinkles(person: sitter.Sitter) -> tuple[canvas.Colour, canvas.Plane]:
+  x, y, pixel = person.head
+  x = jnp.abs(x - person.turn)
   brow = jnp.minimum(
     shapes.arc(x, y + 0.38, half_width=0.22, rise=0.03, thickness=0.008),
     shapes.arc(x, y + 0.315, half_width=0.18, rise=0.025, thickness=0.008),
@@ -125,24 +125,25 @@ def _wrinkles(model: sitter.Sitter) -> tuple[canvas.Colour, canvas.Plane]:
     thickness=0.01,
   )
   lines = jnp.minimum(jnp.minimum(brow, feet), fold)
-  aged = 1 - model.has['Young']
-  return model.skin * SHADE * 0.7, 0.75 * aged * canvas.cover(lines, pixel)
+  aged = 1 - person.has['Young']
+  return person.skin * SHADE * 0.7, 0.75 * aged * canvas.cover(lines, pixel)
 
 
-def nose(model: sitter.Sitter) -> canvas.Coats:
+def nose(person: sitter.Sitter) -> canvas.Coats:
   """Paints a nose, round or pointed, small or big."""
-  size = 0.92 + 1.08 * model.has['Big_Nose']
-  side = jnp.where(model.light > 0, -1.0, 1.0)
-  x = (model.head.x - 1.4 * model.turn) * side
-  return [*_round(model, x=x, size=size), *_pointed(model, x=x, size=size)]
+  size = 0.92 + 1.08 * person.has['Big_Nose']
+  side = jnp.where(person.light > 0, -1.0, 1.0)
+  x = (person.head.x - 1.4 * person.turn) * side
+  pointed = _pointed_nose(person, x, size=size)
+  return [*_round_nose(person, x, size=size), *pointed]
 
 
-def _round(
-  model: sitter.Sitter, *, x: canvas.Plane, size: Float[Array, '']
+def _round_nose(
+  person: sitter.Sitter, x: canvas.Plane, *, size: Float[Array, '']
 ) -> canvas.Coats:
-  present = 1 - model.has['Pointy_Nose']
-  y = model.head.y - 0.14 - 0.02 * model.has['Big_Nose']
-  under = palette.mix(model.skin * SHADE, BLUSH, 0.25)
+  present = 1 - person.has['Pointy_Nose']
+  y = person.head.y - 0.14 - 0.02 * person.has['Big_Nose']
+  under = palette.mix(person.skin * SHADE, BLUSH, 0.25)
   ball = shapes.ellipse(x, y, radii=(0.062 * size, 0.05 * size))
   lit = shapes.ellipse(x, y + 0.012, radii=(0.055 * size, 0.04 * size))
   nostrils = shapes.ellipse(
@@ -150,21 +151,21 @@ def _round(
     y - 0.03 * size,
     radii=(0.016 * size, 0.011 * size),
   )
-  holes = present * canvas.cover(nostrils, model.head.pixel)
+  holes = present * canvas.cover(nostrils, person.head.pixel)
   shine = shapes.blob(x + 0.015, y + 0.02, radii=(0.035, 0.03))
   return [
     (under, 0.9 * present * canvas.soft(ball - 0.014, 0.02)),
-    (model.skin, present * canvas.soft(lit, 0.015)),
-    (model.skin * SHADE * 0.53, holes),
-    (model.skin * 0.6 + 0.4, 0.8 * present * shine),
+    (person.skin, present * canvas.soft(lit, 0.015)),
+    (person.skin * SHADE * 0.53, holes),
+    (person.skin * 0.6 + 0.4, 0.8 * present * shine),
   ]
 
 
-def _pointed(
-  model: sitter.Sitter, *, x: canvas.Plane, size: Float[Array, '']
+def _pointed_nose(
+  person: sitter.Sitter, x: canvas.Plane, *, size: Float[Array, '']
 ) -> canvas.Coats:
-  y, pixel = model.head.y, model.head.pixel
-  pointy, ink = model.has['Pointy_Nose'], model.skin * SHADE * 0.75
+  y, pixel = person.head.y, person.head.pixel
+  pointy, ink = person.has['Pointy_Nose'], person.skin * SHADE * 0.75
   tip, base, width = 0.16 + 0.04 * size, 0.145, 0.07 * size
   # A dark flank from the bridge to the tip, then a sharp v under it.
   right = (x - width * (y + 0.08) / 0.225) * 0.95
