@@ -270,9 +270,10 @@ def wide(tree):
 def one(how, count, recompute):
   axis_name = parallel.AXIS_NAME if how == 'pmap' else None
   function = train_step.TrainStep(
-    nets.computing('float64').over_axis(axis_name), made,
+    nets.with_dtype('float64').with_axis_name(axis_name), made,
     objective=objectives.Objective(gamma=1e-2),
-    augment=augmentation.each(flips=True, jitters=False), recompute=recompute)
+    augment=augmentation.make_augment(flips=True, jitters=False),
+    recompute=recompute)
   if axis_name:
     function = parallel.over_axis(function)
   compiled = parallel.compile_step(

@@ -91,7 +91,7 @@ def model(layer=3, attributes=0):
     }
     for n, s in made.networks.items()
   }
-  return nets.computing('float64'), jax.tree.map(jnp.asarray, variables)
+  return nets.with_dtype('float64'), jax.tree.map(jnp.asarray, variables)
 
 
 def condition(attributes):

@@ -93,7 +93,7 @@ def test_initial_weights_are_uniform_within_the_authors_bound():
 
 
 def test_running_statistics_keep_nine_tenths_of_the_old():
-  layer = layers.Normalise()
+  layer = layers.BatchNormRelu()
   x = jnp.full((4, 2, 2, 3), 5.0)
   variables = layer.init(jax.random.key(0), x, train=False)
   _, changed = layer.apply(variables, x, train=True, mutable=['batch_stats'])

@@ -104,7 +104,7 @@ def test_state_and_metrics_stay_float32():
 
 @functools.cache
 def descent(dtype):
-  nets = build.networks(shallow()).computing(dtype)
+  nets = build.networks(shallow()).with_dtype(dtype)
   draw = np.random.default_rng(1)
   images = draw.uniform(-1, 1, (BATCH, *SHAPE)).astype(np.float32)
   noise = draw.normal(size=(2, BATCH, nets.latent)).astype(np.float32)
@@ -148,7 +148,7 @@ def test_bfloat16_changes_gradients_by_little_but_rounding(monkeypatch):
 
 
 def test_images_of_a_bfloat16_network_are_float32():
-  nets = build.networks(shallow()).computing('bfloat16')
+  nets = build.networks(shallow()).with_dtype('bfloat16')
   codes = jax.ShapeDtypeStruct((BATCH, nets.latent), jnp.float32)
   images = jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.float32)
 

@@ -62,7 +62,7 @@ def prepared(**changes):
     nets,
     made,
     objective=build.objective(config),
-    augment=augmentation.each(flips=True, jitters=False),
+    augment=augmentation.make_augment(flips=True, jitters=False),
     equilibrium=build.equilibrium(config),
     average_decay=config.average_decay,
   )
@@ -177,7 +177,7 @@ def test_step_computes_little_more_than_the_least():
     nets,
     made,
     objective=objectives.Objective(),
-    augment=augmentation.each(flips=False, jitters=False),
+    augment=augmentation.make_augment(flips=False, jitters=False),
     equilibrium=Equilibrium(),
   )
   size = 64

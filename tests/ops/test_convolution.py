@@ -29,8 +29,8 @@ CASES = [
 @pytest.fixture(params=['at once', 'in groups'])
 def grouping(request, monkeypatch):
   if request.param == 'in groups':  # of one image
-    monkeypatch.setattr(patches, '_ROWS', 1)
-    monkeypatch.setattr(winograd, '_ROWS', 1)
+    monkeypatch.setattr(patches, '_TARGET_ROWS', 1)
+    monkeypatch.setattr(winograd, '_TARGET_ROWS', 1)
 
 
 def make(kernel, stride, channels, dtype=jnp.float32):

@@ -5,15 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vaegan_jax.ops.cpu import groups, phases, winograd
+from vaegan_jax.ops.cpu import chunks, phases, winograd
 
 
 @pytest.mark.parametrize('stride', [1, 2, 3])
 def test_joined_phases_are_the_map(stride):
   x = np.arange(2 * 6 * 12 * 5).reshape(2, 6, 12, 5)
-  split = phases.split(jnp.asarray(x), stride)
+  split = phases.space_to_depth(jnp.asarray(x), stride)
   assert split.shape == (2, 6 // stride, 12 // stride, stride**2 * 5)
-  np.testing.assert_array_equal(phases.join(split, stride), x)
+  np.testing.assert_array_equal(phases.depth_to_space(split, stride), x)
   np.testing.assert_array_equal(split[..., :5], x[:, ::stride, ::stride])
 
 
@@ -57,8 +57,8 @@ def test_winograd_takes_nine_products_for_twenty_five():
 
 
 def test_groups_divide_the_batch_and_come_close_to_the_aim():
-  assert groups.size(48, 64, aim=1024) == 16
-  assert groups.size(48, 4, aim=1024) == 48
-  assert groups.size(17, 4096, aim=1024) == 1
+  assert chunks.best_size(48, 64, target=1024) == 16
+  assert chunks.best_size(48, 4, target=1024) == 48
+  assert chunks.best_size(17, 4096, target=1024) == 1
   for batch in range(1, 40):
-    assert batch % groups.size(batch, 16, aim=100) == 0
+    assert batch % chunks.best_size(batch, 16, target=100) == 0

@@ -123,7 +123,7 @@ def equilibrium(config: Config) -> Equilibrium | None:
   return Equilibrium(config.equilibrium_centre, config.equilibrium_margin)
 
 
-def schedule(config: Config, *, scale: float = 1.0) -> optimizers.Schedule:
+def schedule(config: Config, *, scale: float = 1.0) -> optax.Schedule:
   """Returns the learning rate times a scale, as a function of the step."""
   return optimizers.schedule(
     scale * config.optimizer.learning_rate,

@@ -1,7 +1,7 @@
-"""Pixels to images and back, and the authors' jitter, on the device.
+"""Conversion between pixels and images, and the authors' augmentation.
 
-What is random of an image comes as numbers drawn before, so that what it gets
-depends neither on the others nor on which device it is.
+The random numbers of each image are arguments, so that its augmentation depends
+neither on the other images nor on its device.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Float32, UInt8
 
-# Standard normal numbers that are drawn for an image: one for its flip, seven
-# for its jitter.
+# Standard normal draws per image: one for the flip, seven for the jitter.
 DRAWS = 8
 
 
@@ -32,12 +31,12 @@ def to_images(
 def to_pixels(
   images: Float[Array, 'batch height width channels'],
 ) -> UInt8[Array, 'batch height width channels']:
-  """Maps [-1, 1] to the nearest bytes; what lies outside is clipped."""
+  """Maps [-1, 1] to the nearest bytes, and clips values outside of it."""
   levels = jnp.round((images.astype(jnp.float32) + 1) * 127.5)
   return jnp.clip(levels, 0, 255).astype(jnp.uint8)
 
 
-def each(
+def make_augment(
   *, flips: bool, jitters: bool
 ) -> Callable[
   [
@@ -46,11 +45,11 @@ def each(
   ],
   Float32[Array, 'batch height width channels'],
 ]:
-  """Makes a function of (pixels, DRAWS numbers for each) that gives images.
+  """Returns a function from pixels and DRAWS numbers per image to images.
 
   Args:
-    flips: mirror every other image.
-    jitters: move and recolour each image a little.
+    flips: whether to mirror half of the images.
+    jitters: whether to move and recolour each image slightly.
   """
 
   def augment(pixels, draws):
@@ -68,9 +67,9 @@ def flip(
   images: Float[Array, 'batch height width channels'],
   draws: Float32[Array, ' batch'],
 ) -> Float[Array, 'batch height width channels']:
-  """Mirrors, left to right, the images whose draw is positive.
+  """Mirrors the images whose draw is positive from left to right.
 
-  Deviation: the authors toss one coin for the whole batch.
+  Deviation: the authors make one draw for the whole batch.
   """
   mirrored = (draws > 0)[:, None, None, None]
   return jnp.where(mirrored, images[:, :, ::-1], images)
@@ -87,20 +86,20 @@ def jitter(
   contrast: float = 0.05,
   hue: float = 0.01,
 ) -> Float32[Array, 'batch height width channels']:
-  """Moves, turns, scales and recolours each image a little.
+  """Shifts, rotates, scales and recolours each image slightly.
 
-  Deviation: the authors do it to the full-size file before cropping, and turn
-  about that file's centre; here it is done to the reduced image, about its
-  own, and the last pixel is repeated beyond the edge.
+  Deviation: the authors transform the full-size image before cropping, about
+  its centre; here the reduced image is transformed, about its own centre, and
+  its edge pixels continue beyond the edge.
 
   Args:
-    images: in [-1, 1]; grey ones have no saturation or hue to change.
+    images: in [-1, 1]; grey images have no saturation or hue to change.
     draws: standard normal.
-    translation: standard deviation of each shift, in widths of the image.
+    translation: standard deviation of each shift, in image widths.
     scale: standard deviation of the magnification about 1.
     rotation: standard deviation of the angle, in radians.
-    gamma: spread of the exponent of the colours in [0, 1]: its logarithm has
-      the standard deviation gamma / log 2.
+    gamma: log 2 times the standard deviation of the logarithm of the exponent
+      that is applied to each channel in [0, 1].
     contrast: the same for the exponent of saturation and value (HSV).
     hue: standard deviation of the shift of hue, in turns.
 
@@ -128,9 +127,9 @@ def warp(
   scale: Float32[Array, ' batch'],
   angle: Float32[Array, ' batch'],
 ) -> Float32[Array, 'batch height width channels']:
-  """Samples each image at turned, scaled and shifted places, bicubically.
+  """Resamples images, rotated, scaled and shifted, by bicubic interpolation.
 
-  The pixel (y, x), counted from the centre, takes the colour of
+  The pixel (y, x), counted from the centre, gets the colour at
   scale * R(angle) (y, x) + shift. Results stay within [-1, 1].
   """
   return jax.vmap(_warp)(images, shift, scale, angle)
@@ -143,7 +142,7 @@ def _warp(image: Array, shift: Array, scale: Array, angle: Array) -> Array:
   cos, sin = scale * jnp.cos(angle), scale * jnp.sin(angle)
   rows = _taps(cos * y + sin * x + shift[0] + (height - 1) / 2, height)
   columns = _taps(cos * x - sin * y + shift[1] + (width - 1) / 2, width)
-  image = image.reshape(height * width, -1)
+  image = image.reshape(height * width, -1)  # [pixels, channels]
   result = jnp.zeros((height, width, image.shape[-1]), image.dtype)
   for row, row_weight in rows:
     for column, weight in columns:
@@ -153,7 +152,7 @@ def _warp(image: Array, shift: Array, scale: Array, angle: Array) -> Array:
 
 
 def _taps(places: Array, size: int) -> list[tuple[Array, Array]]:
-  """Finds four pixels about each place, and their weights by Keys' cubic."""
+  """Returns the 4 pixels nearest to each place and their cubic weights."""
   first = jnp.floor(places)
   t = places - first
   weights = (
@@ -176,11 +175,11 @@ def recolour(
   contrast: Float32[Array, ' batch'],
   hue: Float32[Array, ' batch'],
 ) -> Float32[Array, 'batch height width channels']:
-  """Raises colours to `gamma`, saturation and value to `contrast`, turns hue.
+  """Applies exponents to channels, saturation and value, and shifts hue.
 
   Args:
-    images: in [0, 1], as the result is.
-    gamma: exponent of each channel.
+    images: in [0, 1], like the result.
+    gamma: exponent of every channel.
     contrast: exponent of saturation and value.
     hue: shift, in turns.
   """
@@ -193,7 +192,7 @@ def recolour(
 
 
 class _Hsv(NamedTuple):
-  """Hue in turns (any whole number may be added), the others in [0, 1]."""
+  """Hue in turns, modulo 1; saturation and value in [0, 1]."""
 
   hue: Array
   saturation: Array
@@ -204,7 +203,7 @@ def _to_hsv(images: Array) -> _Hsv:
   red, green, blue = jnp.moveaxis(images, -1, 0)
   value = images.max(-1)
   spread = value - images.min(-1)
-  # Grey has no hue, black no saturation: 0 of each, and nothing divided by 0.
+  # Grey has hue 0 and black has saturation 0, without a division by 0.
   safe_spread = jnp.where(spread > 0, spread, 1)
   safe_value = jnp.where(value > 0, value, 1)
   sixths = jnp.where(
@@ -229,5 +228,5 @@ def _from_hsv(hsv: _Hsv) -> Array:
 
 
 def _exponent(noise: Array, sd: float) -> Array:
-  """Makes exp(N(sd^2, sd) / log 2), the authors' spread about 1."""
+  """Returns exp(N(sd^2, sd) / log 2), the authors' distribution about 1."""
   return jnp.exp((sd**2 + sd * noise) / math.log(2))

@@ -1,4 +1,4 @@
-"""When the adversarial networks may move: the authors' balancing rule."""
+"""The authors' rule that keeps Dis and Dec in balance."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from vaegan_jax.core import objectives
 
 @dataclasses.dataclass(frozen=True)
 class Equilibrium:
-  """The authors' rule that lets neither Dis nor Dec run away.
+  """Skips the update of the network that is winning.
 
-  Dis is skipped while the mean cross entropy of its real or of its generated
-  images is below centre - margin; Dec while either is above centre + margin;
-  if both would be, neither is. Enc is never skipped.
+  Dis is skipped if the mean cross entropy of real or of generated images is
+  below centre - margin, Dec if either is above centre + margin. If both would
+  be skipped, neither is. Enc is never skipped.
 
   Attributes:
-    centre: in nats; log 2 = 0.69 is what a Dis pays that cannot tell.
+    centre: in nats; a Dis that always answers 1/2 has log 2 = 0.69.
     margin: in nats.
 
   Source: model/aegan.py of the authors' code; not in the paper.
@@ -29,7 +29,7 @@ class Equilibrium:
   margin: float = 0.35
 
   def allowed(self, terms: objectives.Terms) -> dict[str, Bool[Array, '']]:
-    """Says which networks may be updated after a batch."""
+    """Returns whether each network is updated, from the terms of a batch."""
     present = terms.present()
     costs = jnp.stack([present['real'], present['generated']])
     discriminator = costs.min() >= self.centre - self.margin

@@ -1,25 +1,26 @@
-"""The layers of which the three networks are built.
+"""The layers of the three networks.
 
-They compute in the type of their input, whatever it is, but for the statistics
-of a batch: those are float32. Parameters and running statistics are float32,
-and so are their gradients, cast where the parameter was.
+A layer computes in the dtype of its input, except for the statistics of a
+batch, which are float32. Parameters, running statistics and gradients are
+float32.
 """
 
 from __future__ import annotations
 
 import functools
+from typing import Literal
 
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from vaegan_jax.ops import convolution, normalisation
 
 KERNEL = 5
 
-# Uniform within 1 / sqrt(3 fan_in), the authors' AutoFiller. A kernel is
-# [height, width, large, small]; for the transposed layers too they count the
-# channels of the larger map as the fan-in.
+# The authors' AutoFiller: uniform within 1 / sqrt(3 fan_in). A kernel is
+# [height, width, large, small], and the fan-in is that of the large map, for
+# transposed convolutions too.
 _INITIAL = nn.initializers.variance_scaling(1 / 9, 'fan_in', 'uniform')
 
 
@@ -28,20 +29,22 @@ class Convolution(nn.Module):
 
   channels: int
   stride: int = 2
-  direction: str = 'down'
+  direction: Literal['down', 'up'] = 'down'
   bias: bool = False
 
   @nn.compact
-  def __call__(self, x: Array) -> Array:
-    """Maps [batch, height, width, channels] to smaller or larger maps."""
+  def __call__(
+    self, x: Float[Array, 'batch height width channels']
+  ) -> Float[Array, 'batch new_height new_width new_channels']:
+    """Divides or multiplies height and width by the stride."""
     down = self.direction == 'down'
     large, small = x.shape[-1], self.channels
     if not down:
       large, small = small, large
     shape = (KERNEL, KERNEL, large, small)
     kernel = self.param('kernel', _INITIAL, shape, jnp.float32)
-    function = convolution.convolve if down else convolution.transpose
-    x = function(x, kernel.astype(x.dtype), self.stride)
+    apply = convolution.convolve if down else convolution.transpose
+    x = apply(x, kernel.astype(x.dtype), self.stride)
     if self.bias:
       bias = self.param('bias', nn.initializers.zeros, (self.channels,))
       x = x + bias.astype(x.dtype)
@@ -53,17 +56,19 @@ Dense = functools.partial(
 )
 
 
-class Normalise(nn.Module):
-  """Normalises a batch (over space too) and applies ReLU.
+class BatchNormRelu(nn.Module):
+  """Applies batch normalisation, over space too for maps, and ReLU.
 
-  With `axis_name` the batch is the one spread over a mapped axis of that name.
+  With `axis_name` the batch is split over a mapped axis of that name.
   """
 
   axis_name: str | None = None
 
   @nn.compact
-  def __call__(self, x: Array, *, train: bool) -> Array:
-    """Normalises by the batch's statistics, or by the running ones."""
+  def __call__(
+    self, x: Float[Array, '*batch channels'], *, train: bool
+  ) -> Float[Array, '*batch channels']:
+    """Uses the batch's statistics if `train`, else the running ones."""
     x = normalisation.BatchNorm(
       epsilon=1e-6 if x.ndim == 4 else 1e-5,
       axis_name=self.axis_name,
@@ -72,9 +77,11 @@ class Normalise(nn.Module):
     return normalisation.relu(x)
 
 
-def join(x: Array, attributes: Array | None) -> Array:
-  """Flattens each item, and appends its attributes where there are any."""
-  x = x.reshape(len(x), -1)
+def join(
+  x: Float[Array, 'batch *shape'], attributes: Float[Array, 'batch n'] | None
+) -> Float[Array, 'batch features']:
+  """Flattens each item and appends its attributes, if any."""
+  x = x.reshape(len(x), -1)  # [batch, features]
   if attributes is None:
     return x
   return jnp.concatenate([x, attributes.astype(x.dtype)], axis=1)

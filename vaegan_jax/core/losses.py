@@ -1,8 +1,8 @@
 """The three losses of the paper as pure functions of arrays.
 
-Each is one value an image, in nats, summed over features: the authors'
-reduction, on which the size of gamma depends. All arithmetic is float32 or
-wider, whatever the inputs are.
+Each returns one value per image, in nats, summed over features: the authors'
+reduction, on which the scale of gamma depends. All arithmetic is in float32 or
+wider, whatever the dtype of the inputs.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def prior(
 def prior_by_dimension(
   mean: Float[Array, 'batch latent'], log_var: Float[Array, 'batch latent']
 ) -> Float[Array, 'batch latent']:
-  """Computes what each latent dimension adds to L_prior, in nats."""
+  """Computes the contribution of each latent dimension to L_prior, in nats."""
   mean, log_var = _float32(mean), _float32(log_var)
-  # expm1 keeps digits where the posterior is close to the prior.
+  # expm1 avoids cancellation where the posterior is close to the prior.
   return 0.5 * (jnp.square(mean) + jnp.expm1(log_var) - log_var)
 
 
@@ -40,10 +40,10 @@ def llike(
   """Computes L_llike = -log N(Dis_l(x) | Dis_l(x_tilde), I), in nats.
 
   0.5 * sum((x_l - x_tilde_l)^2) over all features. The normalising constant,
-  log(2 pi) / 2 a feature, is left out: it has no gradient, and would hide the
-  part that training changes.
+  log(2 pi) / 2 per feature, is omitted: it has no gradient, and would dominate
+  the part that training changes.
 
-  Source: equation 7 and 8 of the paper, with the log that Algorithm 1 forgets.
+  Source: equations 7 and 8 of the paper; Algorithm 1 omits the logarithm.
   """
   difference = _float32(x_l) - _float32(x_tilde_l)
   return 0.5 * jnp.square(difference).reshape(len(difference), -1).sum(-1)
@@ -52,12 +52,12 @@ def llike(
 def real(
   logits: Float[Array, ' batch'], *, epsilon: float = 0.0
 ) -> Float[Array, ' batch']:
-  """Computes -log Dis(x), in nats: what a discriminator pays for real images.
+  """Computes -log Dis(x), in nats: the cross entropy of real images.
 
   Args:
-    logits: of Dis, before its sigmoid.
-    epsilon: added inside the logarithm; the authors' code adds 1e-3, which
-      bounds the loss and its gradient.
+    logits: output of Dis, before the sigmoid.
+    epsilon: added inside the logarithm; 1e-3 in the authors' code, which bounds
+      the loss and its gradient.
   """
   return _negative_log_sigmoid(_float32(logits), epsilon)
 
@@ -65,13 +65,13 @@ def real(
 def generated(
   logits: Float[Array, ' batch'], *, epsilon: float = 0.0
 ) -> Float[Array, ' batch']:
-  """Computes -log(1 - Dis(x)), in nats: what it pays for generated images."""
+  """Computes -log(1 - Dis(x)), in nats: that of generated images."""
   return _negative_log_sigmoid(-_float32(logits), epsilon)
 
 
 def _negative_log_sigmoid(logits: Array, epsilon: float) -> Array:
   if not epsilon:
-    # Finite for every logit, where log(sigmoid) underflows beyond -88.
+    # Finite for every logit; log(sigmoid) underflows below -88.
     return jax.nn.softplus(-logits)
   return -jnp.log(jax.nn.sigmoid(logits) + epsilon)
 

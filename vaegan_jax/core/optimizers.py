@@ -1,38 +1,36 @@
 """An optax transformation per network, and the learning rate's schedule.
 
-The learning rate is a function of the run's step, not of how often a network
-was updated: the equilibrium rule skips updates, time goes on.
+The learning rate depends on the run's step, not on the number of updates of a
+network, so that updates skipped by the equilibrium rule do not delay it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Int, PyTree
 
-Schedule = Callable[[Any], Any]
-
-# Whose kernels are not decayed: the latent heads, as in the authors' code.
+# Layers without weight decay: the latent heads, as in the authors' code.
 _UNDECAYED = ('mean', 'log_var')
 
 
 def schedule(
   start: float, stop: float, *, steps: int, power: float, epoch: int
-) -> Schedule:
-  """Makes the authors' schedule: constant within an epoch, falling to `stop`.
+) -> optax.Schedule:
+  """Returns the authors' schedule, which is constant within each epoch.
 
-  start - (e / (steps / epoch))^power * (start - stop) in epoch e. With start =
-  stop it is constant.
+  It is start - (e / (steps / epoch))^power * (start - stop) in epoch e.
 
   Args:
     start: learning rate of the first epoch.
-    stop: the one that would follow the last epoch.
-    steps: of the whole run.
-    power: 0.75 in the authors' code; 1 is a straight line.
-    epoch: steps an epoch: the learning rate changes every so many.
+    stop: the limit, which the epoch after the last would reach.
+    steps: number of steps of the whole run.
+    power: 0.75 in the authors' code; 1 decays linearly.
+    epoch: number of steps per epoch.
+
+  Raises:
+    ValueError: if an argument is out of its range.
 
   Source: deeppy's GammaAnnealer as the authors' aegan.py calls it.
   """
@@ -43,7 +41,7 @@ def schedule(
       'epoch >= 1, power > 0'
     )
 
-  def rate(step):
+  def rate(step: int | Int[Array, '']) -> Array:
     done = jnp.minimum(step // epoch * epoch / steps, 1.0)
     return start - done**power * (start - stop)
 
@@ -51,12 +49,12 @@ def schedule(
 
 
 def rmsprop(
-  rate: Schedule, *, decay: float = 0.9, weight_decay: float = 0.0
+  rate: optax.Schedule, *, decay: float = 0.9, weight_decay: float = 0.0
 ) -> optax.GradientTransformationExtraArgs:
-  """Makes the authors' RMSProp: epsilon 1e-8 outside the root, no momentum.
+  """Returns the authors' RMSProp: epsilon 1e-8 outside the root, no momentum.
 
-  The accumulator starts at 0 without correction, so the first update is up to
-  1 / sqrt(1 - decay) = 3.2 learning rates.
+  The accumulator starts at 0 without bias correction, so the first update is up
+  to 1 / sqrt(1 - decay) = 3.2 learning rates.
   """
   return optax.chain(
     _decay_weights(weight_decay),
@@ -68,9 +66,13 @@ def rmsprop(
 
 
 def adam(
-  rate: Schedule, *, b1: float = 0.9, b2: float = 0.999, weight_decay: float = 0
+  rate: optax.Schedule,
+  *,
+  b1: float = 0.9,
+  b2: float = 0.999,
+  weight_decay: float = 0,
 ) -> optax.GradientTransformationExtraArgs:
-  """Makes Adam (Kingma and Ba, 2015), epsilon 1e-8."""
+  """Returns Adam (Kingma and Ba, 2015) with epsilon 1e-8."""
   return optax.chain(
     _decay_weights(weight_decay),
     optax.scale_by_adam(b1=b1, b2=b2),
@@ -79,9 +81,9 @@ def adam(
 
 
 def _decay_weights(strength: float) -> optax.GradientTransformation:
-  """Adds the gradient of strength * |W|^2 for kernels, not the latent heads."""
+  """Adds the gradient of strength * |W|^2, except for the latent heads."""
 
-  def decayed(params):
+  def mask(params: PyTree) -> PyTree:
     return jax.tree_util.tree_map_with_path(
       lambda path, _: (
         path[-1].key == 'kernel' and path[0].key not in _UNDECAYED
@@ -91,11 +93,13 @@ def _decay_weights(strength: float) -> optax.GradientTransformation:
 
   if not strength:
     return optax.identity()
-  return optax.add_decayed_weights(2 * strength, mask=decayed)
+  return optax.add_decayed_weights(2 * strength, mask=mask)
 
 
-def _scale_by_rate(rate: Schedule) -> optax.GradientTransformationExtraArgs:
-  """Multiplies by minus the learning rate at the step given to `update`."""
+def _scale_by_rate(
+  rate: optax.Schedule,
+) -> optax.GradientTransformationExtraArgs:
+  """Scales by the negative learning rate of the `step` passed to `update`."""
 
   def update(updates, state, params=None, *, step, **_):
     del params

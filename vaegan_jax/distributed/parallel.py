@@ -128,7 +128,7 @@ def over_axis(step: StepInParts, axis_name: str = AXIS_NAME) -> Step:
 
   Draws are made for the whole batch and divided, so that they do not depend on
   the number of devices; losses are averaged and gradients summed over the axis.
-  Networks normalise over it themselves (Networks.over_axis).
+  Networks normalise over it themselves (Networks.with_axis_name).
   """
 
   def mapped(state: Any, batch: Any) -> tuple[Any, dict[str, Array]]:

@@ -1,14 +1,13 @@
 """A strided convolution and its transpose, each the other's gradient.
 
-`convolve` shrinks maps by its stride, `transpose` grows them; with the same
-kernel each is the input gradient of the other, so one pair of rules gives all
-derivatives, to any order. Nothing here is approximate: every form computes the
-sums that `lax` computes, in another order.
+`convolve` divides height and width by its stride, `transpose` multiplies them.
+With the same kernel each is the input gradient of the other, so that one pair
+of rules defines all derivatives, of any order.
 
-Forms are chosen per platform. Accelerators get XLA's own convolutions, which
-their libraries know. On the CPU some of XLA's loops fall off a cliff, by up to
-ten times, and the rest do every product (docs/performance.md): cpu/ has other
-forms.
+The implementation depends on the platform. Accelerators run XLA's convolutions.
+On a CPU some of those are up to ten times slower than they could be
+(docs/performance.md); cpu/ replaces them. All implementations are exact: they
+compute the sums that `lax` computes, in another order.
 
 Layout: maps are [batch, height, width, channels], kernels are
 [height, width, channels of the large map, channels of the small map].
@@ -21,30 +20,28 @@ from collections.abc import Callable
 
 import jax
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from vaegan_jax.ops.cpu import patches, phases, winograd
+from vaegan_jax.ops.cpu.phases import Kernel, LargeMap, SmallMap
 
-# Up to so many channels of either map Winograd's transforms are not thought to
-# pay. Compared with 40 on the demo's networks only: those made a step slower.
-_FEW = 16
-# Up to so many channels of the large map XLA's own `convolve`, the best of its
-# operations, is as fast (python -m benchmarks.convolutions); sooner compiled.
-_DIRECT = 64
-# Up to so many products a tap, and _FEW channels of the map that is read, a
-# convolution of stride 1 gains by blocks (python -m benchmarks.convolutions).
-_NARROW = 96
+# Winograd's transforms need more channels than this in both maps. Compared with
+# 40 on the demo's networks only, where 40 made a step slower.
+_MAX_FEW_CHANNELS = 16
+# With up to this many channels of the large map, `lax_convolve` is as fast as
+# Winograd's (python -m benchmarks.convolutions), and compiles sooner.
+_MAX_LAX_CHANNELS = 64
+# With few input channels and up to this many products per tap, a convolution of
+# stride 1 is faster by blocks (python -m benchmarks.convolutions).
+_MAX_BLOCK_PRODUCTS = 96
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def convolve(
-  x: Float[Array, 'batch height width large'],
-  kernel: Float[Array, 'k k large small'],
-  stride: int = 1,
-) -> Float[Array, 'batch small_height small_width small']:
-  """Convolves with an odd square kernel, stride 1 or 2, zero ('SAME') padding.
+def convolve(x: LargeMap, kernel: Kernel, stride: int = 1) -> SmallMap:
+  """Convolves with an odd square kernel, stride 1 or 2 and 'SAME' padding.
 
-  Height and width must be multiples of the stride.
+  Raises:
+    ValueError: if height or width is not a multiple of the stride.
   """
   _check(kernel, stride)
   if x.shape[1] % stride or x.shape[2] % stride:
@@ -52,53 +49,46 @@ def convolve(
       f'maps of {x.shape[1]}x{x.shape[2]} cannot be convolved with stride '
       f'{stride}: height and width must be multiples of it'
     )
-  form = functools.partial(lax_convolve, stride=stride)
+  default = functools.partial(lax_convolve, stride=stride)
   cpu: Callable[[Array, Array], Array]
-  if _wide(kernel.shape, stride) and kernel.shape[2] > _DIRECT:
+  _, _, large, small = kernel.shape
+  if large > _MAX_LAX_CHANNELS and _suits_winograd(kernel.shape, stride):
     cpu = functools.partial(winograd.convolve, stride=stride)
-  elif stride == 1 and _narrow(x.shape, kernel.shape[3]):
-    cpu = phases.blocks
+  elif stride == 1 and _suits_blocks(x.shape, small):
+    cpu = phases.convolve_blocks
   else:
-    return form(x, kernel)
-  return lax.platform_dependent(x, kernel, cpu=cpu, default=form)
+    return default(x, kernel)
+  return lax.platform_dependent(x, kernel, cpu=cpu, default=default)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def transpose(
-  y: Float[Array, 'batch height width small'],
-  kernel: Float[Array, 'k k large small'],
-  stride: int = 1,
-) -> Float[Array, 'batch large_height large_width large']:
-  """Maps back: the transpose of `convolve` with the same kernel and stride.
+def transpose(y: SmallMap, kernel: Kernel, stride: int = 1) -> LargeMap:
+  """Applies the transpose of `convolve` with the same kernel and stride.
 
-  The paper's "backward convolution"; elsewhere a fractionally strided one.
+  The paper's "backward convolution", also called fractionally strided.
   """
   _check(kernel, stride)
   if stride == 1:
-    return convolve(y, phases.turned(kernel), 1)
-  form = functools.partial(lax_transpose, stride=stride)
-  module = winograd if _wide(kernel.shape, stride) else phases
+    return convolve(y, phases.adjoint_kernel(kernel), 1)
+  default = functools.partial(lax_transpose, stride=stride)
+  module = winograd if _suits_winograd(kernel.shape, stride) else phases
   cpu = functools.partial(module.transpose, stride=stride)
-  return lax.platform_dependent(y, kernel, cpu=cpu, default=form)
+  return lax.platform_dependent(y, kernel, cpu=cpu, default=default)
 
 
 def weight_gradient(
-  x: Float[Array, 'batch height width large'],
-  y: Float[Array, 'batch small_height small_width small'],
-  *,
-  size: int,
-  stride: int,
-) -> Float[Array, 'size size large small']:
-  """Gives the kernel's cotangent for a large map and a small one.
+  x: LargeMap, y: SmallMap, *, size: int, stride: int
+) -> Kernel:
+  """Computes the kernel's cotangent of `convolve` or of `transpose`.
 
   Args:
-    x: what `convolve` took, or the cotangent of what `transpose` gave.
-    y: the cotangent of what `convolve` gave, or what `transpose` took.
-    size: of the kernel, in each direction.
+    x: input of `convolve`, or cotangent of the output of `transpose`.
+    y: cotangent of the output of `convolve`, or input of `transpose`.
+    size: height and width of the kernel.
     stride: 1 or 2.
   """
   kernel = (size, size, x.shape[3], y.shape[3])
-  module = winograd if _wide(kernel, stride) else patches
+  module = winograd if _suits_winograd(kernel, stride) else patches
   return lax.platform_dependent(
     x,
     y,
@@ -135,17 +125,18 @@ convolve.defvjp(_convolve_forward, _convolve_backward)
 transpose.defvjp(_transpose_forward, _transpose_backward)
 
 
-def _wide(kernel: tuple[int, ...], stride: int) -> bool:
-  """Tells whether Winograd's forms are for a kernel of this shape."""
+def _suits_winograd(kernel: tuple[int, ...], stride: int) -> bool:
+  """Returns whether Winograd's algorithm is used for a kernel's shape."""
   size, _, large, small = kernel
-  return winograd.fits(size, stride) and min(large, small) > _FEW
+  return winograd.fits(size, stride) and min(large, small) > _MAX_FEW_CHANNELS
 
 
-def _narrow(maps: tuple[int, ...], channels: int) -> bool:
-  """Tells whether blocks are for maps, from which so many channels are made."""
-  _, height, width, taken = maps
+def _suits_blocks(x: tuple[int, ...], outputs: int) -> bool:
+  """Returns whether maps of a shape are convolved in blocks."""
+  _, height, width, inputs = x
   even = height % 2 == width % 2 == 0
-  return even and taken <= _FEW and taken * channels <= _NARROW
+  few = inputs <= _MAX_FEW_CHANNELS
+  return even and few and inputs * outputs <= _MAX_BLOCK_PRODUCTS
 
 
 def _check(kernel: Array, stride: int) -> None:
@@ -157,29 +148,19 @@ def _check(kernel: Array, stride: int) -> None:
     )
 
 
-# The forms of `lax`: the definition, and what accelerators run.
+# The definitions in terms of `lax`, which accelerators run.
 
 
-def lax_convolve(
-  x: Float[Array, 'batch height width large'],
-  kernel: Float[Array, 'k k large small'],
-  *,
-  stride: int,
-) -> Float[Array, 'batch small_height small_width small']:
-  """Gives what `convolve` gives, by XLA's own convolution."""
+def lax_convolve(x: LargeMap, kernel: Kernel, *, stride: int) -> SmallMap:
+  """Computes `convolve` by XLA's convolution."""
   padding = [phases.padding(kernel.shape[0], stride)] * 2
   return lax.conv_general_dilated(
     x, kernel, (stride, stride), padding, dimension_numbers=phases.LAYOUT
   )
 
 
-def lax_transpose(
-  y: Float[Array, 'batch height width small'],
-  kernel: Float[Array, 'k k large small'],
-  *,
-  stride: int,
-) -> Float[Array, 'batch large_height large_width large']:
-  """Gives what `transpose` gives, by XLA's own convolution."""
+def lax_transpose(y: SmallMap, kernel: Kernel, *, stride: int) -> LargeMap:
+  """Computes `transpose` by XLA's convolution."""
   batch, height, width, _ = y.shape
   large = jax.ShapeDtypeStruct(
     (batch, height * stride, width * stride, kernel.shape[2]), y.dtype
@@ -191,13 +172,9 @@ def lax_transpose(
 
 
 def lax_weight_gradient(
-  x: Float[Array, 'batch height width large'],
-  y: Float[Array, 'batch small_height small_width small'],
-  *,
-  size: int,
-  stride: int,
-) -> Float[Array, 'size size large small']:
-  """Gives what `weight_gradient` gives, by XLA's own convolution."""
+  x: LargeMap, y: SmallMap, *, size: int, stride: int
+) -> Kernel:
+  """Computes `weight_gradient` by XLA's convolution."""
   shape = (size, size, x.shape[-1], y.shape[-1])
   pull = jax.linear_transpose(
     lambda kernel: lax_convolve(x, kernel, stride=stride),

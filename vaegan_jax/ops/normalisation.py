@@ -1,9 +1,9 @@
-"""Batch normalisation and ReLU, with gradients that keep what they need.
+"""Batch normalisation and ReLU, with gradients that save memory.
 
-The standard layers, with their gradients written out: that of a normalisation
-is made of its input and the statistics of the batch, that of ReLU of its
-output, which the next layer keeps anyway. Differentiated operation by
-operation each would keep its maps once more (docs/performance.md).
+The gradient of the normalisation is computed from its input and the statistics
+of the batch, that of ReLU from its output, which the next layer keeps anyway.
+Automatic differentiation would keep another copy of the maps for each of them
+(docs/performance.md).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _MOMENTUM = 0.9
 class BatchNorm(nn.Module):
   """Normalises each channel over the batch and over space.
 
-  Variables have the names, and running statistics the rule, of
-  flax.linen.BatchNorm: the biased variance, nine tenths of the old kept.
+  Variables and running statistics are those of flax.linen.BatchNorm with a
+  momentum of 0.9; the variance is biased.
 
   Attributes:
     epsilon: added to the variance.
-    axis_name: a mapped axis over which the batch is spread, if it is.
+    axis_name: the mapped axis over which the batch is split, if any.
 
   Source: Ioffe and Szegedy, Batch normalization, ICML 2015.
   """
@@ -40,7 +40,7 @@ class BatchNorm(nn.Module):
   def __call__(
     self, x: Float[Array, '*batch channels'], *, train: bool
   ) -> Float[Array, '*batch channels']:
-    """Normalises by the batch's statistics, or by the running ones."""
+    """Uses the batch's statistics if `train`, else the running ones."""
     channels = x.shape[-1:]
     scale = self.param('scale', nn.initializers.ones, channels)
     bias = self.param('bias', nn.initializers.zeros, channels)
@@ -57,7 +57,7 @@ class BatchNorm(nn.Module):
 
 
 class Moments(NamedTuple):
-  """What is known of each channel of a batch; at least float32."""
+  """Mean and variance of each channel, in float32 or wider."""
 
   mean: Float[Array, ' channels']
   variance: Float[Array, ' channels']
@@ -71,9 +71,11 @@ def normalise(
   epsilon: float,
   axis_name: str | None,
 ) -> tuple[Float[Array, '*batch channels'], Moments]:
-  """Gives scale (x - mean) / sqrt(variance + epsilon) + bias, in x's type.
+  """Computes scale (x - mean) / sqrt(variance + epsilon) + bias.
 
-  The moments come along as constants: no gradient goes through them.
+  Returns:
+    the result, in the dtype of x, and the moments of the batch. The moments
+    are constants: no gradient flows back through them.
   """
   moments = _moments(x, axis_name)
   return _standardise(x, moments, scale, bias, epsilon=epsilon), moments
@@ -88,16 +90,16 @@ def _backward(epsilon, axis_name, saved, cotangents):
   x, moments, scale = saved
   cotangent, _ = cotangents
   inverse = lax.rsqrt(moments.variance + epsilon)
-  wide = moments.mean.dtype
-  g = cotangent.astype(wide)
-  # With n = (x - mean) / deviation, of which no map is made.
-  g_sum, gx_sum = _sums(g, g * x.astype(wide))
+  x_wide = x.astype(moments.mean.dtype)
+  g = cotangent.astype(moments.mean.dtype)
+  # n = (x - mean) / deviation is never computed; its sums follow from x's.
+  g_sum, gx_sum = _sums(g, g * x_wide)
   gn_sum = inverse * (gx_sum - moments.mean * g_sum)
   g_mean, gn_mean = _means(g_sum, gn_sum, count=_count(x), axis_name=axis_name)
-  # scale / deviation * (g - mean of g - n * mean of g n), by coefficients.
+  # scale / deviation * (g - mean(g) - n * mean(g n)), linear in g and x.
   slope = inverse * gn_mean
   offset = moments.mean * slope - g_mean
-  gradient = scale * inverse * (g - slope * x.astype(wide) + offset)
+  gradient = scale * inverse * (g - slope * x_wide + offset)
   return gradient.astype(x.dtype), gn_sum, g_sum
 
 
@@ -106,7 +108,7 @@ normalise.defvjp(_forward, _backward)
 
 @jax.custom_vjp
 def relu(x: Float[Array, '*shape']) -> Float[Array, '*shape']:
-  """Gives max(x, 0), whose gradient at 0 is 0."""
+  """Computes max(x, 0), with gradient 0 at 0."""
   return jnp.maximum(x, 0)
 
 
@@ -117,7 +119,7 @@ relu.defvjp(
 
 
 def _moments(x: Array, axis_name: str | None) -> Moments:
-  """Reduces in float32 at least; the variance is E[x^2] - E[x]^2."""
+  """Computes the moments in float32 or wider, from E[x] and E[x^2]."""
   x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
   mean, square = _means(*_sums(x, x * x), count=_count(x), axis_name=axis_name)
   return Moments(mean, jnp.maximum(square - mean**2, 0))
@@ -131,14 +133,14 @@ def _standardise(
 
 
 def _sums(*maps: Array) -> list[Array]:
-  """Sums over all but the channels."""
+  """Sums over all axes but the last."""
   return [x.sum(tuple(range(x.ndim - 1))) for x in maps]
 
 
 def _means(
   *sums: Array, count: int, axis_name: str | None
 ) -> tuple[Array, ...]:
-  """Divides sums by the count, and averages them over the mapped axis."""
+  """Divides sums by the count and averages over the mapped axis."""
   means = tuple(total / count for total in sums)
   return means if axis_name is None else lax.pmean(means, axis_name)
 

@@ -71,10 +71,10 @@ def prepare(
   optimizers = build.make_optimizers(config)
   axis_name = parallel.AXIS_NAME if config.compile == 'pmap' else None
   step = train_step.TrainStep(
-    networks.computing(config.dtype).over_axis(axis_name),
+    networks.with_dtype(config.dtype).with_axis_name(axis_name),
     optimizers,
     objective=build.objective(config),
-    augment=augmentation.each(
+    augment=augmentation.make_augment(
       flips=config.data.flips, jitters=config.data.jitter
     ),
     equilibrium=build.equilibrium(config),

@@ -52,7 +52,7 @@ class Predictor(nn.Module):
     for i, channels in enumerate(_CHANNELS, 1):
       channels = max(1, round(self.width * channels))
       x = layers.Convolution(channels, name=f'convolution_{i}')(x)
-      x = layers.Normalise(name=f'normalise_{i}')(x, train=train)
+      x = layers.BatchNormRelu(name=f'normalise_{i}')(x, train=train)
     x = x.reshape(len(x), -1)
     x = nn.Dense(self.hidden, use_bias=False, name='dense')(x)
     features = nn.BatchNorm(
@@ -200,7 +200,9 @@ def _step(
 ) -> tuple[Variables, optax.OptState]:
   variables, opt_state = state
   attributes: Any = batch.attributes
-  augment = augmentation.each(flips=recipe.flips, jitters=recipe.jitters)
+  augment = augmentation.make_augment(
+    flips=recipe.flips, jitters=recipe.jitters
+  )
   draws = jax.random.normal(key, (len(batch.pixels), augmentation.DRAWS))
   images = augment(batch.pixels, draws)
 

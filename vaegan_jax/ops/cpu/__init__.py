@@ -1,6 +1,6 @@
-"""Convolutions as a CPU likes them: products of matrices in its caches.
+"""Convolutions as matrix products that fit the caches of a CPU.
 
-The exact sums of convolution.py, in other orders. `winograd` serves wide
-layers, `patches` and `phases` narrow ones. docs/performance.md says what each
-gains.
+They compute the sums of convolution.py exactly, in other orders: `winograd` for
+wide layers, `patches` and `phases` for narrow ones. docs/performance.md states
+the gain of each.
 """

@@ -1,52 +1,57 @@
-"""A strided convolution as one of stride 1, over phases as channels.
+"""A strided convolution as one of stride 1, with phases as channels.
 
-A map's phases are its pixels of equal position modulo the stride. Over them, as
-stride * stride times the channels, `convolve` is a convolution of stride 1 with
-a smaller kernel, and `transpose` one with that kernel turned around. Even a
-convolution of stride 1 may gain by phases: `blocks`.
+A phase of a map consists of the pixels of equal position modulo the stride.
+With the stride * stride phases as channels (space_to_depth), `convolve` is a
+convolution of stride 1 with a smaller kernel, and `transpose` one with the
+adjoint of that kernel. `convolve_blocks` applies this to stride 1.
 
-Sizes are those of convolution.py.
+Axis sizes are named as in convolution.py.
 """
 
 from __future__ import annotations
 
 import itertools
+from typing import TypeAlias
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array
+from jaxtyping import Array, Float
+
+LargeMap: TypeAlias = Float[Array, 'batch large_height large_width large']
+SmallMap: TypeAlias = Float[Array, 'batch small_height small_width small']
+Kernel: TypeAlias = Float[Array, 'k k large small']
 
 LAYOUT = ('NHWC', 'HWIO', 'NHWC')
 _BLOCK = 2
 
 
 def padding(size: int, stride: int) -> tuple[int, int]:
-  """Pads so that n pixels become n / stride; the spare one is last."""
+  """Returns the padding from n pixels to n / stride; an odd one goes last."""
   total = size - stride
   return total // 2, total - total // 2
 
 
-def taps(size: int, stride: int) -> int:
-  """Counts the places of the folded kernel, in each direction."""
+def folded_size(size: int, stride: int) -> int:
+  """Returns the height and width of a folded kernel."""
   _, after = padding(size, stride)
   return 2 * -(-after // stride) + 1
 
 
-def front(size: int, stride: int) -> int:
-  """Counts the zeros before the kernel, were it as wide as what folds it."""
-  return stride * (taps(size, stride) // 2) - padding(size, stride)[0]
+def zeros_before(size: int, stride: int) -> int:
+  """Returns the number of zeros before a kernel that is to be folded."""
+  return stride * (folded_size(size, stride) // 2) - padding(size, stride)[0]
 
 
-def split(x: Array, stride: int) -> Array:
-  """Makes a map's phases channels."""
+def space_to_depth(x: Array, stride: int) -> Array:
+  """Maps [n, h * stride, w * stride, c] to [n, h, w, stride * stride * c]."""
   batch, height, width, channels = x.shape
   rows, columns = height // stride, width // stride
   x = x.reshape(batch, rows, stride, columns, stride, channels)
   return x.swapaxes(2, 3).reshape(batch, rows, columns, -1)
 
 
-def join(phases: Array, stride: int) -> Array:
-  """Undoes `split`."""
+def depth_to_space(phases: Array, stride: int) -> Array:
+  """Inverts `space_to_depth`."""
   batch, rows, columns, channels = phases.shape
   channels //= stride**2
   x = phases.reshape(batch, rows, columns, stride, stride, channels)
@@ -56,56 +61,52 @@ def join(phases: Array, stride: int) -> Array:
 
 
 def fold(
-  kernel: Array, stride: int, *, before: tuple[int, int] | None = None
-) -> Array:
-  """Folds a kernel into the one that sees phases; places it lacks are zero.
+  kernel: Kernel, stride: int, *, before: tuple[int, int] | None = None
+) -> Float[Array, 'folded folded large_phases small']:
+  """Folds a kernel into one that takes phases as channels.
 
   Args:
-    kernel: to be folded.
-    stride: how many phases there are in each direction.
-    before: the zeros above and left of it; those of `front` if None.
-
-  Returns:
-    [taps, taps, stride * stride * large, small].
+    kernel: kernel of the strided convolution; it is padded with zeros.
+    stride: number of phases in each direction.
+    before: zeros above and left of the kernel; `zeros_before` if None.
   """
   size, _, large, small = kernel.shape
-  count = taps(size, stride)
-  around = [
+  count = folded_size(size, stride)
+  pads = [
     (zeros, count * stride - size - zeros)
-    for zeros in before or (front(size, stride),) * 2
+    for zeros in before or (zeros_before(size, stride),) * 2
   ]
-  kernel = jnp.pad(kernel, (*around, (0, 0), (0, 0)))
+  kernel = jnp.pad(kernel, (*pads, (0, 0), (0, 0)))
   kernel = kernel.reshape(count, stride, count, stride, large, small)
   return kernel.swapaxes(1, 2).reshape(count, count, -1, small)
 
 
-def transpose(y: Array, kernel: Array, *, stride: int) -> Array:
-  """Maps back by one convolution of XLA's, for few channels."""
-  return join(_convolve(y, turned(fold(kernel, stride))), stride)
+def transpose(y: SmallMap, kernel: Kernel, *, stride: int) -> LargeMap:
+  """Computes convolution.transpose, for few channels."""
+  x = _convolve(y, adjoint_kernel(fold(kernel, stride)))
+  return depth_to_space(x, stride)
 
 
-def blocks(x: Array, kernel: Array) -> Array:
+def convolve_blocks(x: LargeMap, kernel: Kernel) -> SmallMap:
   """Convolves with stride 1, from blocks of 2x2 pixels to such blocks.
 
-  A block's pixels are channels of one, on both sides. For few channels: 1.44
-  times the products (of a 5x5 kernel), by far fuller loops.
-
-  Args:
-    x: a map of even height and width.
-    kernel: of odd size.
+  The pixels of a block are channels, of the input and of the output. With few
+  channels a 5x5 kernel needs 1.44 times the products, in much fuller loops.
+  Height and width of the map must be even, the size of the kernel odd.
   """
-  # One pixel more is seen before than with stride 2; and each output of a block
-  # sees its inputs one pixel further on.
-  first = front(len(kernel), _BLOCK) - 1
+  # The padding before is one more than with stride 2, and the inputs of each
+  # output of a block start one pixel later.
+  first = zeros_before(len(kernel), _BLOCK) - 1
   folded = [
     fold(kernel, _BLOCK, before=(first + i, first + j))
     for i, j in itertools.product(range(_BLOCK), repeat=2)
   ]
-  return join(_convolve(split(x, _BLOCK), jnp.concatenate(folded, -1)), _BLOCK)
+  y = _convolve(space_to_depth(x, _BLOCK), jnp.concatenate(folded, -1))
+  return depth_to_space(y, _BLOCK)
 
 
-def turned(kernel: Array) -> Array:
-  """Turns a kernel around: with stride 1 it makes the transpose."""
+def adjoint_kernel(kernel: Kernel) -> Float[Array, 'k k small large']:
+  """Rotates by 180 degrees: the kernel of the transpose, with stride 1."""
   return kernel[::-1, ::-1].swapaxes(2, 3)
 
 

@@ -1,22 +1,22 @@
 """Winograd's minimal filtering: convolutions with fewer products.
 
-Two polynomials are multiplied by their values at a few points. So six products
-make four outputs of a filter of three taps, where the sum as written takes
-twelve; nested over rows and columns, 36 make a tile of 4x4 outputs that would
-take 144. In the notation of Lavin and Gray, with d the 6x6 inputs of a tile, g
-the kernel and Y the outputs,
+Two polynomials can be multiplied by way of their values at a few points. Thus
+four outputs of a filter of three taps take six products instead of twelve, and,
+nested over rows and columns, a tile of 4x4 outputs takes 36 instead of 144. In
+the notation of Lavin and Gray, with d the 6x6 inputs of a tile, g the kernel
+and Y the outputs,
 
     Y = A' [(G g G') * (B' d B)] A
 
-where each of the 36 products, over all channels and tiles, is a product of
-matrices. The kernel's cotangent uses the same points:
-G' [(B' d B) * (A y A')] G.
+where each of the 36 products, over all channels and tiles, is a matrix product.
+The kernel's cotangent uses the same points: G' [(B' d B) * (A y A')] G.
 
-Strided 5x5 convolutions come to 3x3 by their phases (phases.py): 9 products for
-25. The sums are exact but for rounding, a few times that of the sum as written
-(docs/performance.md); types narrower than float32 are computed in float32.
+A strided 5x5 convolution becomes one of 3x3 over phases (phases.py), with 9
+products for 25. Results are exact up to rounding, a few times that of the
+direct sum (docs/performance.md). Narrower dtypes are computed in float32.
 
-Sizes are those of convolution.py.
+Axis sizes are named as in convolution.py. Transformed arrays are
+[36 points, tiles of all images or input channels, channels].
 
 Source: S. Winograd, Arithmetic Complexity of Computations, 1980; A. Lavin and
 S. Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016.
@@ -32,191 +32,195 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from vaegan_jax.ops.cpu import groups, phases
+from vaegan_jax.ops.cpu import chunks, phases
 
+# Outputs and taps in each direction, m and r in the notation of Lavin and Gray.
 _TILE, _TAPS = 4, 3
-_SIDE = _TILE + _TAPS - 1
-# Beside infinity. Of the symmetric sets of short binary fractions that were
-# tried this one rounds least: half as much as 0, 1, -1, 2, -2.
-_POINTS = (0, 0.75, -0.75, 1.5, -1.5)
-# Tiles of a product, measured on two cores: enough to share the loading of the
-# kernel's values, few enough for the cache and for memory.
-_ROWS = 1024
-# Of up to so many tiles XLA may keep the values from the forward pass until the
-# weight gradient: a loop fewer to compile and to run, for a tenth more memory.
-_KEPT = 256
+# Inputs of a tile, and points, in each direction.
+_POINTS = _TILE + _TAPS - 1
+# The points other than infinity. Among the symmetric sets of short binary
+# fractions that were tried, this one has half the rounding of 0, 1, -1, 2, -2.
+_FINITE_POINTS = (0, 0.75, -0.75, 1.5, -1.5)
+# Tiles of a product, measured on two cores: enough to reuse the values of the
+# kernel, few enough for the cache and for memory.
+_TARGET_ROWS = 1024
+# With up to this many tiles, XLA may keep a transformed map from the forward
+# pass for the weight gradient: one loop less, for a tenth more memory.
+_MAX_KEPT_TILES = 256
 
 
 def fits(size: int, stride: int) -> bool:
-  """Tells whether a kernel folds to three taps."""
-  return phases.taps(size, stride) == _TAPS
+  """Returns whether a kernel folds to three taps."""
+  return phases.folded_size(size, stride) == _TAPS
 
 
 def convolve(x: Array, kernel: Array, *, stride: int) -> Array:
-  """Computes what convolution.convolve does."""
-  values = _kernel_values(kernel, _evaluation(len(kernel), stride), before=x)
+  """Computes convolution.convolve."""
+  matrix = _kernel_matrix(len(kernel), stride)
+  transformed = _transform_kernel(kernel, matrix, x=x)
 
-  def few(x):
-    return _filter(phases.split(x, stride), values, 'pnk,pko->pno')
+  def for_chunk(x):
+    x = phases.space_to_depth(x, stride)
+    return _filter(x, transformed, 'pnk,pko->pno')
 
   _, height, width, _ = x.shape
   shape = (height // stride, width // stride, kernel.shape[3])
-  return _in_groups(few, x, shape=shape, pixels=shape[0] * shape[1])
+  return _map_chunks(for_chunk, x, shape=shape, pixels=shape[0] * shape[1])
 
 
 def transpose(y: Array, kernel: Array, *, stride: int) -> Array:
-  """Computes what convolution.transpose does."""
-  turned = _evaluation(len(kernel), stride, turned=True)
-  values = _kernel_values(kernel, turned, before=y)
+  """Computes convolution.transpose."""
+  matrix = _kernel_matrix(len(kernel), stride, rotated=True)
+  transformed = _transform_kernel(kernel, matrix, x=y)
 
-  def few(y):
-    return _filter(y, values, 'pno,pko->pnk', join=stride)
+  def for_chunk(y):
+    return _filter(y, transformed, 'pno,pko->pnk', upscale=stride)
 
   _, height, width, _ = y.shape
   shape = (height * stride, width * stride, kernel.shape[2])
-  return _in_groups(few, y, shape=shape, pixels=height * width)
+  return _map_chunks(for_chunk, y, shape=shape, pixels=height * width)
 
 
 def weight_gradient(x: Array, y: Array, *, size: int, stride: int) -> Array:
-  """Computes what convolution.weight_gradient does."""
+  """Computes convolution.weight_gradient."""
 
-  def few(x, y):
-    inputs = _input_values(phases.split(x, stride))
-    return jnp.einsum('pnk,pno->pko', inputs, _output_values(y))
+  def for_chunk(x, y):
+    inputs = _transform_input(phases.space_to_depth(x, stride))
+    return jnp.einsum('pnk,pno->pko', inputs, _transform_cotangent(y))
 
   batch, height, width, small = y.shape
   large = x.shape[-1]
-  values = groups.summed(
-    few,
-    x,
-    y,
-    shape=(_SIDE**2, stride**2 * large, small),
-    group=_group(batch, height * width),
-  )
-  evaluation = _evaluation(size, stride).astype(values.dtype)
-  kernel = evaluation.T @ values.reshape(len(evaluation), -1)
-  kernel = kernel.astype(x.dtype)
-  return jnp.reshape(kernel, (size, size, large, small))
+  shape = (_POINTS**2, stride**2 * large, small)
+  chunk_size = _chunk_size(batch, height * width)
+  # (B' d B) * (A y A')
+  products = chunks.sum_chunks(for_chunk, x, y, shape=shape, size=chunk_size)
+  matrix = _kernel_matrix(size, stride).astype(products.dtype)
+  # G' [...] G: [points * phases * large, small] -> [size * size, large * small]
+  kernel = matrix.T @ products.reshape(len(matrix), -1)
+  return jnp.reshape(kernel.astype(x.dtype), (size, size, large, small))
 
 
-def _in_groups(
-  form: Callable[[Array], Array],
-  maps: Array,
+def _map_chunks(
+  function: Callable[[Array], Array],
+  x: Array,
   *,
   shape: tuple[int, ...],
   pixels: int,
 ) -> Array:
-  """Applies a form to some images at a time, in two groups if there is much.
+  """Applies a function to chunks of images, at least two of many tiles.
 
-  What a loop made XLA cannot keep: else it would hold the values of a map from
-  the forward pass until the weight gradient asks for the same.
+  XLA cannot keep the result of a loop's body: without the loop it would keep
+  the transformed map from the forward pass until the weight gradient.
   """
-  batch = len(maps)
-  group = _group(batch, pixels)
-  much = batch * pixels > _KEPT * _TILE**2
-  if group == batch and batch % 2 == 0 and much:
-    group //= 2
-  return groups.mapped(form, maps, shape=shape, group=group)
+  batch = len(x)
+  size = _chunk_size(batch, pixels)
+  many = batch * pixels > _MAX_KEPT_TILES * _TILE**2
+  if size == batch and batch % 2 == 0 and many:
+    size //= 2
+  return chunks.map_chunks(function, x, shape=shape, size=size)
 
 
-def _group(batch: int, pixels: int) -> int:
-  return groups.size(batch, -(-pixels // _TILE**2), aim=_ROWS)
+def _chunk_size(batch: int, pixels: int) -> int:
+  tiles = -(-pixels // _TILE**2)
+  return chunks.best_size(batch, tiles, target=_TARGET_ROWS)
 
 
-def _filter(x: Array, kernel: Array, product: str, *, join: int = 1) -> Array:
-  """Convolves with stride 1, with a kernel given by its values.
+def _filter(
+  x: Array, kernel: Array, product: str, *, upscale: int = 1
+) -> Array:
+  """Convolves with stride 1.
 
   Args:
     x: the map.
-    kernel: its values.
-    product: of the map's values and the kernel's.
-    join: the stride whose phases the outputs' channels are.
+    kernel: the transformed kernel.
+    product: einsum of the transformed map and the kernel.
+    upscale: the stride whose phases are the output's channels.
   """
-  values = jnp.einsum(product, _input_values(x), kernel)
-  return _outputs(values, x.shape, join=join).astype(x.dtype)
+  products = jnp.einsum(product, _transform_input(x), kernel)
+  return _transform_output(products, x.shape, upscale=upscale).astype(x.dtype)
 
 
-# Values at the points are [points of rows * points of columns, tiles of all
-# images or channels, channels].
-
-
-def _input_values(x: Array) -> Array:
+def _transform_input(x: Array) -> Array:
   """Computes B' d B of overlapping tiles of 6x6."""
   tall, wide = _tiles(x.shape)
-  x = jnp.pad(_wide(x), _around(x.shape, before=1))
-  rows = [_each(x, i, count=tall, axis=1) for i in range(_SIDE)]
+  x = jnp.pad(_at_least_float32(x), _padding(x.shape, before=1))
+  rows = [_every_tile(x, i, count=tall, axis=1) for i in range(_POINTS)]
   x = _combine_once(_B.T, rows, axis=1).swapaxes(0, 1)
-  columns = [_each(x, i, count=wide, axis=3) for i in range(_SIDE)]
-  return _combine(_B.T, columns, axis=1).reshape(_SIDE**2, -1, x.shape[-1])
+  # [points, batch, tall, columns, channels]
+  columns = [_every_tile(x, i, count=wide, axis=3) for i in range(_POINTS)]
+  return _combine(_B.T, columns, axis=1).reshape(_POINTS**2, -1, x.shape[-1])
 
 
-def _output_values(y: Array) -> Array:
+def _transform_cotangent(y: Array) -> Array:
   """Computes A y A' of tiles of 4x4."""
   batch, _, _, channels = y.shape
   tall, wide = _tiles(y.shape)
-  y = jnp.pad(_wide(y), _around(y.shape, before=0))
+  y = jnp.pad(_at_least_float32(y), _padding(y.shape, before=0))
   y = y.reshape(batch, tall, _TILE, wide, _TILE, channels)
-  y = _combine_once(_A, _parts(y, axis=2), axis=1).swapaxes(0, 1)
-  y = _combine(_A, _parts(y, axis=4), axis=1)
-  return y.reshape(_SIDE**2, -1, channels)
+  y = _combine_once(_A, _unstack(y, axis=2), axis=1).swapaxes(0, 1)
+  y = _combine(_A, _unstack(y, axis=4), axis=1)
+  return y.reshape(_POINTS**2, -1, channels)
 
 
-def _outputs(values: Array, shape: Sequence[int], *, join: int) -> Array:
-  """Computes A' [values] A, and lays tiles, and phases, together as maps."""
+def _transform_output(
+  products: Array, shape: Sequence[int], *, upscale: int
+) -> Array:
+  """Computes A' [products] A, and joins tiles, and phases, to maps."""
   batch, height, width, _ = shape
   tall, wide = _tiles(shape)
-  values = values.reshape(_SIDE, _SIDE, batch, tall, wide, join, -1)
-  rows = _combine_once(_A.T, _parts(values, axis=0), axis=3)
-  # A row of a tile and its phases are rows of the map.
+  products = products.reshape(_POINTS, _POINTS, batch, tall, wide, upscale, -1)
+  rows = _combine_once(_A.T, _unstack(products, axis=0), axis=3)
+  # Rows of the map are the rows of a tile and their phases.
   rows = lax.transpose(rows, (0, 1, 2, 3, 5, 4, 6))
-  y = _combine(_A.T, _parts(rows, axis=0), axis=5)
-  y = y.reshape(batch, tall * _TILE * join, wide * _TILE * join, -1)
-  return y[:, : height * join, : width * join]
+  y = _combine(_A.T, _unstack(rows, axis=0), axis=5)
+  y = y.reshape(batch, tall * _TILE * upscale, wide * _TILE * upscale, -1)
+  return y[:, : height * upscale, : width * upscale]
 
 
-def _kernel_values(
-  kernel: Array, evaluation: np.ndarray, *, before: Array
-) -> Array:
+def _transform_kernel(kernel: Array, matrix: np.ndarray, *, x: Array) -> Array:
   """Computes G g G' of the kernel's phases, as channels.
 
-  XLA would compute the values of all kernels at the start of a step, and hold
-  them. So one of two equal matrices is taken, and which of them is said by the
-  map that the kernel is for.
+  XLA would transform all kernels at the start of a step and hold the results.
+  To prevent this, the matrix is one of two equal ones, indexed by a value of x,
+  the map that the kernel is applied to.
   """
-  matrix = _wide(kernel).reshape(evaluation.shape[1], -1)
-  twice = jnp.stack([evaluation.astype(matrix.dtype)] * 2)
-  which = (before[(0,) * before.ndim] > 0).astype(jnp.int32)
-  values = lax.dynamic_index_in_dim(twice, which, keepdims=False) @ matrix
-  return values.reshape(_SIDE**2, -1, kernel.shape[-1])
+  g = _at_least_float32(kernel).reshape(matrix.shape[1], -1)
+  twice = jnp.stack([matrix.astype(g.dtype)] * 2)
+  index = (x[(0,) * x.ndim] > 0).astype(jnp.int32)
+  transformed = lax.dynamic_index_in_dim(twice, index, keepdims=False) @ g
+  return transformed.reshape(_POINTS**2, -1, kernel.shape[-1])
 
 
-def _evaluation(size: int, stride: int, *, turned: bool = False) -> np.ndarray:
-  """Makes the matrix that evaluates a kernel's phases at all points.
+def _kernel_matrix(
+  size: int, stride: int, *, rotated: bool = False
+) -> np.ndarray:
+  """Returns the matrix of the transform g -> G g G' of all phases of a kernel.
 
   Args:
-    size: of the kernel.
-    stride: how many phases it has in each direction.
-    turned: whether the phases are turned around, as the transpose takes them.
+    size: height and width of the kernel.
+    stride: number of phases in each direction.
+    rotated: whether to rotate the phases by 180 degrees, for the transpose.
 
   Returns:
     [points * points * stride * stride, size * size].
   """
-  count, front = phases.taps(size, stride), phases.front(size, stride)
+  count = phases.folded_size(size, stride)
+  first = phases.zeros_before(size, stride)
   # [tap of a phase, phase, tap of the kernel]
-  places = np.eye(count * stride)[:, front : front + size]
+  places = np.eye(count * stride)[:, first : first + size]
   places = places.reshape(count, stride, size)
-  line = np.einsum('ai,ipt->apt', _G[:, ::-1] if turned else _G, places)
+  line = np.einsum('ai,ipt->apt', _G[:, ::-1] if rotated else _G, places)
   matrix = np.einsum('apt,bqu->abpqtu', line, line)
   return matrix.reshape(-1, size**2)
 
 
 def _tiles(shape: Sequence[int]) -> tuple[int, int]:
-  """Counts the tiles of a map, down and across."""
+  """Returns the number of tiles of a map, down and across."""
   return -(-shape[1] // _TILE), -(-shape[2] // _TILE)
 
 
-def _around(shape: Sequence[int], *, before: int) -> list[tuple[int, int]]:
-  """Pads a map so that tiles, and what they see beyond, fill it."""
+def _padding(shape: Sequence[int], *, before: int) -> list[tuple[int, int]]:
+  """Returns the padding of a map to whole tiles and a margin of `before`."""
   after = [
     count * _TILE - size + before
     for count, size in zip(_tiles(shape), shape[1:3], strict=True)
@@ -224,13 +228,13 @@ def _around(shape: Sequence[int], *, before: int) -> list[tuple[int, int]]:
   return [(0, 0), *((before, n) for n in after), (0, 0)]
 
 
-def _each(x: Array, first: int, *, count: int, axis: int) -> Array:
-  """Takes one row (or column) of every tile."""
+def _every_tile(x: Array, first: int, *, count: int, axis: int) -> Array:
+  """Returns one row (or column) of every tile."""
   last = first + (count - 1) * _TILE
   return lax.slice_in_dim(x, first, last + 1, _TILE, axis)
 
 
-def _parts(x: Array, *, axis: int) -> list[Array]:
+def _unstack(x: Array, *, axis: int) -> list[Array]:
   return [
     lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[axis])
   ]
@@ -239,12 +243,11 @@ def _parts(x: Array, *, axis: int) -> list[Array]:
 def _combine(
   matrix: np.ndarray, parts: Sequence[Array], *, axis: int = 0
 ) -> Array:
-  """Stacks the sums of parts that the rows of a matrix say.
+  """Stacks linear combinations of parts, one for each row of a matrix.
 
-  All in one loop over them: a loop for each would have fewer products, no
-  shorter time, and take XLA twice as long to compile. In lax's operations, of
-  which there are a thousand in a step: jax.numpy's take three times as long to
-  trace.
+  One loop computes them all: a loop for each has fewer products but is not
+  faster, and takes twice as long to compile. A step has a thousand of these
+  operations; those of jax.numpy take three times as long to trace.
   """
   shape = list(parts[0].shape)
   shape.insert(axis, len(matrix))
@@ -262,34 +265,34 @@ def _combine(
 def _combine_once(
   matrix: np.ndarray, parts: Sequence[Array], *, axis: int = 0
 ) -> Array:
-  """Does the same for sums that are read several times.
+  """Computes `_combine` once, for a result that is read several times.
 
-  In two halves: XLA stores what it concatenates, and would compute other sums
-  again for each that reads them.
+  XLA stores the operands of a concatenation, but would fuse a single sum into
+  each reader and recompute it there.
   """
-  halves = [_combine(some, parts, axis=axis) for some in np.split(matrix, 2)]
+  halves = [_combine(half, parts, axis=axis) for half in np.split(matrix, 2)]
   return lax.concatenate(halves, axis)
 
 
-def _wide(x: Array) -> Array:
+def _at_least_float32(x: Array) -> Array:
   return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def _matrices() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """Makes A, B and G from the points.
+  """Returns A, B and G for the points.
 
-  A and G evaluate polynomials with four and three coefficients; B undoes the
-  evaluation of their product, transposed, as a convolution's output is.
+  A and G evaluate polynomials with four and three coefficients; B inverts the
+  evaluation of their product.
   """
-  points = np.array(_POINTS)[:, None]
+  points = np.array(_FINITE_POINTS)[:, None]
 
   def evaluate(coefficients: int) -> np.ndarray:
     infinity = np.eye(coefficients)[-1:]
     return np.concatenate([points ** np.arange(coefficients), infinity])
 
-  b = np.linalg.inv(evaluate(_SIDE))
-  b[np.abs(b) < 1e-12] = 0  # what rounding left
-  # Each point's polynomial gets the leading factor 1, which costs no product.
+  b = np.linalg.inv(evaluate(_POINTS))
+  b[np.abs(b) < 1e-12] = 0  # remove rounding errors
+  # A leading coefficient of 1 for each point's polynomial saves a product.
   scale = np.append(b[-2, :-1], b[-1, -1])
   return evaluate(_TILE), b / scale, evaluate(_TAPS) * scale[:, None]
 
