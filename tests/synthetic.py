@@ -1,4 +1,4 @@
-"""A world without networks: each attribute lights one band of an image."""
+"""Stand-ins without networks: each attribute lights one band of an image."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def flags(length, seed=0):
 
 
 def images(has, seed=0):
-  """Paints images that have some attributes, no two quite alike."""
+  """Paints images with some attributes and a little noise."""
   noise = np.random.default_rng(seed).normal(size=has.shape)
   return paint(80 + 100 * has + 6 * noise)
 
@@ -39,7 +39,7 @@ def dataset(length=200, *, seed=0, split='test'):
 
 
 class Seen(oracles.Oracle):
-  """Sees levels: probabilities of light, or as scores the levels."""
+  """Predicts from levels: probabilities, or the levels as scores."""
 
   def __init__(self, *, binary=True):
     self.attribute_names = NAMES
@@ -54,7 +54,7 @@ class Seen(oracles.Oracle):
 
 
 class Model(inference.Model):
-  """Codes are levels, less 128, in hundreds; some bands may be forgotten."""
+  """Codes are (levels - 128) / 100; some bands may be forgotten."""
 
   def __init__(self, *, forgets=()):
     self.forgets = forgets

@@ -70,3 +70,14 @@ def test_tensorflow_and_tfds_do_not_come_with_the_library():
     [sys.executable, '-c', program], capture_output=True, text=True, check=True
   )
   assert result.stdout.strip() == '[]'
+
+
+def test_loading_a_model_does_not_import_the_training():
+  program = 'import sys, vaegan_jax; vaegan_jax.load; print(*sys.modules)'
+  result = subprocess.run(
+    [sys.executable, '-c', program], capture_output=True, text=True, check=True
+  )
+  modules = result.stdout.split()
+  assert 'vaegan_jax.inference' in modules
+  for name in ('training', 'evaluation', 'report', 'core.train_step'):
+    assert f'vaegan_jax.{name}' not in modules

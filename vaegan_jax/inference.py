@@ -26,9 +26,10 @@ _BATCH = 64  # images per call: bounds memory, and one shape is compiled
 
 Pixels: TypeAlias = UInt8[np.ndarray, 'batch height width colours']
 Codes: TypeAlias = Float32[np.ndarray, 'batch latent']
-Attributes: TypeAlias = Shaped[np.ndarray, 'batch attributes']
-# Flax's collections: 'params' and 'batch_stats'.
-Variables: TypeAlias = Mapping[str, Any]
+Attributes: TypeAlias = Shaped[np.ndarray, 'batch attributes'] | None
+Variables: TypeAlias = Mapping[str, Any]  # Flax's collections
+
+_COLLECTIONS = ('params', 'batch_stats')
 
 
 class Model:
@@ -61,7 +62,7 @@ class Model:
     self._networks, self._variables = networks, variables
 
   def posterior(
-    self, images: Pixels, attributes: Attributes | None = None
+    self, images: Pixels, attributes: Attributes = None
   ) -> tuple[Codes, Codes]:
     """Computes the mean and log variance of q(z|x).
 
@@ -79,33 +80,35 @@ class Model:
         'take a vae, vae_dis or vaegan to encode or reconstruct'
       )
     _check(images, np.uint8, self.image_shape, 'images')
-    return self._apply(_encode, 'encoder', images, attributes)
+    encode = functools.partial(
+      _encode, self._networks.encoder, self._variables['encoder']
+    )
+    return self._apply(encode, images, attributes)
 
-  def encode(
-    self, images: Pixels, attributes: Attributes | None = None
-  ) -> Codes:
+  def encode(self, images: Pixels, attributes: Attributes = None) -> Codes:
     """Computes the mean code of each image, without noise."""
     return self.posterior(images, attributes)[0]
 
-  def decode(
-    self, codes: Codes, attributes: Attributes | None = None
-  ) -> Pixels:
+  def decode(self, codes: Codes, attributes: Attributes = None) -> Pixels:
     """Decodes each code to an image.
 
     Raises:
       TypeError, ValueError: codes are not float32 of this model's size.
     """
     _check(codes, np.float32, (self.latent_size,), 'codes')
-    return self._apply(_decode, 'decoder', codes, attributes)
+    decode = functools.partial(
+      _decode, self._networks.decoder, self._variables['decoder']
+    )
+    return self._apply(decode, codes, attributes)
 
   def reconstruct(
-    self, images: Pixels, attributes: Attributes | None = None
+    self, images: Pixels, attributes: Attributes = None
   ) -> Pixels:
     """Computes x_tilde: encodes images to their mean codes and decodes them."""
     return self.decode(self.encode(images, attributes), attributes)
 
   def sample(
-    self, n: int, attributes: Attributes | None = None, *, seed: int = 0
+    self, n: int, attributes: Attributes = None, *, seed: int = 0
   ) -> Pixels:
     """Samples n images x_p: decodes codes drawn from the prior N(0, I)."""
     return self.decode(self.sample_prior(n, seed=seed), attributes)
@@ -114,11 +117,9 @@ class Model:
     """Draws n codes from the prior; the first k are the same for any n >= k."""
     if n < 1:
       raise ValueError(f'n = {n} samples: expected at least 1')
-    draw = jax.vmap(lambda key: jax.random.normal(key, (self.latent_size,)))
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(
-      jax.random.key(seed), np.arange(n)
-    )
-    return np.asarray(draw(keys))
+    key, shape = jax.random.key(seed), (self.latent_size,)
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, np.arange(n))
+    return np.asarray(jax.vmap(lambda k: jax.random.normal(k, shape))(keys))
 
   def digest(self) -> str:
     """Computes the SHA-256 of all variables, in hexadecimal."""
@@ -129,35 +130,26 @@ class Model:
     return digest.hexdigest()
 
   def _apply(
-    self,
-    function: Callable[..., Any],
-    name: str,
-    rows: np.ndarray,
-    attributes: Attributes | None,
+    self, function: Callable, rows: np.ndarray, attributes: Attributes
   ) -> Any:
-    """Applies a network to rows and their attributes, batch by batch."""
-    network, variables = getattr(self._networks, name), self._variables[name]
+    """Applies a function to rows and their attributes, batch by batch."""
     arrays = (rows, *self._condition(attributes, len(rows)))
-    apply = functools.partial(function, network, variables)
-    return chunks.apply(apply, arrays, size=_BATCH)
+    return chunks.apply(function, arrays, size=_BATCH)
 
-  def _condition(
-    self, attributes: Attributes | None, count: int
-  ) -> tuple[np.ndarray, ...]:
+  def _condition(self, attributes: Attributes, count: int) -> tuple:
     """Checks attributes and returns them as arguments of a network."""
     names = self.attribute_names
-    if attributes is None and not names:
+    if not names and attributes is not None:
+      raise ValueError(
+        'this model is not conditional: call it without `attributes`, or '
+        'train one with --config.conditional=all'
+      )
+    if not names:
       return ()
     if attributes is None:
       raise ValueError(
         f'this model is conditional on {len(names)} attributes '
-        f'({", ".join(names[:3])}, ...): pass `attributes`, a row for each of '
-        f'the {count} images'
-      )
-    if not names:
-      raise ValueError(
-        'this model is not conditional: call it without `attributes`, or '
-        'train one with --config.conditional=all'
+        f'({", ".join(names[:3])}, ...): pass `attributes`, {count} rows'
       )
     rows = np.asarray(attributes, np.float32)
     if rows.shape != (count, len(names)) or not np.isfinite(rows).all():
@@ -180,19 +172,14 @@ def load(workdir: str | os.PathLike) -> Model:
   workdir = pathlib.Path(workdir)
   config = config_file.read(workdir)
   step, state = checkpoints.load(workdir)
-  return Model(
-    build.networks(config),
-    {name: _trained(saved) for name, saved in state['networks'].items()},
-    step=step,
-    attribute_names=build.conditional(config),
-  )
-
-
-def _trained(saved: Mapping[str, Any]) -> Variables:
-  """Selects a network's averaged variables, or those of the last step."""
-  if saved.get('average') is not None:
-    return saved['average']
-  return {'params': saved['params'], 'batch_stats': saved['batch_stats']}
+  variables = {
+    # The averaged variables if there are any, else those of the last step.
+    name: saved.get('average') or {x: saved[x] for x in _COLLECTIONS}
+    for name, saved in state['networks'].items()
+  }
+  names = build.conditional(config)
+  networks = build.networks(config)
+  return Model(networks, variables, step=step, attribute_names=names)
 
 
 # Modules are hashable, so models of equal networks share compiled programs.
@@ -223,14 +210,12 @@ def _decode(
 
 def _check(given: Any, dtype: type, shape: tuple[int, ...], what: str) -> None:
   if not isinstance(given, np.ndarray | jax.Array):
-    raise TypeError(
-      f'{what} are a {type(given).__name__}: expected one array; stack a list '
-      'with numpy.stack'
-    )
+    kind = type(given).__name__
+    raise TypeError(f'{what} are a {kind}: stack a list with numpy.stack')
   if given.dtype != dtype:
+    unit = ' pixels, 0..255' if dtype == np.uint8 else ''
     raise TypeError(
-      f'{what} are {given.dtype}: expected {np.dtype(dtype)}'
-      + (' pixels, 0..255' if dtype == np.uint8 else '')
+      f'{what} are {given.dtype}: expected {np.dtype(dtype)}{unit}'
     )
   if given.ndim != len(shape) + 1 or given.shape[1:] != shape:
     expected = ', '.join(['N', *map(str, shape)])

@@ -34,7 +34,7 @@ def measure(model=MODEL, **settings):
   )
 
 
-def test_a_vector_is_the_mean_with_less_the_mean_without():
+def test_a_vector_is_the_difference_of_means():
   codes = np.array([[1, 0], [3, 2], [0, 8]], np.float32)
   has = np.array([[True], [True], [False]])
   found = attribute_vectors.compute(
@@ -44,7 +44,7 @@ def test_a_vector_is_the_mean_with_less_the_mean_without():
   assert found.skipped == ()
 
 
-def test_an_attribute_that_few_images_have_or_lack_is_skipped():
+def test_attributes_that_few_images_have_or_lack_are_skipped():
   data = synthetic.dataset(seed=1)
   data.attributes[:, 0] = False
   data.attributes[:19, 0] = True
@@ -52,7 +52,7 @@ def test_an_attribute_that_few_images_have_or_lack_is_skipped():
   found = vectors(data=data)
   assert found.skipped == ('top', 'lower')
   assert list(found.by_name) == ['upper', 'bottom']
-  # What has no vector is not measured either, and said.
+  # Attributes without a vector are reported as skipped edits.
   edits = measure(vectors=found)
   assert edits.skipped == found.skipped
   assert list(edits.by_name) == ['upper', 'bottom']
@@ -91,7 +91,7 @@ def test_a_model_that_forgets_an_attribute_cannot_flip_it():
 def test_only_images_without_the_attribute_are_edited():
   test = synthetic.dataset()
   test.images[:20] = synthetic.paint(np.full((20, 4), 200))
-  test.attributes[:20] = False  # lacking in truth, but not as reconstructed
+  test.attributes[:20] = False  # absent, but not in the reconstruction
   visible = np.ones_like(test.attributes)
   visible[20:60] = False
   edit = measure(test=test, visible=visible).by_name['top']
@@ -134,12 +134,12 @@ def test_random_vectors_depend_on_the_seed_alone():
   assert once != measure(random=3, seed=1)
 
 
-def test_the_figure_s_attributes_are_celeba_s():
+def test_attributes_of_figure_5_are_in_celeba():
   assert len(attribute_vectors.PAPER) == 18
   assert set(attribute_vectors.PAPER) <= set(faces.ATTRIBUTES)
 
 
-def test_agreement_is_1_for_copies_and_half_for_strangers():
+def test_agreement_is_1_for_copies_and_half_for_other_images():
   test, others = synthetic.dataset(1000), synthetic.dataset(1000, seed=5)
   assert oracles.agreement(SEEN, test.images, test.images) == 1
   chance = oracles.agreement(SEEN, others.images, test.images)
@@ -158,7 +158,7 @@ def test_agreement_of_scores_is_their_correlation():
   assert abs(chance) < 0.1
 
 
-def test_errors_say_what_is_wrong():
+def test_wrong_arguments_are_refused():
   test = synthetic.dataset()
   with pytest.raises(ValueError, match='no attribute Halo'):
     vectors(names=('Halo',))

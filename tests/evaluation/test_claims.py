@@ -44,7 +44,7 @@ def test_value_and_spread_are_mean_and_deviation_over_seeds():
   assert finding.spread == pytest.approx(math.sqrt(0.5))
 
 
-def test_what_was_not_measured_is_undecided():
+def test_a_claim_without_measures_is_undecided():
   finding = claims.decide(
     CLAIM, [{'a': {'m': 9.0}}, {'a': {}, 'b': {'m': 1.0}}]
   )

@@ -10,7 +10,7 @@ QUERIES = synthetic.flags(300)
 
 
 def obedient(queries, seed, *, drops=()):
-  """A model that paints what is asked, but ignores some attributes."""
+  """Paints the queries, but ignores some attributes."""
   has = queries.copy()
   has[:, list(drops)] = False
   return synthetic.images(has, seed)
@@ -31,30 +31,30 @@ def one_image(judge, images, queries):
   return row(lambda *_: images, queries, judge, runs=1, best_of=1)
 
 
-def test_each_attribute_that_a_model_drops_costs_it_similarity():
+def test_each_dropped_attribute_lowers_similarity():
   rows = [row(dropping(*range(dropped))) for dropped in range(4)]
   cosines = [r.cosine for r in rows]
   errors = [r.squared_error for r in rows]
   assert cosines[0] > 0.99
   assert cosines == sorted(cosines, reverse=True)
   assert errors == sorted(errors)
-  # Half of the queries ask for a dropped attribute; each of them costs 4.
+  # Half of the queries have a dropped attribute; each of them adds 4.
   np.testing.assert_allclose(np.diff(errors), 2, atol=0.4)
 
 
-def test_the_test_set_s_own_images_are_as_good_as_an_obedient_model():
+def test_images_of_the_test_set_equal_an_obedient_model():
   own = one_image(SEEN, synthetic.images(QUERIES, 9), QUERIES)
   best = row(dropping(), runs=1, best_of=1)
   assert own.deviation == 0
   np.testing.assert_allclose(own.cosine, best.cosine, atol=0.01)
 
 
-def test_a_model_that_ignores_its_queries_is_found_out():
+def test_a_model_that_ignores_its_queries_has_cosine_zero():
   own = synthetic.images(QUERIES)
   ignoring = row(similarity.ignoring(own), runs=5, best_of=1)
   assert abs(ignoring.cosine) < 0.1
   assert ignoring.squared_error > 6
-  # The best of ten flatters it, so a figure is read beside this one.
+  # The best of ten is above chance, so the table shows this row too.
   many = row(similarity.ignoring(own), runs=5, best_of=10)
   assert many.cosine > 0.5
   assert abs(many.cosine_mean) < 0.05
@@ -72,7 +72,7 @@ def test_best_of_is_the_best_and_the_mean_is_the_mean():
   assert row(generate, best_of=2, runs=1).cosine < -0.99
 
 
-def test_the_row_by_hand_for_scores():
+def test_the_row_of_scores_equals_a_hand_computation():
   queries = np.array([[30, 40, 0, 0], [0, 0, 60, 80]], np.float32)
 
   def generate(asked, seed):
@@ -104,7 +104,7 @@ def test_absent_attributes_count_as_much_as_present_ones():
     np.testing.assert_allclose(result.squared_error, 4, atol=1e-3)
 
 
-def test_runs_use_seeds_that_count_on_from_the_first():
+def test_run_i_uses_the_first_seed_plus_i():
   seeds = []
 
   def generate(queries, seed):
@@ -117,7 +117,7 @@ def test_runs_use_seeds_that_count_on_from_the_first():
   assert once != row(obedient, runs=2, best_of=5, seed=41)
 
 
-def test_a_black_oracle_has_no_cosine_but_an_error():
+def test_predictions_of_length_zero_have_cosine_zero():
   queries = np.full((2, 4), 3.0, np.float32)
   black = np.zeros((2, 8, 8, 3), np.uint8)
   result = one_image(SCORES, black, queries)
@@ -125,7 +125,7 @@ def test_a_black_oracle_has_no_cosine_but_an_error():
   np.testing.assert_allclose(result.squared_error, 36)
 
 
-def test_errors_say_what_is_wrong():
+def test_wrong_arguments_are_refused():
   with pytest.raises(ValueError, match='at least 1 each'):
     row(obedient, runs=0)
   with pytest.raises(ValueError, match='4 attributes'):

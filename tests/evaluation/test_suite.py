@@ -1,4 +1,4 @@
-"""What is measured of which model, and that a dropped attribute is noticed."""
+"""Which evaluators run on which model, and the measures of a bad model."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from vaegan_jax.data import cache
 from vaegan_jax.data.sources import faces
 from vaegan_jax.evaluation import similarity, studies, suite
 
-# The stand-ins below are no instances of what they stand for.
+# The stand-ins below are not subclasses of the types in signatures.
 pytestmark = pytest.mark.usefixtures('unchecked')
 
 NAMES = ('Blond_Hair', 'Eyeglasses', 'Smiling')
@@ -40,7 +40,7 @@ def paint(attributes):
 
 
 class Painter:
-  """Stands for a trained model: a code is a vector of attributes."""
+  """A model whose codes are attributes."""
 
   image_shape = (*SIZE, 3)
   latent_size = 3
@@ -82,22 +82,22 @@ def study():
   )
 
 
-def rooms(found):
+def prefixes(found):
   return {name.split('/')[0] for name in found}
 
 
-def test_a_gan_is_measured_by_its_samples_alone(study):
-  assert rooms(suite.evaluate(Painter(encodes=False), study)) == {'samples'}
+def test_a_gan_has_measures_of_samples_only(study):
+  assert prefixes(suite.evaluate(Painter(encodes=False), study)) == {'samples'}
 
 
-def test_a_conditional_model_is_asked_for_attributes(study):
+def test_a_conditional_model_has_attribute_similarity(study):
   model = Painter(attribute_names=NAMES)
   found = suite.evaluate(model, study, runs=2)
-  assert rooms(found) == {'samples', 'reconstructions', 'similarity'}
+  assert prefixes(found) == {'samples', 'reconstructions', 'similarity'}
   assert found['similarity/cosine'] > 0.99
 
 
-def test_a_dropped_attribute_lowers_what_ought_to_notice(study):
+def test_a_dropped_attribute_worsens_similarity_agreement_and_distance(study):
   whole = suite.evaluate(Painter(attribute_names=NAMES), study, runs=2)
   without = suite.evaluate(
     Painter(attribute_names=NAMES, drops=1), study, runs=2
@@ -110,7 +110,7 @@ def test_a_dropped_attribute_lowers_what_ought_to_notice(study):
   assert without['samples/frechet'] > whole['samples/frechet'] + 0.1
 
 
-def test_a_model_of_some_attributes_is_asked_for_these_alone(study):
+def test_a_model_of_some_attributes_gets_only_these(study):
   names = (NAMES[2], NAMES[0])
 
   class Some(Painter):
@@ -122,7 +122,7 @@ def test_a_model_of_some_attributes_is_asked_for_these_alone(study):
   assert found['similarity/cosine'] > 0.99
 
 
-def test_both_blur_and_grain_are_less_sharp_than_real_images(study):
+def test_noise_lowers_sharpness(study):
   class Grainy(Painter):
     def decode(self, codes, attributes=None):
       noise = np.random.default_rng(1).integers(
@@ -138,7 +138,7 @@ def test_both_blur_and_grain_are_less_sharp_than_real_images(study):
   assert grainy < whole - 0.1
 
 
-def test_the_floor_is_that_of_real_images(study):
+def test_references_are_measures_of_real_images(study):
   references = suite.references(study, runs=2)
   floor = references['real']
   assert floor['samples/high_frequency_ratio'] == pytest.approx(1, abs=0.2)

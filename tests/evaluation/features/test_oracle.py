@@ -44,7 +44,7 @@ def dataset(length=300, *, seed=0, kind=bool, split='train'):
   )
 
 
-# Every attribute is symmetric but 'left', so nothing is mirrored.
+# 'left' is not symmetric, so the recipe has no flips.
 RECIPE = predictor.Recipe(
   steps=100,
   learning_rate=0.02,
@@ -72,7 +72,7 @@ def scored(folder):
   return load(*sets, directory=folder)
 
 
-def test_what_can_be_seen_is_learned_however_rare(trained):
+def test_visible_attributes_are_learned_even_if_rare(trained):
   assert trained.binary
   assert trained.validation.images == 300
   assert trained.validation.measures['balanced_accuracy'].min() > 0.95
@@ -88,7 +88,7 @@ def test_predictions_are_probabilities_of_the_named_attributes(trained):
   np.testing.assert_array_equal(trained.classify(images), chances > 0.5)
 
 
-def test_scores_come_in_their_own_units(scored):
+def test_scores_are_predicted_in_their_units(scored):
   assert not scored.binary
   means = scored.validation.means()
   assert means['correlation'] > 0.9
@@ -101,7 +101,7 @@ def test_scores_come_in_their_own_units(scored):
     scored.classify(images)
 
 
-def test_features_vary_alike_and_do_not_depend_on_their_company(trained):
+def test_features_have_unit_variance_and_do_not_depend_on_the_batch(trained):
   images = dataset().images
   features = trained.features(images)
   assert features.shape == (300, 16)
@@ -133,7 +133,7 @@ def test_training_is_deterministic_and_depends_on_the_seed(trained, tmp_path):
   assert other.digest != trained.digest
 
 
-def test_other_labels_of_the_same_images_are_learned_anew(
+def test_other_labels_of_the_same_images_train_another_oracle(
   trained, folder, monkeypatch
 ):
   class Trains(Exception):
@@ -152,7 +152,7 @@ def test_other_labels_of_the_same_images_are_learned_anew(
 def test_only_visible_attributes_count(folder):
   held_out = dataset(seed=1)
   visible = np.ones_like(held_out.attributes)
-  held_out.attributes[:150, 0] ^= True  # now wrong, so let them not be seen
+  held_out.attributes[:150, 0] ^= True  # wrong, so not visible
   wrong = load(dataset(), held_out, directory=folder)
   visible[:150, 0] = False
   right = load(dataset(), held_out, directory=folder, visible=visible)
@@ -175,11 +175,11 @@ def test_a_damaged_oracle_is_refused(trained, folder, place, how):
     path.write_bytes(whole)
 
 
-def test_nothing_is_left_behind_by_a_failed_training(tmp_path, monkeypatch):
+def test_an_interrupted_write_leaves_no_file(tmp_path, monkeypatch):
   def fail(*args, **kwargs):
     raise KeyboardInterrupt
 
-  monkeypatch.setattr(oracles.weights.atomic, 'sync', fail)
+  monkeypatch.setattr(oracles.weights.atomic.os, 'replace', fail)
   monkeypatch.setattr(
     oracles.predictor, 'fit', lambda *_, **__: {'params': {'a': np.zeros(2)}}
   )
@@ -188,7 +188,7 @@ def test_nothing_is_left_behind_by_a_failed_training(tmp_path, monkeypatch):
   assert list((tmp_path / 'oracles').iterdir()) == []
 
 
-def test_errors_say_what_is_wrong(trained):
+def test_wrong_arguments_are_refused(trained):
   bare = cache.Dataset(dataset().images, None, (), 'synthetic', 'train', '')
   with pytest.raises(ValueError, match='has no attributes'):
     load(bare, bare)
@@ -229,7 +229,7 @@ def test_a_rare_attribute_weighs_as_much_as_its_absence():
     outputs = jnp.full((4, 1), output)
     return predictor.loss(outputs, has, scale=scale)
 
-  # One answer for all images is best at even odds, not at 1 in 4.
+  # The best constant output is even odds, not 1 in 4.
   np.testing.assert_allclose(cost(0.0), np.log(2), rtol=1e-6)
   np.testing.assert_allclose(cost(-1.1), cost(1.1), rtol=1e-6)
   assert cost(-1.1) > cost(0.0)
@@ -245,7 +245,7 @@ def test_scores_are_learned_in_standard_deviations():
   )
 
 
-def test_balanced_accuracy_by_hand():
+def test_balanced_accuracy_equals_a_hand_computation():
   truth = np.array([[1, 1], [1, 1], [0, 1], [0, 1], [0, 1]], bool)
   said = np.array([[1, 1], [0, 1], [0, 1], [0, 1], [1, 1]], bool)
   each = accuracy.balanced_accuracy(said, truth)
@@ -257,7 +257,7 @@ def test_balanced_accuracy_by_hand():
   np.testing.assert_allclose(seen[0], (1 + 2 / 3) / 2)
 
 
-def test_correlation_and_explained_variance_as_numpy_has_them():
+def test_correlation_and_explained_variance_equal_numpy_s():
   generator = np.random.default_rng(0)
   truth = generator.normal(size=(50, 3))
   said = truth * (1, 2, 0) + generator.normal(size=(50, 3)) * (0.1, 1, 0)
@@ -274,7 +274,7 @@ def test_correlation_and_explained_variance_as_numpy_has_them():
   np.testing.assert_allclose(accuracy.explained_variance(truth, truth), 1)
 
 
-# In a process of its own, without the flags that make small tests compile fast.
+# Runs in its own process, without the flags for fast compilation.
 PROGRAM = """
 import json, pathlib, sys
 from vaegan_jax.data import cache

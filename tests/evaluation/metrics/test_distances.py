@@ -1,7 +1,7 @@
 """Distances of sets: by hand, against other computations, on cartoon faces.
 
-The last part feeds faces with what goes wrong in generative models, and looks
-whether the measures that ought to notice do.
+The last part applies typical failures of generative models to faces and checks
+the distances that should change.
 """
 
 import numpy as np
@@ -121,7 +121,7 @@ def test_prdc_of_sets_far_apart_is_empty():
   assert distances.prdc(x + 100, x) == (0, 0, 0, 0)
 
 
-def test_prdc_is_not_deceived_by_one_outlier_of_the_reference():
+def test_density_and_coverage_are_robust_to_an_outlier_of_the_reference():
   """Precision is, which is why Naeem et al. proposed the other two."""
   reference = np.concatenate([normal(50, 2), points([1000, 0])])
   samples = normal(50, 2) + np.float32([500, 0])
@@ -131,7 +131,7 @@ def test_prdc_is_not_deceived_by_one_outlier_of_the_reference():
   assert result.density == pytest.approx(1 / 5)
 
 
-def test_parts_change_no_distance(monkeypatch):
+def test_chunks_do_not_change_distances(monkeypatch):
   a, b = normal(50, 6), normal(41, 6, seed=1) + 0.3
   whole = distances.kernel(a, b), *distances.prdc(a, b)
   monkeypatch.setattr(distances, '_ROWS', 7)
@@ -179,7 +179,7 @@ def test_sliced_wasserstein_of_patches_agrees_with_scipy():
   )
 
 
-# What a measure ought to see.
+# Failures of generative models.
 
 
 @pytest.fixture(scope='module')
@@ -217,7 +217,7 @@ def noisy(pixels, sd):
   return np.clip(pixels + noise, 0, 255).round().astype(np.uint8)
 
 
-def test_real_images_held_out_are_nearly_perfect(floor):
+def test_held_out_real_images_have_nearly_perfect_distances(floor):
   assert list(floor) == [
     'sliced_wasserstein',
     'high_frequency_ratio',
@@ -235,7 +235,7 @@ def test_real_images_held_out_are_nearly_perfect(floor):
   assert min(floor['precision'], floor['recall'], floor['coverage']) > 0.85
 
 
-def test_blur_is_seen(measure, held_out, floor):
+def test_blur_changes_the_distances(measure, held_out, floor):
   mild, strong = (measure(blurred(held_out, sd)) for sd in (0.6, 1.2))
   for name in ('sliced_wasserstein', 'frechet', 'kernel'):
     assert strong[name] > mild[name] > floor[name], name
@@ -246,7 +246,7 @@ def test_blur_is_seen(measure, held_out, floor):
   assert strong['sliced_wasserstein'] > 5 * floor['sliced_wasserstein']
 
 
-def test_noise_is_seen(measure, held_out, floor):
+def test_noise_changes_the_distances(measure, held_out, floor):
   mild, strong = (measure(noisy(held_out, sd)) for sd in (10, 25))
   for name in ('sliced_wasserstein', 'frechet', 'high_frequency_ratio'):
     assert strong[name] > mild[name] > floor[name], name
@@ -256,7 +256,9 @@ def test_noise_is_seen(measure, held_out, floor):
 
 
 @pytest.mark.parametrize('sd', [0, 3], ids=['copies', 'near copies'])
-def test_collapse_to_few_modes_is_seen(measure, held_out, floor, sd):
+def test_collapse_to_few_modes_changes_the_distances(
+  measure, held_out, floor, sd
+):
   modes = held_out[np.random.default_rng(0).integers(5, size=N)]
   collapsed = measure(noisy(modes, sd))
   assert collapsed['frechet'] > 5 * floor['frechet']
@@ -267,7 +269,7 @@ def test_collapse_to_few_modes_is_seen(measure, held_out, floor, sd):
   assert collapsed['precision'] > 0.6
 
 
-def test_standardising_by_the_reference_keeps_what_blur_takes(real, held_out):
+def test_standardising_by_the_reference_reveals_blur(real, held_out):
   """Each set by itself, as in the authors' code, would hide most of it."""
   blur = blurred(held_out, 1.2)
   ours = pyramids.sliced_wasserstein(blur, real, patches=4096)
@@ -287,7 +289,7 @@ def test_sliced_wasserstein_of_a_set_and_itself_is_zero(real):
   assert result == ({32: 0.0, 16: 0.0}, 0.0)
 
 
-def test_a_seed_decides_the_sliced_distance(real, held_out):
+def test_a_seed_determines_the_sliced_distance(real, held_out):
   first, again, other = (
     pyramids.sliced_wasserstein(
       held_out[:90], real, patches=3000, seed=seed
@@ -312,7 +314,7 @@ def test_random_features_are_a_function_of_the_seed_and_the_image(real):
   np.testing.assert_allclose(features[290:], extract(real[290:300]), rtol=1e-4)
 
 
-def test_errors_say_what_was_given(real):
+def test_wrong_arguments_are_refused(real):
   x = normal(5, 3)
   with pytest.raises(ValueError, match='reference of 1 images'):
     distances.frechet(x, x[:1])

@@ -96,7 +96,7 @@ def test_high_frequencies_are_those_above_half_of_nyquist():
   )
 
 
-def test_high_frequency_ratio_sees_blur_and_noise(real):
+def test_blur_lowers_and_noise_raises_the_high_frequency_ratio(real):
   half, other = real[:32], real[32:]
   assert quality.high_frequency_ratio(real, real) == pytest.approx(1)
   assert 0.5 < quality.high_frequency_ratio(half, other) < 2
@@ -105,8 +105,8 @@ def test_high_frequency_ratio_sees_blur_and_noise(real):
   assert quality.high_frequency_ratio(noisy(real, 20), real) > 1.5
 
 
-def test_a_ramp_has_no_edge_at_its_border():
-  """What a Fourier transform would call one."""
+def test_the_border_of_a_ramp_is_no_edge():
+  """A Fourier transform would see one."""
   ramp = np.tile(np.arange(0, 256, 8, np.uint8)[:, None], (1, 1, 32, 1))
   ramp = ramp.reshape(1, 32, 32, 1)
   noise = np.random.default_rng(0).integers(118, 138, (1, 32, 32, 1), np.uint8)
@@ -147,7 +147,7 @@ def test_reconstructions_get_worse_with_noise_in_every_measure(real):
   assert mild['pixel_error'] == pytest.approx(5, rel=0.1)
 
 
-def test_parts_change_nothing(real, monkeypatch):
+def test_chunks_do_not_change_metrics(real, monkeypatch):
   other = noisy(real, 10)
   whole = quality.compare_pairs(other, real, extract=flat)
   monkeypatch.setattr(quality, '_CHUNK', 10)
@@ -155,7 +155,7 @@ def test_parts_change_nothing(real, monkeypatch):
   assert parts == pytest.approx(whole, rel=1e-6)
 
 
-def test_errors_say_what_was_given(real):
+def test_wrong_arguments_are_refused(real):
   with pytest.raises(ValueError, match='each image needs its original'):
     quality.psnr(real[:3], real)
   with pytest.raises(ValueError, match=r'8x8.*11x11'):
