@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any, NamedTuple
 
 import jax
+import optax
 
 from vaegan_jax.config import build, checks
 from vaegan_jax.core import architecture, augmentation, train_state, train_step
@@ -69,28 +70,7 @@ def prepare(
   networks = build.networks(config)
   pretrained = _load_pretrained(config, networks)
   optimizers = build.make_optimizers(config)
-  axis_name = parallel.AXIS_NAME if config.compile == 'pmap' else None
-  step = train_step.TrainStep(
-    networks.with_dtype(config.dtype).with_axis_name(axis_name),
-    optimizers,
-    objective=build.objective(config),
-    augment=augmentation.make_augment(
-      flips=config.data.flips, jitters=config.data.jitter
-    ),
-    equilibrium=build.equilibrium(config),
-    average_decay=config.average_decay,
-    recompute=config.recompute,
-  )
-  whole: parallel.Step = step
-  if axis_name:
-    whole = parallel.over_axis(step, axis_name)
-  compiled = parallel.compile_step(
-    whole,
-    batch_size=config.batch_size,
-    devices=devices,
-    how=config.compile,
-    several=config.steps_per_dispatch > 1,
-  )
+  compiled = _compile_step(config, networks, optimizers, devices=devices)
 
   def initialise(pretrained):
     return train_state.initialise(
@@ -116,6 +96,34 @@ def prepare(
     compiled,
     initialise=functools.partial(jitted, pretrained),
     abstract_state=abstract_state,
+  )
+
+
+def _compile_step(
+  config: build.Config,
+  networks: architecture.Networks,
+  optimizers: Mapping[str, optax.GradientTransformation],
+  *,
+  devices: Sequence[jax.Device] | None,
+) -> parallel.Compiled:
+  axis_name = parallel.AXIS_NAME if config.compile == 'pmap' else None
+  step = train_step.TrainStep(
+    networks.with_dtype(config.dtype).with_axis_name(axis_name),
+    optimizers,
+    objective=build.objective(config),
+    augment=augmentation.make_augment(
+      flips=config.data.flips, jitters=config.data.jitter
+    ),
+    equilibrium=build.equilibrium(config),
+    average_decay=config.average_decay,
+    recompute=config.recompute,
+  )
+  return parallel.compile_step(
+    parallel.over_axis(step, axis_name) if axis_name else step,
+    batch_size=config.batch_size,
+    devices=devices,
+    how=config.compile,
+    several=config.steps_per_dispatch > 1,
   )
 
 
