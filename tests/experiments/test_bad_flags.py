@@ -1,4 +1,4 @@
-"""Wrong flags are refused with the nearest right one, by the launcher too."""
+"""Wrong flags are refused with the nearest valid flag, by the launcher too."""
 
 import os
 import resource
@@ -49,12 +49,12 @@ def test_a_wrong_flag_is_refused_with_the_nearest_right_one(word, message):
     ['--config.data.path=', '--', '--config.gama=1'],
   ],
 )
-def test_right_flags_are_let_through(right):
+def test_valid_flags_are_accepted(right):
   overrides.check(words(*right))
   overrides.check(['--workdir=x', *right[:1]])
 
 
-def test_settings_of_a_reproduction_lie_deeper():
+def test_flags_of_a_reproduction_name_its_training_settings():
   right = '--config.training.gamma=1'
   overrides.check(words(right, config='reproduce_faces'))
   with pytest.raises(ValueError, match=r'mean --config\.training\.gamma'):
@@ -62,7 +62,7 @@ def test_settings_of_a_reproduction_lie_deeper():
 
 
 @pytest.mark.parametrize('name', ['demmo', 'x'])
-def test_a_config_that_does_not_exist_is_refused_with_those_that_do(name):
+def test_a_missing_config_is_refused_with_the_existing_ones(name):
   with pytest.raises(ValueError, match=r'There are: celeba, .*, vae_dis') as e:
     overrides.check(words(config=name))
   assert ('did you mean experiments/configs/demo.py?' in str(e.value)) == (
@@ -70,15 +70,15 @@ def test_a_config_that_does_not_exist_is_refused_with_those_that_do(name):
   )
 
 
-def test_another_file_is_no_config(tmp_path):
+def test_a_file_that_is_not_a_config_is_refused(tmp_path):
   (tmp_path / 'a.py').write_text('x = 1')
   (tmp_path / 'a.txt').write_text('x = 1')
-  for name, what in (('a.py', 'get_config'), ('a.txt', 'Python file')):
-    with pytest.raises(ValueError, match=what):
+  for name, message in (('a.py', 'get_config'), ('a.txt', 'Python file')):
+    with pytest.raises(ValueError, match=message):
       overrides.check([f'--config={tmp_path / name}'])
 
 
-# Of the real launcher, with the demo where no other config is named.
+# Flags of the real launcher, which replace or follow --config=demo.py.
 LAUNCHED = [
   *(word for word, _ in FLAGS),
   '--config.batch_size=1',
@@ -101,8 +101,8 @@ LAUNCHED = [
 ]
 
 
-# Where another setting is wrong than the one that was given.
-SAID = {
+# Words of the messages that do not name the given flag.
+EXPECTED = {
   '--config.model=vae_dis': ["config.similarity = ''", 'vae_dis'],
   '--config=experiments/configs/celeba.py': ["config.data.path = ''"],
   '--multihost': ['--multihost found no cluster', '--coordinator=HOST:PORT'],
@@ -111,7 +111,7 @@ SAID = {
 
 @pytest.fixture(scope='module')
 def fonts(tmp_path_factory):
-  """A folder for what matplotlib says of the fonts, which takes a second."""
+  """The folder of matplotlib's list of fonts, which takes a second to make."""
   where = tmp_path_factory.mktemp('fonts')
   subprocess.run(
     [sys.executable, '-c', 'import matplotlib.font_manager'],
@@ -155,10 +155,10 @@ def test_the_launcher_refuses_it_in_seconds_and_writes_nothing(
   last = result.stderr.strip().splitlines()[-1]
   assert last.startswith('Error: ')
   name, _, value = word.lstrip('-').partition('=')
-  for part in SAID.get(word, [name.removeprefix('no'), value]):
+  for part in EXPECTED.get(word, [name.removeprefix('no'), value]):
     assert part in last
-  # A folder for what will be compiled may be made; nothing is put into it.
+  # The compilation cache may be created but stays empty.
   assert [p.name for p in tmp_path.rglob('*') if p.is_file()] == ['file']
-  # Its own time, as others may use the machine.
+  # CPU time does not depend on other processes, as wall time does.
   user, system = after.ru_utime - before.ru_utime, after.ru_stime
   assert user + system - before.ru_stime < 5

@@ -1,4 +1,4 @@
-"""Launchers start light, and keep what is compiled within bounds."""
+"""Launchers start fast and limit the size of the compilation cache."""
 
 import os
 import pathlib
@@ -16,7 +16,7 @@ HEAVY |= {'tensorboardX', 'tensorflow_datasets', 'torch'}
 
 
 def start(*words):
-  """Runs Python; gives what it printed, and the packages it imported."""
+  """Runs Python and returns its output and the packages that it imports."""
   result = subprocess.run(
     [sys.executable, '-X', 'importtime', *words],
     capture_output=True,
@@ -46,43 +46,43 @@ def test_help_imports_nothing_heavy(launcher, flag):
   assert not imported & HEAVY
 
 
-def test_help_after_a_config_does_not_read_it():
+def test_help_after_a_config_does_not_load_it():
   config = '--config=experiments/configs/demo.py'
   printed, imported = start('-m', 'experiments.train', config, '--help')
   assert '--workdir' in printed
   assert not imported & HEAVY
 
 
-def test_the_package_is_light_until_it_is_used():
+def test_importing_the_package_imports_nothing_heavy():
   program = 'import vaegan_jax; print(dir(vaegan_jax))'
   printed, imported = start('-c', program)
   assert 'load' in printed
   assert not imported & HEAVY
 
 
-def test_training_begins_without_what_only_its_end_needs():
+def test_training_starts_without_the_packages_of_its_report():
   _, imported = start('-c', 'import vaegan_jax.training.loop')
   assert {'jax', 'optax', 'orbax'} <= imported
   assert not imported & {'matplotlib', 'scipy', 'tensorboardX', 'torch'}
 
 
-def test_programs_used_longest_ago_make_room(tmp_path):
+@pytest.mark.parametrize(('limit', 'kept'), [(200, 2), (250, 2), (400, 4)])
+def test_the_least_recently_used_programs_are_deleted(tmp_path, limit, kept):
   for age in range(4):
     file = tmp_path / f'{age}-cache'
     file.write_bytes(bytes(100))
     os.utime(file, (1e9 - age, 1e9 - age))
-  launch.drop_oldest(tmp_path, limit=250)
-  assert {file.name for file in tmp_path.iterdir()} == {'0-cache', '1-cache'}
+  launch.drop_oldest(tmp_path, limit=limit)
+  assert {file.name for file in tmp_path.iterdir()} == {
+    f'{age}-cache' for age in range(kept)
+  }
 
 
-def test_programs_within_the_limit_stay(tmp_path):
-  (tmp_path / 'a-cache').write_bytes(bytes(100))
-  launch.drop_oldest(tmp_path, limit=100)
+def test_a_missing_cache_is_ignored(tmp_path):
   launch.drop_oldest(tmp_path / 'none_yet', limit=100)
-  assert (tmp_path / 'a-cache').exists()
 
 
-@pytest.mark.skipif(not FULL.exists(), reason='a device of Linux')
+@pytest.mark.skipif(not FULL.exists(), reason='needs /dev/full of Linux')
 def test_a_log_on_a_full_disk_does_not_change_the_exit_code():
   program = """
 from experiments import launch
