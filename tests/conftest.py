@@ -20,6 +20,7 @@ os.environ['XLA_FLAGS'] = ' '.join(
 os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str(ROOT / '.jax_cache'))
 os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.2')
 
+import jax
 import jaxtyping
 import pytest
 
@@ -52,3 +53,10 @@ def unchecked():
   jaxtyping.config.update('jaxtyping_disable', True)
   yield
   jaxtyping.config.update('jaxtyping_disable', False)
+
+
+@pytest.fixture
+def float64():
+  """Computes in float64, where the rounding of a processor does not matter."""
+  with jax.enable_x64(True):
+    yield

@@ -1,8 +1,8 @@
-"""Algorithm 1 written as plainly as possible, to compare the fast one with.
+"""Algorithm 1 written as plainly as possible, a reference for the tests.
 
-Nothing is shared with vaegan_jax but the layout of the parameters: networks by
-lax convolutions and normalisation by hand, three objectives, each
-differentiated by its own jax.grad.
+It shares only the layout of the parameters with vaegan_jax. It uses the
+convolutions of lax, and differentiates each of three objectives by its own
+jax.grad.
 """
 
 import jax
@@ -21,14 +21,14 @@ def convolve(x, kernel, stride):
 
 
 def backward_convolve(x, kernel):
-  """Input gradient of a stride-2 convolution, by jax.vjp of its definition."""
+  """Computes the input gradient of a stride-2 convolution by jax.vjp."""
   batch, height, width, _ = x.shape
   large = jnp.zeros((batch, 2 * height, 2 * width, kernel.shape[2]), x.dtype)
   return jax.vjp(lambda m: convolve(m, kernel, 2), large)[1](x)[0]
 
 
 def normalise(x, layer):
-  """Batch normalisation over all axes but the last, and ReLU."""
+  """Applies batch normalisation over all axes but the last, and ReLU."""
   axes = tuple(range(x.ndim - 1))
   epsilon = 1e-6 if x.ndim == 4 else 1e-5
   mean = x.mean(axes)
@@ -66,7 +66,7 @@ def decode(p, z, shape, attributes=None):
 
 
 def discriminate(p, x, layer, attributes=None):
-  """Gives Dis_l and the probability of being real."""
+  """Computes Dis_l and the probability of being real."""
   x = convolve(x, p['convolutions_0']['kernel'], 1)
   x = x + p['convolutions_0']['bias']
   features = {0: x}
@@ -81,7 +81,7 @@ def discriminate(p, x, layer, attributes=None):
 
 
 def frozen_features(p, statistics, x, layer):
-  """Dis_l by the running statistics, which normalise nothing but these."""
+  """Computes Dis_l with the running statistics of a frozen Dis."""
   x = convolve(x, p['convolutions_0']['kernel'], 1)
   x = x + p['convolutions_0']['bias']
   for i in range(1, layer + 1):
@@ -95,7 +95,7 @@ def frozen_features(p, statistics, x, layer):
 
 
 def terms(params, images, noise, z_p, *, layer, objective, given=None, a=None):
-  """The losses of any of the models, summed over the batch.
+  """Computes the losses of a model, summed over the batch.
 
   `a` are the attributes, `given` the running statistics of a frozen Dis.
   """
@@ -110,7 +110,7 @@ def terms(params, images, noise, z_p, *, layer, objective, given=None, a=None):
     streams['x_p'] = z_p
 
   def apply(function, inputs):
-    """Runs a network on streams jointly or apart; a stream for each."""
+    """Applies a network to streams, as one batch or one by one."""
     if not objective.joint_normalisation:
       return {s: function(x, a) for s, x in inputs.items()}
     repeated = None if a is None else jnp.concatenate([a] * len(inputs))
@@ -148,7 +148,7 @@ def terms(params, images, noise, z_p, *, layer, objective, given=None, a=None):
 
 
 def gradients(params, images, noise, z_p, *, objective, **keywords):
-  """Algorithm 1: as many gradients as objectives, each by itself."""
+  """Computes the gradient of each objective separately."""
 
   def objectives(**changed):
     t = terms(

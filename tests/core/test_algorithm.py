@@ -43,11 +43,7 @@ OBJECTIVES = {
 }
 ATTRIBUTES = 4
 
-
-@pytest.fixture(autouse=True)
-def float64():
-  with jax.enable_x64(True):
-    yield
+pytestmark = pytest.mark.usefixtures('float64')
 
 
 @functools.cache
@@ -172,7 +168,7 @@ def test_gradients_of_conditional_networks_are_right(name):
     assert distance(gradient, expected[network]) < 1e-9, network
 
 
-def test_every_network_hears_of_the_attributes():
+def test_every_network_uses_the_attributes():
   gradients = ours('paper', attributes=ATTRIBUTES).gradients
   for network in architecture.NAMES:
     # The attributes come last at the input of the dense layer.
@@ -226,7 +222,7 @@ def test_a_model_has_the_diagnostics_of_its_parts_and_no_others(name):
   assert set(ours(name).diagnostics.metrics()) == expected
 
 
-def test_what_the_dimensions_add_is_l_prior():
+def test_l_prior_is_the_sum_over_the_dimensions():
   descent = ours('paper')
   assert descent.diagnostics.prior.shape == (LATENT,)
   np.testing.assert_allclose(
@@ -234,7 +230,7 @@ def test_what_the_dimensions_add_is_l_prior():
   )
 
 
-def test_the_power_is_that_of_the_features_of_x():
+def test_power_is_the_mean_square_of_the_features_of_x():
   nets, variables = model()
   images, _ = data()
   # A given Dis: its features of x do not depend on x_tilde.
@@ -249,13 +245,13 @@ def test_the_power_is_that_of_the_features_of_x():
   )
 
 
-def test_l_gan_gives_the_encoder_exactly_nothing():
+def test_l_gan_does_not_reach_the_encoder():
   # Another weight and epsilon, the same gradient bit for bit.
   one, other = (ours(n).gradients['encoder'] for n in ('paper', 'code'))
   jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
-def test_l_llike_gives_the_discriminator_exactly_nothing():
+def test_l_llike_does_not_reach_the_discriminator():
   one = ours('paper').gradients['discriminator']
   other = ours('paper', gamma=3.0).gradients['discriminator']
   jax.tree.map(np.testing.assert_array_equal, one, other)
@@ -327,7 +323,7 @@ def test_streams_normalised_apart_are_independent():
   assert (one['x_p'] != other['x_p']).any()
 
 
-def test_streams_normalised_jointly_are_not():
+def test_streams_normalised_jointly_are_dependent():
   _, noise = data()
   one, other = (decoded(True, scale * noise[1])[0] for scale in (1, 5))
   assert (one['x_tilde'] != other['x_tilde']).any()

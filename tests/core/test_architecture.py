@@ -111,6 +111,6 @@ def test_running_statistics_keep_nine_tenths_of_the_old():
     ((64, 64, 3), {'latent': 0}, 'positive'),
   ],
 )
-def test_what_does_not_fit_is_refused(shape, changes, message):
+def test_settings_that_do_not_fit_are_refused(shape, changes, message):
   with pytest.raises(ValueError, match=message):
     architecture.build(shape, **changes)

@@ -33,7 +33,7 @@ def smooth(batch=4, size=32):
   return jnp.asarray(blurred / np.abs(blurred).max(), jnp.float32)
 
 
-def test_bytes_survive_the_way_to_images_and_back():
+def test_pixels_survive_a_round_trip_through_images():
   pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
   images = augmentation.to_images(jnp.asarray(pixels))
   assert (images.min(), images.max()) == (-1, 1)
@@ -79,7 +79,7 @@ def test_a_shift_by_whole_pixels_moves_and_repeats_the_border():
   np.testing.assert_allclose(warped, expected, atol=1e-6)
 
 
-def test_a_quarter_turn_is_a_quarter_turn():
+def test_an_angle_of_half_pi_is_a_quarter_turn():
   images = noise()
   angle = jnp.full(3, jnp.pi / 2)
   warped = warp(images, **(still(3) | {'angle': angle}))
@@ -144,7 +144,7 @@ def test_jitter_of_size_zero_changes_nothing():
 
 
 @pytest.mark.parametrize('channels', [1, 3])
-def test_jitter_is_small_within_range_and_its_own_for_each_image(channels):
+def test_jitter_is_small_in_range_and_different_for_each_image(channels):
   images = jnp.tile(smooth(1)[..., :channels], (8, 1, 1, 1))
   jittered = jitter(images, draws(8))
   assert jnp.abs(jittered).max() <= 1

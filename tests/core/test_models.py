@@ -88,7 +88,7 @@ def test_a_run_logs_exactly_the_metrics_of_the_registry(
   assert [set(row) for row in rows] == [names] * 4
 
 
-def test_networks_that_learn_have_moved(trained, folder):
+def test_learned_networks_are_updated_in_every_step(trained, folder):
   del trained
   for name in ('vae', 'gan', 'conditional'):
     for network in networks_of(folder, name).values():
@@ -118,7 +118,7 @@ def test_a_conditional_model_decodes_one_code_by_its_attributes(trained):
   assert (one != other).any()
 
 
-def test_a_conditional_model_wants_attributes_of_its_shape(trained):
+def test_a_conditional_model_requires_attributes_of_its_shape(trained):
   model = trained['conditional']
   with pytest.raises(ValueError, match='conditional on 3 attributes'):
     model.sample(2)
@@ -131,7 +131,7 @@ def test_an_unconditional_model_refuses_attributes(trained):
     trained['vae'].sample(2, np.zeros((2, 3)))
 
 
-def test_a_gans_report_speaks_of_no_reconstructions(trained, folder):
+def test_the_report_of_a_gan_has_no_reconstructions(trained, folder):
   del trained
   page = (folder / 'gan' / 'report.html').read_text()
   assert 'id="samples"' in page

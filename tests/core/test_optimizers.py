@@ -56,13 +56,14 @@ def test_weight_decay_is_a_gradient_of_kernels_but_not_of_heads_or_norms():
   )
 
 
+@pytest.mark.usefixtures('float64')
 def test_learning_rate_is_the_authors_in_each_epoch():
   rate = optimizers.schedule(
     0.02 / 64, 1e-5 / 64, steps=37_500, power=0.75, epoch=250
   )
   for step, epoch in ((0, 0), (249, 0), (250, 1), (37_499, 149)):
     expected = (0.02 - (epoch / 150) ** 0.75 * (0.02 - 1e-5)) / 64
-    np.testing.assert_allclose(rate(step), expected, rtol=1e-4)
+    np.testing.assert_allclose(rate(step), expected, rtol=1e-9)
 
 
 def test_equal_ends_make_a_constant_rate():

@@ -1,4 +1,4 @@
-"""Activations in bfloat16: which they are, and how near gradients stay."""
+"""Dtypes of a bfloat16 step, and the distance of its gradients."""
 
 import functools
 
@@ -20,7 +20,7 @@ BATCH, SHAPE = 8, (16, 16, 3)
 
 @functools.cache
 def shallow(**changes):
-  """One strided layer each: quick to compile, and all kinds of layers."""
+  """Returns a config of one strided layer per network, of all layer types."""
   return small.config(
     latent_size=16,
     encoder__channels=(16,),
@@ -37,7 +37,7 @@ def shallow(**changes):
 
 @functools.cache
 def traced(dtype):
-  """A step and its arguments' types, not compiled."""
+  """Returns a traced step, not compiled, and the abstract state."""
   run = setup.prepare(shallow(dtype=dtype))
   state = run.abstract_state
   pixels = jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.uint8)
@@ -45,7 +45,7 @@ def traced(dtype):
 
 
 def operations(jaxpr):
-  """Lists the operations of a program and of all programs inside it."""
+  """Yields the operations of a program and of all programs inside it."""
   for equation in jaxpr.eqns:
     yield equation
     for inner in jax.tree.leaves(
@@ -59,7 +59,7 @@ def operations(jaxpr):
 
 
 def products(dtype, primitive):
-  """Lists the types of the arguments of a step's products of a kind."""
+  """Lists the operands' dtypes of all operations of a primitive in a step."""
   return [
     tuple(str(v.aval.dtype) for v in operation.invars[:2])
     for operation in operations(traced(dtype)[0].jaxpr.jaxpr)
@@ -68,7 +68,7 @@ def products(dtype, primitive):
 
 
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
-def test_every_convolution_is_of_the_type_asked_for(dtype):
+def test_every_convolution_has_the_configured_dtype(dtype):
   found = products(dtype, 'conv_general_dilated')
   assert len(found) > 10
   assert set(found) == {(dtype, dtype)}
@@ -127,10 +127,10 @@ def vector(tree):
   return np.concatenate(leaves)
 
 
-def test_bfloat16_changes_gradients_by_little_but_rounding(monkeypatch):
-  # Of a smooth network: ReLU's gradient jumps where an activation is rounded
-  # across 0, by a seventh of its length here, which would hide mistakes.
-  # Statistics in bfloat16 would change Dec's gradient threefold.
+def test_bfloat16_changes_gradients_by_rounding_only(monkeypatch):
+  # Softplus, because ReLU's gradient jumps where rounding changes the sign of
+  # an activation: by a seventh of its norm here, which would hide mistakes.
+  # With statistics in bfloat16 Dec's gradient changes three times as much.
   monkeypatch.setattr(normalisation, 'relu', nn.softplus)
   full, half = descent('float32'), descent('bfloat16')
   for name in architecture.NAMES:

@@ -39,7 +39,7 @@ def terms(real, generated):
     (0.1, 1.5, True, True),  # both would be skipped: neither is
   ],
 )
-def test_equilibrium_skips_whoever_wins(
+def test_equilibrium_skips_the_winning_network(
   real, generated, decoder, discriminator
 ):
   allowed = Equilibrium().allowed(terms(real, generated))
@@ -127,7 +127,7 @@ def test_average_of_the_decoder_is_exponential():
   )
 
 
-def test_step_and_state_decide_everything():
+def test_a_step_is_a_function_of_state_and_batch():
   run, start, batch = prepared()
   one, two = run(start, batch), run(start, batch)
   for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
@@ -166,7 +166,7 @@ def paper_flops():
   return total
 
 
-def test_step_computes_little_more_than_the_least():
+def test_a_step_takes_little_more_than_the_minimal_flops():
   nets = architecture.build((64, 64, 3))
   rate = optimizers.schedule(1, 1, steps=1, power=1, epoch=1)
   made = {n: optimizers.rmsprop(rate) for n in architecture.NAMES}

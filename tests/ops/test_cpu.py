@@ -1,4 +1,4 @@
-"""The forms for a CPU, beside what test_convolution.py says of them."""
+"""The parts of the convolutions for a CPU; see also test_convolution.py."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from vaegan_jax.ops.cpu import chunks, phases, winograd
 
 
 @pytest.mark.parametrize('stride', [1, 2, 3])
-def test_joined_phases_are_the_map(stride):
+def test_depth_to_space_inverts_space_to_depth(stride):
   x = np.arange(2 * 6 * 12 * 5).reshape(2, 6, 12, 5)
   split = phases.space_to_depth(jnp.asarray(x), stride)
   assert split.shape == (2, 6 // stride, 12 // stride, stride**2 * 5)
@@ -29,7 +29,7 @@ def test_a_folded_kernel_has_every_tap_once(size, stride, taps):
 
 
 def products(jaxpr):
-  """Counts the products of the batched products of matrices."""
+  """Counts the scalar products of the batched matrix products."""
   count = 0
   for equation in jaxpr.eqns:
     if equation.primitive.name == 'dot_general':
@@ -47,12 +47,12 @@ def test_winograd_takes_nine_products_for_twenty_five():
   x, kernel = jnp.ones((1, 16, 16, 20)), jnp.ones((5, 5, 20, 24))
   y = jnp.ones((1, 8, 8, 24))
   as_written = 8 * 8 * 25 * 20 * 24
-  for form, given in (
+  for function, arguments in (
     (lambda x, k: winograd.convolve(x, k, stride=2), (x, kernel)),
     (lambda y, k: winograd.transpose(y, k, stride=2), (y, kernel)),
     (lambda x, y: winograd.weight_gradient(x, y, size=5, stride=2), (x, y)),
   ):
-    taken = products(jax.make_jaxpr(form)(*given).jaxpr)
+    taken = products(jax.make_jaxpr(function)(*arguments).jaxpr)
     assert taken * 25 == as_written * 9
 
 

@@ -1,4 +1,4 @@
-"""Batch normalisation and ReLU against flax's and jax's, and what they keep."""
+"""Batch normalisation and ReLU against those of Flax, and their memory."""
 
 import jax
 import jax.numpy as jnp
@@ -30,42 +30,43 @@ def theirs(x, scale, bias, epsilon):
   return layer.apply(variables, x, mutable='batch_stats')
 
 
+@pytest.mark.usefixtures('float64')
 @pytest.mark.parametrize('shape', SHAPES)
 def test_normalise_and_its_gradients_are_those_of_flax(shape):
-  with jax.enable_x64(True):
-    *given, cotangent = (jnp.asarray(a) for a in draw(shape))
+  *inputs, cotangent = (jnp.asarray(a) for a in draw(shape))
 
-    @jax.jit
-    def run(*given):
-      ours = jax.vjp(
-        lambda *a: normalisation.normalise(*a, 1e-5, None)[0], *given
-      )
-      flax = jax.vjp(lambda *a: theirs(*a, 1e-5)[0], *given)
-      return [(y, *pull(cotangent)) for y, pull in (ours, flax)]
+  @jax.jit
+  def run(*inputs):
+    ours = jax.vjp(
+      lambda *a: normalisation.normalise(*a, 1e-5, None)[0], *inputs
+    )
+    flax = jax.vjp(lambda *a: theirs(*a, 1e-5)[0], *inputs)
+    return [(y, *pull(cotangent)) for y, pull in (ours, flax)]
 
-    for a, b in zip(*run(*given), strict=True):
-      np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
+  for a, b in zip(*run(*inputs), strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.usefixtures('float64')
 def test_running_statistics_are_those_of_flax():
   x, *_ = draw(SHAPES[1])
-  x = jnp.float32(x)
+  x = jnp.asarray(x)
   for train in (True, False):
     ours = normalisation.BatchNorm(epsilon=1e-5)
     flax = nn.BatchNorm(momentum=0.9, epsilon=1e-5)
     start = ours.init(jax.random.key(0), x, train=False)
-    start = jax.tree.map(lambda leaf: leaf + 0.5, start)
+    start = jax.tree.map(lambda leaf: jnp.float64(leaf) + 0.5, start)
     a = ours.apply(start, x, train=train, mutable='batch_stats')
     b = flax.apply(
       start, x, use_running_average=not train, mutable='batch_stats'
     )
     jax.tree.map(
-      lambda p, q: np.testing.assert_allclose(p, q, rtol=2e-6, atol=2e-6), a, b
+      lambda p, q: np.testing.assert_allclose(p, q, rtol=1e-9, atol=1e-11), a, b
     )
 
 
 def kept(function, x):
-  """Counts the numbers that a function keeps for its gradient."""
+  """Counts the numbers that a function saves for its gradient."""
   _, pull = jax.vjp(function, x)
   return sum(leaf.size for leaf in jax.tree.leaves(pull))
 
