@@ -1,3 +1,5 @@
+"""Augmentation against colorsys, Keys' cubic and the authors' spreads."""
+
 import colorsys
 
 import jax
@@ -11,7 +13,7 @@ from vaegan_jax.data.images import resizing
 
 KEY = jax.random.key(0)
 
-# Compiled, because one by one their operations take seconds.
+# Compiled, because they take seconds operation by operation.
 warp = jax.jit(augmentation.warp)
 recolour = jax.jit(augmentation.recolour)
 SETTINGS = ('translation', 'scale', 'rotation', 'gamma', 'contrast', 'hue')
@@ -100,7 +102,7 @@ def test_between_pixels_the_interpolation_is_keys_cubic():
 
 
 def reference_warp(image, shift, scale=1.05, angle=0.1):
-  """Sums Keys' kernel over all pixels of an image continued by its border."""
+  """Sums Keys' kernel over all pixels of an image with repeated edges."""
   size, border = len(image), 6
   padded = np.pad(image, border, mode='edge')
   at = np.arange(len(padded)) - border
@@ -155,7 +157,7 @@ def test_jitter_is_small_in_range_and_different_for_each_image(channels):
 
 
 def test_shifts_have_the_authors_spread():
-  # A ramp whose level tells the column: its centre moves by the shift.
+  # The level of a ramp is proportional to the column, so it shows the shift.
   ramp = jnp.broadcast_to(
     jnp.linspace(-0.9, 0.9, 64)[None, :, None], (64, 64, 1)
   )

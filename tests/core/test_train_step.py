@@ -1,4 +1,4 @@
-"""One step: simultaneous updates, skipped networks, the average, the cost."""
+"""A training step: updates, skipped networks, the average and its FLOPs."""
 
 import functools
 
@@ -32,11 +32,11 @@ def terms(real, generated):
   ('real', 'generated', 'decoder', 'discriminator'),
   [
     (0.68, 0.68, True, True),
-    (0.1, 0.68, True, False),  # Dis tells real ones too well
+    (0.1, 0.68, True, False),  # Dis classifies real images too well
     (0.68, 0.1, True, False),
-    (0.68, 1.5, False, True),  # Dec fools it too well
+    (0.68, 1.5, False, True),  # Dec fools Dis too well
     (1.5, 0.68, False, True),
-    (0.1, 1.5, True, True),  # both would be skipped: neither is
+    (0.1, 1.5, True, True),  # both would be skipped, so neither is
   ],
 )
 def test_equilibrium_skips_the_winning_network(
@@ -71,7 +71,7 @@ def prepared(**changes):
 
 
 def test_skipped_network_keeps_parameters_and_optimizer_bit_for_bit():
-  # A band far above any cost: Dis is always winning.
+  # A band far above any loss: Dis is always winning.
   run, start, batch = prepared(
     equilibrium=True, equilibrium_centre=90.0, equilibrium_margin=1.0
   )
@@ -112,7 +112,7 @@ def test_every_network_has_a_finite_gradient_and_moves():
 
 def test_average_of_the_decoder_is_exponential():
   run, start, batch = prepared()
-  # Not a young one, whose average moves faster.
+  # The average of a network with few updates moves faster.
   decoder = start.networks['decoder'].replace(updates=jnp.array(1000))
   start = start.replace(networks=start.networks | {'decoder': decoder})
   end, _ = run(start, batch)

@@ -71,16 +71,16 @@ class Encoder(nn.Module):
     self, images: Images, attributes: Attributes = None, *, train: bool
   ) -> tuple[Codes, Codes]:
     """Computes the mean and log variance of q(z|x)."""
-    norm = functools.partial(layers.BatchNormRelu, self.axis_name)
+    norm_relu = functools.partial(layers.BatchNormRelu, self.axis_name)
     x = images.astype(self.dtype)
     for i, channels in enumerate(self.channels, 1):
       x = layers.Convolution(channels, name=f'convolution_{i}')(x)
-      x = norm(name=f'normalise_{i}')(x, train=train)
+      x = norm_relu(name=f'normalise_{i}')(x, train=train)
     x = layers.join(x, attributes)  # [batch, features]
     x = layers.Dense(
       self.hidden, use_bias=False, dtype=self.dtype, name='dense'
     )(x)
-    x = norm(name='normalise_dense')(x, train=train)
+    x = norm_relu(name='normalise_dense')(x, train=train)
     # Without a dtype, a Dense computes in float32, the dtype of its kernel.
     mean = layers.Dense(self.latent, name='mean')(x)
     log_var = layers.Dense(self.latent, name='log_var')(x)
@@ -107,7 +107,7 @@ class Decoder(nn.Module):
     self, codes: Codes, attributes: Attributes = None, *, train: bool
   ) -> Images:
     """Computes images in [-1, 1]."""
-    norm = functools.partial(layers.BatchNormRelu, self.axis_name)
+    norm_relu = functools.partial(layers.BatchNormRelu, self.axis_name)
     up = functools.partial(layers.Convolution, direction='up')
     first, *rest = self.channels
     height, width = (n >> len(rest) for n in self.shape[:2])
@@ -116,11 +116,11 @@ class Decoder(nn.Module):
       height * width * first, use_bias=False, dtype=self.dtype, name='dense'
     )(x)
     # Each unit has its own statistics, as in the authors' code, not each map.
-    x = norm(name='normalise_dense')(x, train=train)
+    x = norm_relu(name='normalise_dense')(x, train=train)
     x = x.reshape(-1, height, width, first)  # [batch, h, w, channels]
     for i, channels in enumerate(rest, 1):
       x = up(channels, name=f'convolution_{i}')(x)
-      x = norm(name=f'normalise_{i}')(x, train=train)
+      x = norm_relu(name=f'normalise_{i}')(x, train=train)
     last = layers.Convolution(self.shape[2], 1, bias=True, name='colours')
     x = last(x)  # [batch, image height, image width, image channels]
     # bfloat16 has too few digits for images, which are small beside the maps.
@@ -270,19 +270,15 @@ def build(
       f'convolution) to {len(discriminator) - 1} (its last)'
     )
   if latent < 1 or width <= 0:
-    raise ValueError(
-      f'latent size {latent} and width {width}: both must be positive'
-    )
+    raise ValueError(f'latent size {latent} and width {width} must be positive')
 
   def scaled(channels: Iterable[int]) -> tuple[int, ...]:
     return tuple(max(1, round(n * width)) for n in channels)
 
-  encoder_hidden, discriminator_hidden = scaled(
-    (encoder_hidden, discriminator_hidden)
-  )
-  enc = Encoder(latent, scaled(encoder), encoder_hidden)
+  hidden = scaled((encoder_hidden, discriminator_hidden))
+  enc = Encoder(latent, scaled(encoder), hidden[0])
   dec = Decoder(shape, scaled(decoder))
-  dis = Discriminator(scaled(discriminator), discriminator_hidden, layer)
+  dis = Discriminator(scaled(discriminator), hidden[1], layer)
   return Networks(
     enc if 'encoder' in names else None,
     dec,
