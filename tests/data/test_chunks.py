@@ -7,7 +7,7 @@ import pytest
 from vaegan_jax.data import chunks
 
 
-@pytest.mark.parametrize('count', [1, 3, 4, 5, 8])
+@pytest.mark.parametrize('count', [0, 1, 3, 4, 5, 8])
 def test_results_equal_those_of_one_call(count):
   x = np.arange(count * 2.0).reshape(count, 2)
   y = np.arange(count)

@@ -16,16 +16,16 @@ def apply(
 
   Args:
     function: maps batches of rows to a batch; rows do not affect each other.
-    arrays: at least one row each, equally many.
+    arrays: equally many rows each; may be empty.
     size: rows per call, which bounds memory. Copies of the last row pad the
-      last call.
+      last call, and zeros that of empty arrays.
 
   Returns:
     the function's results for all rows, an array or a tree of arrays.
   """
   count = len(arrays[0])
   results = []
-  for start in range(0, count, size):
+  for start in range(0, max(count, 1), size):
     parts = (np.asarray(array[start : start + size]) for array in arrays)
     results.append(function(*(_pad(part, size=size) for part in parts)))
   return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)
@@ -34,4 +34,6 @@ def apply(
 def _pad(part: np.ndarray, *, size: int) -> np.ndarray:
   if len(part) == size:
     return part
+  if not len(part):
+    return np.zeros((size, *part.shape[1:]), part.dtype)
   return np.concatenate([part, np.repeat(part[-1:], size - len(part), 0)])

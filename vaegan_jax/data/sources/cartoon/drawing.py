@@ -1,25 +1,54 @@
 """Plans and paints faces in blocks of one length.
 
 Planning (random features, attributes, visibility) and painting are compiled
-separately, since together they take twice as long to compile. All blocks have
-one length, so each function is compiled once, and a face does not depend on its
-neighbours.
+separately, since together they take twice as long to compile. A face does not
+depend on its neighbours in a block.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Integer, Key, UInt8
+from jaxtyping import Array, Bool, Integer, Key, Shaped, UInt8
 
-from vaegan_jax.data.sources.cartoon import dress, scene, sitter, traits
+from vaegan_jax.data import chunks
+from vaegan_jax.data.sources.cartoon import (
+  canvas,
+  dress,
+  features,
+  hair,
+  palette,
+  sitter,
+  skin,
+  traits,
+)
 
 PLANNED, PAINTED = 1024, 16  # faces per block
+
+# From back to front.
+LAYERS = (
+  hair.behind,
+  skin.neck,
+  dress.clothes,
+  dress.necklace,
+  skin.ears,
+  skin.face,
+  hair.beard,
+  skin.nose,
+  features.mouth,
+  hair.moustache,
+  features.eyes,
+  hair.sideburns,
+  hair.front,
+  features.brows,
+  dress.hat,
+  dress.glasses,
+  dress.earrings,
+)
 
 
 class Plan(NamedTuple):
@@ -52,8 +81,33 @@ def paint(
   """Paints a planned face; hidden attributes are painted as if absent."""
   shown = (planned.attributes & planned.visible).astype(jnp.float32)
   has = dict(zip(traits.ATTRIBUTES, shown, strict=True))
-  picture = scene.portrait(planned.look, has, size=size)
+  person = sitter.pose(planned.look, has, size=size)
+  picture = _backdrop(planned.look, canvas.grid(size))
+  for layer in LAYERS:
+    picture = canvas.paint(picture, layer(person))
+  picture = jnp.moveaxis(picture, 0, -1)
   return jnp.round(255 * jnp.clip(picture, 0, 1)).astype(jnp.uint8)
+
+
+def _backdrop(look: sitter.Look, frame: canvas.Frame) -> canvas.Picture:
+  """Blends two colours along a gradient with waves, dots, rays or nothing."""
+  x, y, pixel = frame
+  first = palette.pick(palette.BACKDROP, look.backdrop)
+  second = palette.pick(palette.BACKDROP, look.second_backdrop)
+  angle = 6.2832 * look.angle
+  along = x * jnp.cos(angle) + y * jnp.sin(angle)
+  across = y * jnp.cos(angle) - x * jnp.sin(angle)
+  period = sitter.between(0.3, 0.55, look.hair)
+  weight = canvas.fade(period, pixel)
+  u, v = 6.2832 * along / period, 6.2832 * across / period
+  bent, dots = jnp.sin(u + 1.5 * jnp.sin(0.4 * v)), jnp.sin(u) * jnp.sin(v)
+  patterns = jnp.stack([0 * u, bent, dots, jnp.sin(u)])
+  pattern = palette.pick(patterns, look.backdrop_pattern)
+  pattern = jnp.clip(3 * pattern, -1, 1) * weight
+  gradient = jnp.clip(0.5 + 0.45 * along, 0, 1)
+  coat = canvas.paint(canvas.fill(first, 1 + 0 * x), [(second, gradient)])
+  glow = jnp.clip(1.05 - 0.13 * (x**2 + y**2) + 0.045 * pattern, 0, 1.2)
+  return jnp.clip(coat * glow, 0, 1)
 
 
 @jax.jit
@@ -76,26 +130,6 @@ def _paint_block(
   return jax.vmap(functools.partial(paint, size=size))(planned)
 
 
-def _blocks(values: Any, *, length: int) -> Iterator[tuple[int, Any]]:
-  """Splits rows of arrays into blocks; repetitions pad the last one.
-
-  Yields:
-    the number of rows without padding, and the block. If there are no rows, one
-    block of padding defines the shapes and types.
-  """
-  rows = len(jax.tree.leaves(values)[0])
-  for start in range(0, max(rows, 1), length):
-    places = np.arange(start, start + length)
-    block = jax.tree.map(lambda leaf, p=places: _take(leaf, p), values)
-    yield min(length, rows - start), block
-
-
-def _take(leaf: np.ndarray, places: np.ndarray) -> np.ndarray:
-  if not len(leaf):
-    return np.zeros((len(places), *leaf.shape[1:]), leaf.dtype)
-  return leaf[np.minimum(places, len(leaf) - 1)]
-
-
 def plan_many(
   seed: int,
   indices: Integer[np.ndarray, ' faces'],
@@ -109,21 +143,22 @@ def plan_many(
     ValueError: there is no such attribute.
   """
   which = np.int32(-1 if flip is None else traits.index(flip))
-  planned = []
-  for count, block in _blocks(indices.astype(np.int32), length=PLANNED):
-    whole = _plan_block(np.uint32(seed), block, which, np.bool_(correlated))
-    planned.append(
-      jax.tree.map(lambda leaf, n=count: np.asarray(leaf)[:n], whole)
-    )
-  return jax.tree.map(lambda *leaves: np.concatenate(leaves), *planned)
+
+  def plan_block(block: Integer[np.ndarray, ' faces']) -> Plan:
+    return _plan_block(np.uint32(seed), block, which, np.bool_(correlated))
+
+  return chunks.apply(plan_block, (indices.astype(np.int32),), size=PLANNED)
 
 
 def paint_many(
   planned: Plan, *, size: tuple[int, int]
 ) -> UInt8[np.ndarray, 'faces height width 3']:
   """Paints the faces of a plan."""
-  painted = [
-    np.asarray(_paint_block(block, size=size))[:count]
-    for count, block in _blocks(planned, length=PAINTED)
-  ]
-  return np.concatenate(painted)
+  leaves, structure = jax.tree.flatten(planned)
+
+  def paint_block(
+    *block: Shaped[np.ndarray, 'faces ...'],
+  ) -> UInt8[Array, 'faces height width 3']:
+    return _paint_block(jax.tree.unflatten(structure, block), size=size)
+
+  return chunks.apply(paint_block, tuple(leaves), size=PAINTED)

@@ -113,7 +113,7 @@ def brows(person: sitter.Sitter) -> canvas.Coats:
   )
   colour = palette.mix(
     palette.blend(BROW, person.look.brow),
-    palette.GRAY * 0.9,
+    palette.HAIR['Gray_Hair'] * 0.9,
     0.6 * (1 - person.has['Young']),
   )
   return [(colour, 0.92 * canvas.cover(shape, pixel))]

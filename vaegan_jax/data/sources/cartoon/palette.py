@@ -35,14 +35,12 @@ FRAME = rgb('22242c', '6a2b1d', 'a81f2f', '1f3f7a')
 BACKDROP = rgb(
   'a9d6e5', 'f7c59f', 'b8e0c2', 'd9c2f0', 'f6d55c', 'f2a6a0', '7fb7be', 'c9ada7'
 )
-BLACK, BLOND, BROWN, GRAY, GINGER = rgb(
-  '26222c', 'eac163', '512f1b', 'b9bcc4', 'c9571d'
-)
+GINGER = rgb('c9571d')[0]
 HAIR = {
-  'Black_Hair': BLACK,
-  'Blond_Hair': BLOND,
-  'Brown_Hair': BROWN,
-  'Gray_Hair': GRAY,
+  'Black_Hair': rgb('26222c')[0],
+  'Blond_Hair': rgb('eac163')[0],
+  'Brown_Hair': rgb('512f1b')[0],
+  'Gray_Hair': rgb('b9bcc4')[0],
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -14,40 +15,14 @@ from vaegan_jax.data.sources.cartoon import canvas, palette, shapes
 Unit = Float[Array, '']
 
 
-class Look(NamedTuple):
-  """The random features of a face, each uniform in [0, 1)."""
-
-  across: Unit
-  down: Unit
-  scale: Unit
-  tilt: Unit
-  turn: Unit
-  light: Unit
-  gaze: Unit
-  skin: Unit
-  freckles: Unit
-  hair: Unit
-  hair_length: Unit
-  parting: Unit
-  wave: Unit
-  iris: Unit
-  brow: Unit
-  lips: Unit
-  makeup: Unit
-  spectacles: Unit
-  lenses: Unit
-  hat: Unit
-  hat_colour: Unit
-  cloth: Unit
-  cloth_pattern: Unit
-  collar: Unit
-  tie: Unit
-  gem: Unit
-  backdrop: Unit
-  second_backdrop: Unit
-  backdrop_pattern: Unit
-  angle: Unit
-  grain: Unit
+# The random features of a face, each uniform in [0, 1).
+Look = collections.namedtuple(
+  'Look',
+  'across down scale tilt turn light gaze '
+  'skin freckles hair hair_length parting wave iris brow lips makeup '
+  'spectacles lenses hat hat_colour cloth cloth_pattern collar tie gem '
+  'backdrop second_backdrop backdrop_pattern angle grain',
+)
 
 
 class Sitter(NamedTuple):
@@ -105,17 +80,13 @@ def pose(
     body=body,
     turn=between(-0.05, 0.05, look.turn),
     light=between(-1.0, 1.0, look.light),
-    skin=_skin(look, has),
+    skin=palette.mix(
+      palette.blend(palette.SKIN, look.skin),
+      palette.blend(palette.PALE, look.skin),
+      has['Pale_Skin'],
+    ),
     hair=_hair(look, has),
     face=_face(head, has),
-  )
-
-
-def _skin(look: Look, has: Mapping[str, Unit]) -> palette.Colour:
-  return palette.mix(
-    palette.blend(palette.SKIN, look.skin),
-    palette.blend(palette.PALE, look.skin),
-    has['Pale_Skin'],
   )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,61 +10,48 @@ from jaxtyping import Array, Bool, Float, Integer, Key
 Flags = Bool[Array, 'attributes']
 
 
-class Chances(NamedTuple):
-  """Probabilities of an attribute.
-
-  Attributes:
-    alone: for independent attributes.
-    girl: for correlated attributes, of a young woman; the others likewise.
-  """
-
-  alone: float
-  girl: float
-  woman: float
-  boy: float
-  man: float
-
-
-# For facial hair except Sideburns, the probability given a beard.
+# The probability of each attribute: if independent; if correlated, of a young
+# woman, an older woman, a young man and an older man. For facial hair except
+# Sideburns, the probability given a beard.
 CHANCES = {
-  '5_o_Clock_Shadow': Chances(0.40, 0.00, 0.00, 0.50, 0.30),
-  'Arched_Eyebrows': Chances(0.40, 0.50, 0.40, 0.08, 0.08),
-  'Bags_Under_Eyes': Chances(0.35, 0.10, 0.35, 0.20, 0.55),
-  'Bald': Chances(0.12, 0.00, 0.01, 0.05, 0.28),
-  'Bangs': Chances(0.35, 0.28, 0.20, 0.15, 0.06),
-  'Big_Lips': Chances(0.40, 0.35, 0.22, 0.15, 0.12),
-  'Big_Nose': Chances(0.40, 0.10, 0.20, 0.32, 0.55),
-  'Black_Hair': Chances(0.21, 0.24, 0.10, 0.36, 0.14),
-  'Blond_Hair': Chances(0.21, 0.27, 0.24, 0.08, 0.05),
-  'Brown_Hair': Chances(0.21, 0.30, 0.20, 0.32, 0.18),
-  'Bushy_Eyebrows': Chances(0.40, 0.06, 0.06, 0.28, 0.28),
-  'Chubby': Chances(0.30, 0.05, 0.18, 0.10, 0.30),
-  'Double_Chin': Chances(0.30, 0.04, 0.16, 0.07, 0.28),
-  'Eyeglasses': Chances(0.30, 0.06, 0.18, 0.14, 0.32),
-  'Goatee': Chances(0.35, 0.00, 0.00, 0.28, 0.28),
-  'Gray_Hair': Chances(0.18, 0.00, 0.32, 0.01, 0.50),
-  'Heavy_Makeup': Chances(0.40, 0.65, 0.45, 0.01, 0.01),
-  'High_Cheekbones': Chances(0.40, 0.55, 0.45, 0.30, 0.28),
-  'Male': Chances(0.50, 0.00, 0.00, 1.00, 1.00),
-  'Mouth_Slightly_Open': Chances(0.50, 0.52, 0.46, 0.44, 0.40),
-  'Mustache': Chances(0.35, 0.00, 0.00, 0.26, 0.34),
-  'Narrow_Eyes': Chances(0.35, 0.12, 0.16, 0.15, 0.22),
-  'No_Beard': Chances(0.45, 1.00, 1.00, 0.50, 0.45),
-  'Oval_Face': Chances(0.40, 0.36, 0.24, 0.24, 0.16),
-  'Pale_Skin': Chances(0.25, 0.12, 0.10, 0.07, 0.08),
-  'Pointy_Nose': Chances(0.40, 0.34, 0.26, 0.20, 0.20),
-  'Receding_Hairline': Chances(0.30, 0.03, 0.06, 0.10, 0.35),
-  'Rosy_Cheeks': Chances(0.30, 0.22, 0.16, 0.03, 0.04),
-  'Sideburns': Chances(0.30, 0.00, 0.00, 0.22, 0.22),
-  'Smiling': Chances(0.50, 0.56, 0.50, 0.44, 0.40),
-  'Straight_Hair': Chances(0.38, 0.34, 0.34, 0.38, 0.36),
-  'Wavy_Hair': Chances(0.38, 0.46, 0.40, 0.26, 0.20),
-  'Wearing_Earrings': Chances(0.35, 0.30, 0.40, 0.04, 0.03),
-  'Wearing_Hat': Chances(0.20, 0.06, 0.06, 0.14, 0.14),
-  'Wearing_Lipstick': Chances(0.40, 0.76, 0.62, 0.01, 0.01),
-  'Wearing_Necklace': Chances(0.35, 0.20, 0.26, 0.03, 0.03),
-  'Wearing_Necktie': Chances(0.30, 0.01, 0.02, 0.16, 0.34),
-  'Young': Chances(0.50, 1.00, 0.00, 1.00, 0.00),
+  '5_o_Clock_Shadow': (0.40, 0.00, 0.00, 0.50, 0.30),
+  'Arched_Eyebrows': (0.40, 0.50, 0.40, 0.08, 0.08),
+  'Bags_Under_Eyes': (0.35, 0.10, 0.35, 0.20, 0.55),
+  'Bald': (0.12, 0.00, 0.01, 0.05, 0.28),
+  'Bangs': (0.35, 0.28, 0.20, 0.15, 0.06),
+  'Big_Lips': (0.40, 0.35, 0.22, 0.15, 0.12),
+  'Big_Nose': (0.40, 0.10, 0.20, 0.32, 0.55),
+  'Black_Hair': (0.21, 0.24, 0.10, 0.36, 0.14),
+  'Blond_Hair': (0.21, 0.27, 0.24, 0.08, 0.05),
+  'Brown_Hair': (0.21, 0.30, 0.20, 0.32, 0.18),
+  'Bushy_Eyebrows': (0.40, 0.06, 0.06, 0.28, 0.28),
+  'Chubby': (0.30, 0.05, 0.18, 0.10, 0.30),
+  'Double_Chin': (0.30, 0.04, 0.16, 0.07, 0.28),
+  'Eyeglasses': (0.30, 0.06, 0.18, 0.14, 0.32),
+  'Goatee': (0.35, 0.00, 0.00, 0.28, 0.28),
+  'Gray_Hair': (0.18, 0.00, 0.32, 0.01, 0.50),
+  'Heavy_Makeup': (0.40, 0.65, 0.45, 0.01, 0.01),
+  'High_Cheekbones': (0.40, 0.55, 0.45, 0.30, 0.28),
+  'Male': (0.50, 0.00, 0.00, 1.00, 1.00),
+  'Mouth_Slightly_Open': (0.50, 0.52, 0.46, 0.44, 0.40),
+  'Mustache': (0.35, 0.00, 0.00, 0.26, 0.34),
+  'Narrow_Eyes': (0.35, 0.12, 0.16, 0.15, 0.22),
+  'No_Beard': (0.45, 1.00, 1.00, 0.50, 0.45),
+  'Oval_Face': (0.40, 0.36, 0.24, 0.24, 0.16),
+  'Pale_Skin': (0.25, 0.12, 0.10, 0.07, 0.08),
+  'Pointy_Nose': (0.40, 0.34, 0.26, 0.20, 0.20),
+  'Receding_Hairline': (0.30, 0.03, 0.06, 0.10, 0.35),
+  'Rosy_Cheeks': (0.30, 0.22, 0.16, 0.03, 0.04),
+  'Sideburns': (0.30, 0.00, 0.00, 0.22, 0.22),
+  'Smiling': (0.50, 0.56, 0.50, 0.44, 0.40),
+  'Straight_Hair': (0.38, 0.34, 0.34, 0.38, 0.36),
+  'Wavy_Hair': (0.38, 0.46, 0.40, 0.26, 0.20),
+  'Wearing_Earrings': (0.35, 0.30, 0.40, 0.04, 0.03),
+  'Wearing_Hat': (0.20, 0.06, 0.06, 0.14, 0.14),
+  'Wearing_Lipstick': (0.40, 0.76, 0.62, 0.01, 0.01),
+  'Wearing_Necklace': (0.35, 0.20, 0.26, 0.03, 0.03),
+  'Wearing_Necktie': (0.30, 0.01, 0.02, 0.16, 0.34),
+  'Young': (0.50, 1.00, 0.00, 1.00, 0.00),
 }
 """CelebA's attributes except Attractive and Blurry, in CelebA's order."""
 
@@ -138,9 +123,9 @@ def _intervals() -> tuple[np.ndarray, np.ndarray]:
   adjacent.
 
   Returns:
-    lower and upper bounds, [attributes, columns of `Chances`].
+    lower and upper bounds, [attributes, columns of `CHANCES`].
   """
-  chances = np.array([tuple(row) for row in CHANCES.values()], np.float32)
+  chances = np.array([*CHANCES.values()], np.float32)
   low = np.zeros_like(chances)
   for group in EXCLUSIVE:
     columns = _columns(group)
