@@ -1,9 +1,10 @@
-import dataclasses
+import itertools
 import json
 import multiprocessing
 import pathlib
 import threading
 import types
+from concurrent import futures
 
 import numpy as np
 import pytest
@@ -22,7 +23,6 @@ def test_images_and_attributes_are_in_the_order_of_the_source(tmp_path):
 
 
 def test_a_second_load_reads_nothing_from_the_source(tmp_path):
-  @dataclasses.dataclass(frozen=True)
   class Once(Numbered):
     def read(self, split, start, stop):
       raise AssertionError('read again')
@@ -59,7 +59,6 @@ def test_the_images_cannot_be_written_to(tmp_path):
 
 
 def test_a_source_without_attributes_has_none(tmp_path):
-  @dataclasses.dataclass(frozen=True)
   class Bare(Numbered):
     attribute_names = ()
 
@@ -89,7 +88,6 @@ def test_an_empty_split_is_refused(tmp_path):
 
 @pytest.mark.parametrize('error', [ValueError, KeyboardInterrupt])
 def test_an_error_or_interrupt_leaves_nothing_behind(tmp_path, error):
-  @dataclasses.dataclass(frozen=True)
   class Failing(Numbered):
     def read(self, split, start, stop):
       if start > 256:
@@ -114,7 +112,6 @@ def test_a_full_disk_is_reported_before_anything_is_written(
 
 
 def test_a_source_that_reads_the_wrong_shape_is_refused(tmp_path):
-  @dataclasses.dataclass(frozen=True)
   class Wrong(Numbered):
     def read(self, split, start, stop):
       return super().read(split, start, stop)[:-1]
@@ -133,19 +130,21 @@ def truncate(path):
   path.write_bytes(path.read_bytes()[:-1000])
 
 
-@pytest.mark.parametrize('harm', [flip_a_bit, truncate, pathlib.Path.unlink])
-@pytest.mark.parametrize('name', ['images.npy', 'attributes.npy'])
-def test_damage_is_found_and_the_remedy_named(tmp_path, harm, name):
+@pytest.mark.parametrize(
+  ('name', 'harm'),
+  [
+    *itertools.product(
+      ['images.npy', 'attributes.npy'],
+      [flip_a_bit, truncate, pathlib.Path.unlink],
+    ),
+    ('about.json', lambda path: path.write_text('')),
+    ('about.json', lambda path: path.write_text('{}')),
+    ('about.json', lambda path: path.write_text('{"version": 0}')),
+  ],
+)
+def test_damage_is_found_and_the_remedy_named(tmp_path, name, harm):
   load(Numbered(), tmp_path)
   harm(only(tmp_path, name))
-  with pytest.raises(ValueError, match='remove that folder'):
-    load(Numbered(), tmp_path)
-
-
-@pytest.mark.parametrize('text', ['', '{}', '{"version": 0}'])
-def test_a_damaged_description_is_refused(tmp_path, text):
-  load(Numbered(), tmp_path)
-  only(tmp_path, 'about.json').write_text(text)
   with pytest.raises(ValueError, match='remove that folder'):
     load(Numbered(), tmp_path)
 
@@ -176,7 +175,6 @@ def test_a_folder_made_for_other_data_is_refused(tmp_path):
 
 
 def test_the_first_of_two_builds_is_kept(tmp_path):
-  @dataclasses.dataclass(frozen=True)
   class Late(Numbered):
     def read(self, split, start, stop):
       if start == 0:
@@ -193,21 +191,13 @@ def test_the_first_of_two_builds_is_kept(tmp_path):
 def test_two_threads_that_build_at_once_get_the_same(tmp_path):
   barrier = threading.Barrier(2)
 
-  @dataclasses.dataclass(frozen=True)
   class Slow(Numbered):
     def length(self, split):
       barrier.wait(timeout=30)
       return self.images
 
-  results = []
-  threads = [
-    threading.Thread(target=lambda: results.append(load(Slow(), tmp_path)))
-    for _ in range(2)
-  ]
-  for thread in threads:
-    thread.start()
-  for thread in threads:
-    thread.join()
+  with futures.ThreadPoolExecutor(2) as pool:
+    results = list(pool.map(lambda _: load(Slow(), tmp_path), range(2)))
   assert results[0].digest == results[1].digest
   only(tmp_path, 'images.npy')
   assert not list(tmp_path.rglob('.*'))
@@ -225,8 +215,7 @@ def test_two_processes_may_build_at_once(tmp_path):
 
 def test_the_default_directory_is_the_users_cache(monkeypatch):
   monkeypatch.setenv('XDG_CACHE_HOME', '/somewhere')
-  expected = pathlib.Path('/somewhere/vaegan_jax')
-  assert cache.default_directory() == expected
+  assert str(cache.default_directory()) == '/somewhere/vaegan_jax'
   monkeypatch.delenv('XDG_CACHE_HOME')
   expected = pathlib.Path.home() / '.cache' / 'vaegan_jax'
   assert cache.default_directory() == expected

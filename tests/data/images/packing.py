@@ -1,8 +1,27 @@
-"""Makes folders and archives from contents by name."""
+"""Makes images, and folders and archives of files by name."""
 
 import io
 import tarfile
 import zipfile
+
+from PIL import Image
+
+
+def encode(image, kind='PNG', **options):
+  data = io.BytesIO()
+  image.save(data, kind, **options)
+  return data.getvalue()
+
+
+def jpeg(number, size):
+  """Encodes an image whose red is 20 times a number."""
+  return encode(Image.new('RGB', size, (20 * number, 128, 128)), 'JPEG')
+
+
+def numbers(source, split):
+  """Returns the numbers of the images of a split, from their red."""
+  pixels = source.read(split, 0, source.length(split))
+  return [round(red / 20) for red in pixels[..., 0].mean((1, 2))]
 
 
 def make_folder(path, files):

@@ -1,6 +1,5 @@
 """Every unusual image is converted, or left out, counted and named."""
 
-import io
 import json
 import struct
 import time
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.images.packing import encode, jpeg, make_folder
 from tests.data.numbered import Numbered, load, only
 from vaegan_jax.data import building
 from vaegan_jax.data.images import decoding, defects
@@ -17,12 +17,6 @@ from vaegan_jax.data.sources import celeba, folder
 
 RAMP = np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6)
 GREY = Image.fromarray(RAMP)
-
-
-def encode(image, kind='PNG', **options):
-  data = io.BytesIO()
-  image.save(data, kind, **options)
-  return data.getvalue()
 
 
 def chunk(name, body):
@@ -43,20 +37,12 @@ def bomb(side, rows):
   )
 
 
-def transparent(**options):
-  image = GREY.convert('P')
-  return encode(image, transparency=0, **options)
-
-
-def rotated():
-  exif = Image.Exif()
-  exif[0x0112] = 6
-  return encode(GREY, exif=exif.tobytes())
-
-
 def tiff(array):
   return encode(Image.fromarray(array), 'TIFF')
 
+
+SIDEWAYS = Image.Exif()
+SIDEWAYS[0x0112] = 6
 
 # A file, and its height and width or words of the error.
 KINDS = {
@@ -65,7 +51,10 @@ KINDS = {
   'colour and alpha': (encode(GREY.convert('RGBA')), (4, 6)),
   'cmyk': (encode(GREY.convert('CMYK'), 'JPEG'), (4, 6)),
   'palette': (encode(GREY.convert('P')), (4, 6)),
-  'palette with transparency': (transparent(), (4, 6)),
+  'palette with transparency': (
+    encode(GREY.convert('P'), transparency=0),
+    (4, 6),
+  ),
   'animated palette': (
     encode(GREY.convert('P'), 'GIF', save_all=True, append_images=[GREY]),
     (4, 6),
@@ -75,7 +64,7 @@ KINDS = {
   '16 bits, big-endian': (tiff(RAMP.astype('>u2') * 256), (4, 6)),
   '32 bits': (tiff(RAMP.astype('i4') * 256), (4, 6)),
   'one pixel': (encode(GREY.resize((1, 1))), (1, 1)),
-  'on its side': (rotated(), (6, 4)),
+  'on its side': (encode(GREY, exif=SIDEWAYS.tobytes()), (6, 4)),
   'bmp': (encode(GREY.convert('RGB'), 'BMP'), (4, 6)),
   'webp and alpha': (encode(GREY.convert('RGBA'), 'WEBP'), (4, 6)),
   'float': (tiff(RAMP.astype('f4')), 'floating point'),
@@ -240,11 +229,9 @@ def test_a_few_missing_files_of_celeba_are_left_out(
   tmp_path, caplog, monkeypatch
 ):
   monkeypatch.setattr(defects, 'TOLERATED', 0.1)
-  image = Image.new('RGB', (178, 218), (10, 20, 30))
   root = tmp_path / 'img_align_celeba'
-  root.mkdir()
-  for number in range(9):
-    (root / f'{number}.jpg').write_bytes(encode(image, 'JPEG'))
+  image = jpeg(1, (178, 218))
+  make_folder(root, {f'{number}.jpg': image for number in range(9)})
   rows = ''.join(f'{number}.jpg 0\n' for number in range(10))
   (tmp_path / 'list_eval_partition.txt').write_text(rows)
   data = load(celeba.CelebA(tmp_path, (8, 8)), tmp_path)

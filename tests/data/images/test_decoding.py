@@ -1,17 +1,9 @@
-import io
-
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.images.packing import encode
 from vaegan_jax.data.images import decoding, defects
-
-
-def encode(image, kind='PNG', **options):
-  data = io.BytesIO()
-  image.save(data, kind, **options)
-  return data.getvalue()
-
 
 RAMP = np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6)
 

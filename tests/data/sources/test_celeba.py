@@ -1,11 +1,9 @@
-import io
-import zipfile
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests import SHARED
+from tests.data.images.packing import jpeg, make_folder, make_zip, numbers
 from vaegan_jax.data import cache, sources
 from vaegan_jax.data.images import defects
 from vaegan_jax.data.sources import celeba
@@ -16,10 +14,7 @@ PARTS = [0, 0, 0, 0, 0, 0, 1, 1, 2, 2]
 ATTRIBUTES = [[1, -1], [-1, 1]] * 5
 
 
-def jpeg(number, size=(178, 218)):
-  data = io.BytesIO()
-  Image.new('RGB', size, (number * 20, 128, 128)).save(data, 'JPEG')
-  return data.getvalue()
+FILES = {name: jpeg(i, (178, 218)) for i, name in enumerate(NAMES)}
 
 
 def write_lists(folder, kind='txt'):
@@ -39,24 +34,13 @@ def write_lists(folder, kind='txt'):
 
 
 def write_images(folder, nested=1):
-  for _ in range(nested):
-    folder = folder / 'img_align_celeba'
-  folder.mkdir(parents=True)
-  for number, name in enumerate(NAMES):
-    (folder / name).write_bytes(jpeg(number))
+  make_folder(folder / '/'.join(['img_align_celeba'] * nested), FILES)
 
 
 def write_zip(folder):
-  with zipfile.ZipFile(folder / 'img_align_celeba.zip', 'w') as archive:
-    for number, name in enumerate(NAMES):
-      archive.writestr(f'img_align_celeba/{name}', jpeg(number))
-      archive.writestr(f'__MACOSX/img_align_celeba/._{name}', b'no image')
-
-
-def levels(source, split):
-  """Returns the numbers of the images of a split, from their colours."""
-  pixels = source.read(split, 0, source.length(split))
-  return [round(level / 20) for level in pixels[..., 0].mean((1, 2))]
+  files = {f'img_align_celeba/{name}': data for name, data in FILES.items()}
+  files |= {f'__MACOSX/img_align_celeba/._{n}': b'no image' for n in NAMES}
+  make_zip(folder / 'img_align_celeba.zip', files)
 
 
 @pytest.fixture(params=['folder', 'nested', 'zip', 'zip itself'])
@@ -73,8 +57,8 @@ def path(request, tmp_path):
 
 def test_every_layout_holds_the_same_images(path):
   source = celeba.CelebA(path)
-  assert levels(source, 'train') == list(range(8))
-  assert levels(source, 'test') == [8, 9]
+  assert numbers(source, 'train') == list(range(8))
+  assert numbers(source, 'test') == [8, 9]
   assert source.attribute_names == ('Bald', 'Male')
   np.testing.assert_array_equal(source.attributes('test'), [[1, 0], [0, 1]])
 
@@ -99,10 +83,10 @@ def whole(tmp_path):
 
 def test_the_splits_are_disjoint_and_test_images_are_never_trained_on(whole):
   source = celeba.CelebA(whole, train_on_validation=False)
-  splits = [levels(source, split) for split in sources.SPLITS]
+  splits = [numbers(source, split) for split in sources.SPLITS]
   assert splits == [[0, 1, 2, 3, 4, 5], [6, 7], [8, 9]]
   for flag in (True, False):
-    trained = levels(celeba.CelebA(whole, train_on_validation=flag), 'train')
+    trained = numbers(celeba.CelebA(whole, train_on_validation=flag), 'train')
     assert not set(trained) & {8, 9}
 
 
@@ -115,11 +99,9 @@ def test_the_crop_is_rows_40_to_188_and_columns_15_to_163(whole):
   pixels = np.zeros((218, 178, 3), np.uint8)
   pixels[40:188, 15:163] = 255
   path = whole / 'img_align_celeba' / NAMES[0]
-  Image.fromarray(pixels).save(path, 'PNG')  # exact; the name does not matter
-  assert celeba.CelebA(whole).read('train', 0, 1).min() == 255
-  pixels[40:188, 15:163] = 0
-  Image.fromarray(255 - pixels).save(path, 'PNG')
-  assert celeba.CelebA(whole).read('train', 0, 1).min() == 255
+  for image, inside in ((pixels, 255), (255 - pixels, 0)):
+    Image.fromarray(image).save(path, 'PNG')  # exact; its name does not matter
+    assert (celeba.CelebA(whole).read('train', 0, 1) == inside).all()
 
 
 def test_images_have_the_size_of_the_source(whole):
@@ -183,7 +165,7 @@ def test_a_list_of_attributes_without_names_is_refused(whole):
 def test_only_images_in_the_partition_are_used(whole):
   path = whole / 'list_eval_partition.txt'
   path.write_text('\n'.join(path.read_text().splitlines()[2:]))
-  assert levels(celeba.CelebA(whole), 'train') == [2, 3, 4, 5, 6, 7]
+  assert numbers(celeba.CelebA(whole), 'train') == [2, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize(
@@ -195,20 +177,18 @@ def test_an_invalid_partition_is_refused(whole, text):
     celeba.CelebA(whole).length('train')
 
 
-def test_a_broken_image_is_named(whole):
-  path = whole / 'img_align_celeba' / NAMES[1]
-  path.write_bytes(path.read_bytes()[:400])
-  with pytest.raises(
-    defects.BrokenImage, match=r'000002.jpg: .*not a valid image'
-  ):
+@pytest.mark.parametrize(
+  ('data', 'complaint'),
+  [
+    (FILES[NAMES[1]][:400], 'not a valid image'),
+    (jpeg(1, (409, 687)), 'aligned and cropped'),
+  ],
+  ids=['damaged', 'not aligned'],
+)
+def test_an_unsuitable_image_is_refused_by_its_name(whole, data, complaint):
+  (whole / 'img_align_celeba' / NAMES[1]).write_bytes(data)
+  with pytest.raises(defects.BrokenImage, match=f'000002.jpg: .*{complaint}'):
     celeba.CelebA(whole).read('train', 0, 3)
-
-
-def test_images_that_are_not_aligned_are_refused(whole):
-  path = whole / 'img_align_celeba' / NAMES[0]
-  path.write_bytes(jpeg(1, size=(409, 687)))
-  with pytest.raises(ValueError, match='aligned and cropped'):
-    celeba.CelebA(whole).read('train', 0, 1)
 
 
 def test_threads_read_what_one_reader_reads(tmp_path):
@@ -225,11 +205,8 @@ def test_threads_read_what_one_reader_reads(tmp_path):
 @pytest.mark.skipif(not IMAGES.is_dir(), reason='no development data')
 def test_the_real_files_have_their_known_counts():
   source = celeba.CelebA(IMAGES, train_on_validation=False)
-  assert [source.length(split) for split in sources.SPLITS] == [
-    8000,
-    1000,
-    1000,
-  ]
+  lengths = [source.length(split) for split in sources.SPLITS]
+  assert lengths == [8000, 1000, 1000]
   assert len(source.attribute_names) == 40
   male = source.attributes('train')[:, source.attribute_names.index('Male')]
   assert 0.35 < male.mean() < 0.5

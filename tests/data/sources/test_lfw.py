@@ -1,24 +1,26 @@
-import io
-import tarfile
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests import SHARED
+from tests.data.images.packing import jpeg, make_folder, make_tgz, numbers
 from vaegan_jax.data import cache, sources
 from vaegan_jax.data.images import defects
 from vaegan_jax.data.sources import lfw
 
 IMAGES = SHARED / 'lfw'
 PEOPLE = {'train': {'Ann_Lee': 2, 'Bo_O-Hara': 1}, 'test': {'Cy_Young': 2}}
-# The level of red identifies an image.
-LEVELS = {
-  'Ann_Lee_0001.jpg': 20,
-  'Ann_Lee_0002.jpg': 40,
-  'Bo_O-Hara_0001.jpg': 60,
-  'Cy_Young_0001.jpg': 80,
-  'Cy_Young_0002.jpg': 100,
+FILES = {
+  f'{person}/{person}_{index:04d}.jpg': jpeg(number, (250, 250))
+  for number, (person, index) in enumerate(
+    [
+      ('Ann_Lee', 1),
+      ('Ann_Lee', 2),
+      ('Bo_O-Hara', 1),
+      ('Cy_Young', 1),
+      ('Cy_Young', 2),
+    ]
+  )
 }
 # In another order than the images, and with one more person.
 SCORES = {
@@ -29,12 +31,7 @@ SCORES = {
   ('Ann Lee', 1): (1.0, 2.0),
   ('Cy Young', 2): (5.0, 6.0),
 }
-
-
-def jpeg(level, side=250):
-  data = io.BytesIO()
-  Image.new('RGB', (side, side), (level, 128, 128)).save(data, 'JPEG')
-  return data.getvalue()
+UNSCORED = {key: s for key, s in SCORES.items() if key != ('Ann Lee', 1)}
 
 
 def write_lists(folder, people=PEOPLE, scores=SCORES):
@@ -48,54 +45,29 @@ def write_lists(folder, people=PEOPLE, scores=SCORES):
   (folder / 'lfw_attributes.txt').write_text(text)
 
 
-def write_folder(folder, name='lfw'):
-  for image, level in LEVELS.items():
-    path = folder / name / image.rpartition('_')[0] / image
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(jpeg(level))
-
-
-def write_tgz(folder):
-  with tarfile.open(folder / 'lfw-deepfunneled.tgz', 'w:gz') as tar:
-    for image, level in LEVELS.items():
-      data = jpeg(level)
-      person = image.rpartition('_')[0]
-      info = tarfile.TarInfo(f'lfw-deepfunneled/{person}/{image}')
-      info.size = len(data)
-      tar.addfile(info, io.BytesIO(data))
-
-
-def levels(source, split):
-  """Returns the levels of the images of a split."""
-  pixels = source.read(split, 0, source.length(split))
-  return [20 * round(level / 20) for level in pixels[..., 0].mean((1, 2))]
-
-
 @pytest.fixture
 def whole(tmp_path):
   write_lists(tmp_path)
-  write_folder(tmp_path)
+  make_folder(tmp_path / 'lfw', FILES)
   return tmp_path
 
 
 @pytest.mark.parametrize('layout', ['tgz', 'lfw', 'lfw-deepfunneled'])
 def test_every_layout_holds_the_same_images_without_a_warning(
-  tmp_path, layout, caplog
+  whole, tmp_path_factory, layout, caplog
 ):
-  write_lists(tmp_path)
+  path = tmp_path_factory.mktemp('other')
+  write_lists(path)
   if layout == 'tgz':
-    write_tgz(tmp_path)
+    files = {f'lfw-deepfunneled/{name}': data for name, data in FILES.items()}
+    make_tgz(path / 'lfw-deepfunneled.tgz', files)
   else:
-    write_folder(tmp_path, layout)
-  source = lfw.LFW(tmp_path)
-  assert levels(source, 'train') == [20, 40, 60]
-  assert levels(source, 'test') == [80, 100]
+    make_folder(path / layout, FILES)
+  source = lfw.LFW(path)
+  assert numbers(source, 'train') == [0, 1, 2]
+  assert numbers(source, 'test') == [3, 4]
   assert not caplog.text
   assert isinstance(source, sources.Source)
-  whole = tmp_path / 'again'
-  whole.mkdir()
-  write_lists(whole)
-  write_folder(whole)
   assert source.fingerprint() == lfw.LFW(whole).fingerprint()
 
 
@@ -119,25 +91,17 @@ def test_the_crop_is_the_centre_of_150(whole):
 
 
 def test_images_without_scores_are_left_out_and_counted(whole, caplog):
-  scores = {k: s for k, s in SCORES.items() if k != ('Ann Lee', 1)}
-  write_lists(whole, scores=scores)
+  write_lists(whole, scores=UNSCORED)
   source = lfw.LFW(whole, skip_broken=True)
-  assert levels(source, 'train') == [40, 60]
+  assert numbers(source, 'train') == [1, 2]
   assert '1 of 3 images (Ann_Lee_0001.jpg)' in caplog.text
   np.testing.assert_allclose(source.attributes('train')[0], [3, 4])
-
-
-def test_too_many_images_without_scores_are_refused(whole):
-  scores = {k: s for k, s in SCORES.items() if k != ('Ann Lee', 1)}
-  write_lists(whole, scores=scores)
-  with pytest.raises(ValueError, match=r'1 of 3 .*--config.data.skip_broken'):
-    lfw.LFW(whole).length('train')
 
 
 def test_without_the_attribute_file_all_images_are_used(whole):
   (whole / 'lfw_attributes.txt').unlink()
   source = lfw.LFW(whole)
-  assert levels(source, 'train') == [20, 40, 60]
+  assert numbers(source, 'train') == [0, 1, 2]
   assert source.attribute_names == ()
   assert source.attributes('train') is None
 
@@ -155,7 +119,7 @@ def test_missing_images_are_counted_and_refused(whole):
 def test_only_images_in_a_list_are_used(whole):
   write_lists(whole, {'train': {'Ann_Lee': 1}, 'test': {'Cy_Young': 1}})
   source = lfw.LFW(whole)
-  assert [levels(source, s) for s in ('train', 'test')] == [[20], [80]]
+  assert [numbers(source, s) for s in ('train', 'test')] == [[0], [3]]
 
 
 @pytest.mark.parametrize('name', ['peopleDevTest.txt', 'lfw'])
@@ -171,10 +135,22 @@ def test_a_validation_split_is_refused(whole):
     lfw.LFW(whole).length('validation')
 
 
-def test_a_person_in_both_splits_is_refused(whole):
-  write_lists(whole, {'train': {'Ann_Lee': 2}, 'test': {'Ann_Lee': 1}})
-  with pytest.raises(ValueError, match='tested on its training data'):
-    lfw.LFW(whole).length('test')
+@pytest.mark.parametrize(
+  ('lists', 'complaint'),
+  [
+    (
+      {'people': {'train': {'Ann_Lee': 2}, 'test': {'Ann_Lee': 1}}},
+      'tested on its training data',
+    ),
+    ({'scores': UNSCORED}, r'1 of 3 .*--config.data.skip_broken'),
+    ({'scores': {('Zed', 1): (1, 1)}}, 'train without attributes'),
+  ],
+  ids=['a person in both splits', 'too few scores', 'no scores'],
+)
+def test_lists_that_do_not_match_are_refused(whole, lists, complaint):
+  write_lists(whole, **lists)
+  with pytest.raises(ValueError, match=complaint):
+    lfw.LFW(whole).length('train')
 
 
 def test_a_list_without_any_matching_image_is_refused(whole):
@@ -182,12 +158,6 @@ def test_a_list_without_any_matching_image_is_refused(whole):
   (whole / 'lfw_attributes.txt').unlink()
   with pytest.raises(ValueError, match=r'2 of 2 images .Eve_0001'):
     lfw.LFW(whole, skip_broken=True).length('train')
-
-
-def test_scores_without_any_matching_image_are_refused(whole):
-  write_lists(whole, scores={('Zed', 1): (1, 1)})
-  with pytest.raises(ValueError, match='train without attributes'):
-    lfw.LFW(whole).length('train')
 
 
 @pytest.mark.parametrize(
@@ -225,7 +195,7 @@ def test_an_attribute_file_without_a_header_is_refused(whole):
 
 def test_images_of_another_size_than_250_are_refused(whole):
   path = whole / 'lfw' / 'Ann_Lee' / 'Ann_Lee_0002.jpg'
-  path.write_bytes(jpeg(10, side=64))
+  path.write_bytes(jpeg(1, (64, 64)))
   with pytest.raises(ValueError, match=r'Ann_Lee_0002.*deep-funneled'):
     lfw.LFW(whole).read('train', 0, 3)
 
