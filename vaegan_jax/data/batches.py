@@ -104,7 +104,9 @@ class Batches:
     Raises:
       ValueError: the devices do not divide the batch.
     """
-    sharding = sharding or _one_device()
+    sharding = sharding or jax.sharding.SingleDeviceSharding(
+      jax.local_devices()[0]
+    )
     _check_divisible(batch_size, sharding)
     self._seed, self._batch_size, self._stacked = seed, batch_size, stacked
     self._sharding = _prepend_axis(sharding) if stacked else sharding
@@ -178,7 +180,16 @@ class Batches:
 
   def _from_host(self, step: int, count: int) -> Batch:
     rows = self._rows(step, count)
-    return Batch(*(_place(a, rows, like=self._sharding) for a in self._arrays))
+
+    def place(array: np.ndarray) -> Array:
+      return parallel.place(
+        (*rows.shape, *array.shape[1:]),
+        # Each host reads only the rows of its own devices.
+        lambda index: array[rows[index[: rows.ndim]]],
+        like=self._sharding,
+      )
+
+    return Batch(*map(place, self._arrays))
 
 
 def gatherer(
@@ -218,23 +229,9 @@ def _check_divisible(batch_size: int, sharding: jax.sharding.Sharding) -> None:
     ) from error
 
 
-def _one_device() -> jax.sharding.Sharding:
-  return jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-
-
 def _prepend_axis(sharding: jax.sharding.Sharding) -> jax.sharding.Sharding:
   """Prepends an axis that is not sharded."""
   if not isinstance(sharding, jax.sharding.NamedSharding):
     return sharding
   spec = jax.sharding.PartitionSpec(None, *sharding.spec)
   return jax.sharding.NamedSharding(sharding.mesh, spec)
-
-
-def _place(
-  array: np.ndarray, rows: np.ndarray, *, like: jax.sharding.Sharding
-) -> jax.Array:
-  """Gathers rows on the devices; each host reads only those of its own."""
-  shape = (*rows.shape, *array.shape[1:])
-  return parallel.place(
-    shape, lambda index: array[rows[index[: rows.ndim]]], like=like
-  )

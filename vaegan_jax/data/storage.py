@@ -129,7 +129,11 @@ def read(
   for key, value in {**about, **_shapes(images, attributes)}.items():
     if found.get(key) != value:
       raise _damaged(folder, f'{key} is {value!r}, not {found.get(key)!r}')
-  if not _are_images(images, attributes):
+  # The description may be wrong, too.
+  if (images.dtype, images.ndim) != (np.uint8, 4) or (
+    attributes is not None
+    and (attributes.ndim != 2 or len(attributes) != len(images))
+  ):
     raise _damaged(folder, 'its arrays are not images and attributes')
   if verify and _digests(images, attributes) != found['sha256']:
     raise _damaged(folder, 'its arrays do not match their checksums')
@@ -153,15 +157,6 @@ def _remove(
     )
     file.truncate(offset + math.prod(shape))
   return np.lib.format.open_memmap(path, mode='r+')
-
-
-def _are_images(images: np.ndarray, attributes: np.ndarray | None) -> bool:
-  """Checks what holds for every folder, whatever about.json says."""
-  if images.dtype != np.uint8 or images.ndim != 4:
-    return False
-  if attributes is None:
-    return True
-  return attributes.ndim == 2 and len(attributes) == len(images)
 
 
 def _shapes(

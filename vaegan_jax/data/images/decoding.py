@@ -59,23 +59,6 @@ def decode(
   return pixels.reshape(*pixels.shape[:2], channels)
 
 
-def check_shape(
-  pixels: UInt8[np.ndarray, 'height width channels'],
-  expected: tuple[int, int, int],
-  *,
-  name: str,
-  remedy: str,
-) -> None:
-  """Refuses an image of another shape than the rest of its data set.
-
-  Raises:
-    BrokenImage: with the remedy.
-  """
-  if pixels.shape != expected:
-    reason = f'its shape is {pixels.shape}, expected {expected}: {remedy}'
-    raise defects.BrokenImage(name, reason)
-
-
 def _check(image: Image.Image, name: str) -> None:
   """Refuses unsuitable images before their pixels are decoded."""
   width, height = image.size

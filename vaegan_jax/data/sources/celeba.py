@@ -15,24 +15,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int8, UInt8
+from jaxtyping import Int8
 
 from vaegan_jax.data import sources
-from vaegan_jax.data.images import archives, decoding, label_tables, resizing
+from vaegan_jax.data.images import archives, label_tables, resizing
 from vaegan_jax.data.sources import files
 from vaegan_jax.files import checksums
-
-_SHAPE = (218, 178, 3)
-_REMEDY = 'take the aligned and cropped images, img_align_celeba'
-
-# Source: dataset/celeba.py, commit 1906387.
-_FACE = np.s_[40:188, 15:163]
 
 _PARTITIONS = {0: 'train', 1: 'validation', 2: 'test'}
 
 
 @dataclasses.dataclass(frozen=True)
-class CelebA(files.FileSource):
+class CelebA(files.AlignedSource):
   """CelebA's faces, cropped and resized as in the authors' code.
 
   Attributes:
@@ -53,6 +47,10 @@ class CelebA(files.FileSource):
 
   name = 'celeba'
   channels = 3
+  _tables = ('list_attr_celeba.txt', 'list_attr_celeba.csv')
+  _shape = (218, 178, 3)
+  _face = np.s_[40:188, 15:163]  # Source: dataset/celeba.py, commit 1906387.
+  _remedy = 'take the aligned and cropped images, img_align_celeba'
 
   @functools.cached_property
   def attribute_names(self) -> tuple[str, ...]:
@@ -83,11 +81,6 @@ class CelebA(files.FileSource):
     values = super().attributes(split)
     return None if values is None else (values > 0).astype(np.int8)
 
-  def _read(self, name: str) -> UInt8[np.ndarray, 'height width 3']:
-    pixels = decoding.decode(self._archive.read(name), name=name)
-    decoding.check_shape(pixels, _SHAPE, name=name, remedy=_REMEDY)
-    return resizing.fit(pixels[_FACE], self.size)
-
   def _names(self, split: str) -> list[str]:
     if self.train_on_validation and split == 'validation':
       raise ValueError(
@@ -98,13 +91,14 @@ class CelebA(files.FileSource):
 
   @functools.cached_property
   def _splits(self) -> dict[str, list[str]]:
-    splits: dict[str, list[str]] = {split: [] for split in sources.SPLITS}
-    for name, number in self._partition_numbers.items():
-      split = _PARTITIONS[number]
-      if self.train_on_validation and split == 'validation':
-        split = 'train'
-      splits[split].append(name)
-    return splits
+    split_of = dict(_PARTITIONS)
+    if self.train_on_validation:
+      split_of[1] = 'train'
+    numbers = self._partition_numbers.items()
+    return {
+      split: [name for name, number in numbers if split_of[number] == split]
+      for split in sources.SPLITS
+    }
 
   @functools.cached_property
   def _partition_numbers(self) -> dict[str, int]:
@@ -159,7 +153,7 @@ class CelebA(files.FileSource):
 
   @functools.cached_property
   def _partition(self) -> pathlib.Path:
-    found = self._list('list_eval_partition')
+    found = self._find('list_eval_partition.txt', 'list_eval_partition.csv')
     if found is None:
       raise FileNotFoundError(
         f'no list_eval_partition.txt or .csv for {self.path}: it says which '
@@ -167,15 +161,6 @@ class CelebA(files.FileSource):
         'images'
       )
     return found
-
-  @functools.cached_property
-  def _table(self) -> pathlib.Path | None:
-    return self._list('list_attr_celeba')
-
-  def _list(self, stem: str) -> pathlib.Path | None:
-    folder = self.path.parent if self.path.is_file() else self.path
-    candidates = [folder / f'{stem}{suffix}' for suffix in ('.txt', '.csv')]
-    return next((path for path in candidates if path.is_file()), None)
 
 
 def _image_rows(path: pathlib.Path) -> dict[str, Sequence[str]]:

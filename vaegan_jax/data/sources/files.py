@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 import hashlib
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -10,29 +11,33 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
-from vaegan_jax.data.images import defects, label_tables
+from vaegan_jax.data.images import (
+  archives,
+  decoding,
+  defects,
+  label_tables,
+  resizing,
+)
 
 
 class FileSource(abc.ABC):
   """A source of image files and, optionally, a table of their attributes.
 
   A subclass says which files a split has, how to read one, and what is known
-  to be wrong before any is read.
+  to be wrong before any is read. `_tables` are the names that the table of
+  attributes may have.
   """
 
   name: str
+  path: pathlib.Path
   size: tuple[int, int]
   skip_broken: bool
+  _tables: tuple[str, ...]
 
   @property
   @abc.abstractmethod
   def attribute_names(self) -> tuple[str, ...]:
     """The columns of the attribute table; empty without one."""
-
-  @property
-  @abc.abstractmethod
-  def _table(self) -> pathlib.Path | None:
-    """The attribute table, if there is one."""
 
   @property
   @abc.abstractmethod
@@ -89,6 +94,40 @@ class FileSource(abc.ABC):
       if name in self._broken:
         raise defects.BrokenImage(name, self._broken[name])
     return np.stack([self._read(name) for name in names])
+
+  @functools.cached_property
+  def _table(self) -> pathlib.Path | None:
+    return self._find(*self._tables)
+
+  def _find(self, *names: str) -> pathlib.Path | None:
+    """Finds the first of some files in the folder of the images."""
+    folder = self.path.parent if self.path.is_file() else self.path
+    paths = (folder / name for name in names)
+    return next((path for path in paths if path.is_file()), None)
+
+
+class AlignedSource(FileSource):
+  """A source of aligned images, which all have their face in one place.
+
+  `_shape` is the shape of every image, `_face` the part to keep, and `_remedy`
+  where to find the right images.
+  """
+
+  _shape: tuple[int, int, int]
+  _face: tuple[slice, slice]
+  _remedy: str
+
+  @property
+  @abc.abstractmethod
+  def _archive(self) -> archives.Archive:
+    """The image files."""
+
+  def _read(self, name: str) -> UInt8[np.ndarray, 'height width 3']:
+    pixels = decoding.decode(self._archive.read(name), name=name)
+    if pixels.shape != self._shape:
+      reason = f'its shape is {pixels.shape}, expected {self._shape}'
+      raise defects.BrokenImage(name, f'{reason}: {self._remedy}')
+    return resizing.fit(pixels[self._face], self.size)
 
 
 def digest(sizes: Mapping[str, int]) -> str:

@@ -19,15 +19,7 @@ from vaegan_jax.data.sources import files
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp')
 
-# Sub-folders that are splits, if there is a folder train/.
-_FOLDERS = {
-  'train': 'train',
-  'validation': 'validation',
-  'val': 'validation',
-  'test': 'test',
-}
-
-# Without such sub-folders a hash of the path decides: 90, 5 and 5 percent.
+# Without a folder train/ a hash of the path decides: 90, 5 and 5 percent.
 _BOUNDS = {'train': 0.9, 'validation': 0.95}
 
 
@@ -56,6 +48,7 @@ class Folder(files.FileSource):
   skip_broken: bool = False
 
   name = 'folder'
+  _tables = ('attributes.csv',)
 
   @functools.cached_property
   def attribute_names(self) -> tuple[str, ...]:
@@ -99,11 +92,11 @@ class Folder(files.FileSource):
   def _splits(self) -> dict[str, list[str]]:
     named = any(name.startswith('train/') for name in self._files)
     split_of = _split_by_folder if named else _split_by_hash
-    splits: dict[str, list[str]] = {split: [] for split in sources.SPLITS}
-    for name in self._files:
-      if (split := split_of(name)) in splits:
-        splits[split].append(name)
-    return splits
+    splits = [(split_of(name), name) for name in self._files]
+    return {
+      wanted: [name for split, name in splits if split == wanted]
+      for wanted in sources.SPLITS
+    }
 
   @functools.cached_property
   def _files(self) -> list[str]:
@@ -119,11 +112,6 @@ class Folder(files.FileSource):
         f'{", ".join(_SUFFIXES)} files there'
       )
     return found
-
-  @property
-  def _table(self) -> pathlib.Path | None:
-    path = self.path / 'attributes.csv'
-    return path if path.is_file() else None
 
   @functools.cached_property
   def _rows(self) -> dict[str, Sequence[str]]:
@@ -160,8 +148,9 @@ def _walk(root: pathlib.Path) -> Iterator[str]:
 
 
 def _split_by_folder(name: str) -> str:
-  """Returns the split of the first folder; '' if it is not a split."""
-  return _FOLDERS.get(name.partition('/')[0], '')
+  """Returns the first folder, which may be no split."""
+  first = name.partition('/')[0]
+  return 'validation' if first == 'val' else first
 
 
 def _split_by_hash(name: str) -> str:

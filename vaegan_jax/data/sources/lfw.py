@@ -15,11 +15,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from vaegan_jax.data.images import (
   archives,
-  decoding,
   defects,
   label_tables,
   resizing,
@@ -31,15 +29,8 @@ _LOGGER = logging.getLogger(__name__)
 
 _ARCHIVE = 'lfw-deepfunneled.tgz'
 _FOLDERS = ('lfw-deepfunneled', 'lfw')
-_ATTRIBUTES = 'lfw_attributes.txt'
 _PEOPLE = {'train': 'peopleDevTrain.txt', 'test': 'peopleDevTest.txt'}
 _SITE = 'vis-www.cs.umass.edu/lfw'
-
-_SHAPE = (250, 250, 3)
-_REMEDY = f'take the deep-funneled images, {_ARCHIVE}'
-
-# Source: dataset/lfw.py, commit 1906387.
-_FACE = np.s_[50:200, 50:200]
 
 # The tolerated fraction of images without scores; 0.7 % of the whole set.
 _UNSCORED = 0.01
@@ -52,7 +43,7 @@ _KEY = ['person', 'imagenum']
 
 
 @dataclasses.dataclass(frozen=True)
-class LFW(files.FileSource):
+class LFW(files.AlignedSource):
   """LFW's faces: deep-funneled, cropped about their centre, with 73 scores.
 
   No person is in both 'train' and 'test'; there is no split 'validation'. If
@@ -75,6 +66,10 @@ class LFW(files.FileSource):
 
   name = 'lfw'
   channels = 3
+  _tables = ('lfw_attributes.txt',)
+  _shape = (250, 250, 3)
+  _face = np.s_[50:200, 50:200]  # Source: dataset/lfw.py, commit 1906387.
+  _remedy = f'take the deep-funneled images, {_ARCHIVE}'
 
   @functools.cached_property
   def attribute_names(self) -> tuple[str, ...]:
@@ -103,11 +98,6 @@ class LFW(files.FileSource):
       'people': {s: checksums.file_digest(self._people(s)) for s in _PEOPLE},
       'attributes': self._table and checksums.file_digest(self._table),
     }
-
-  def _read(self, name: str) -> UInt8[np.ndarray, 'height width 3']:
-    pixels = decoding.decode(self._archive.read(name), name=name)
-    decoding.check_shape(pixels, _SHAPE, name=name, remedy=_REMEDY)
-    return resizing.fit(pixels[_FACE], self.size)
 
   def _names(self, split: str) -> list[str]:
     if split not in _PEOPLE:
@@ -194,11 +184,6 @@ class LFW(files.FileSource):
         f'comes from {_SITE}'
       )
     return path
-
-  @property
-  def _table(self) -> pathlib.Path | None:
-    path = self.path / _ATTRIBUTES
-    return path if path.is_file() else None
 
 
 def _list_images(path: pathlib.Path) -> list[str]:
