@@ -1,11 +1,8 @@
-"""Large images: deeper networks by config, less memory, the same numbers."""
+"""Large images: deeper networks by config, less memory, equal results."""
 
 import dataclasses
 import functools
 import json
-import os
-import subprocess
-import sys
 import tracemalloc
 
 import jax
@@ -15,22 +12,16 @@ import pytest
 from jax.extend import core as jex
 
 from experiments.configs import celeba, celeba_128, celeba_256
-from tests import small
+from tests import devices, small
 from tests.data import numbered
 from vaegan_jax.config import build, schema
-from vaegan_jax.core import (
-  algorithm,
-  architecture,
-  forward,
-  objectives,
-  remat,
-)
+from vaegan_jax.core import algorithm, architecture, forward, objectives, remat
 from vaegan_jax.data import batches
 from vaegan_jax.training import setup
 
 
-def whole(module):
-  """Builds the networks of a config, at their whole width."""
+def full_width(module):
+  """Builds the networks of a config at full width."""
   config = schema.change(module.get_config(), {'data.source': 'faces'})
   return build.networks(config)
 
@@ -43,8 +34,8 @@ def variables(network, *inputs):
 
 @functools.cache
 def sizes(module):
-  """Gives the shapes of Dis_l and of the kernels of all dense layers."""
-  nets = whole(module)
+  """Returns the shapes of Dis_l and of the kernels of all dense layers."""
+  nets = full_width(module)
   images = jax.ShapeDtypeStruct((2, *nets.decoder.shape), jnp.float32)
   codes = jax.ShapeDtypeStruct((2, nets.latent), jnp.float32)
   dis = variables(nets.discriminator, images)
@@ -55,12 +46,14 @@ def sizes(module):
     dis,
     images,
   )
-  params = [v['params'] for v in (variables(nets.encoder, images), dis)]
-  params.append(variables(nets.decoder, codes)['params'])
+  encoder, decoder = (
+    variables(nets.encoder, images),
+    variables(nets.decoder, codes),
+  )
   dense = [
     (name, layer['kernel'].shape)
-    for network in params
-    for name, layer in network.items()
+    for network in (encoder, dis, decoder)
+    for name, layer in network['params'].items()
     if 'kernel' in layer and layer['kernel'].ndim == 2
   ]
   return features.shape, dense
@@ -68,7 +61,7 @@ def sizes(module):
 
 @pytest.mark.parametrize('large', [celeba_128, celeba_256])
 def test_larger_images_keep_the_papers_dense_layers_and_dis_l(large):
-  # Gamma weighs a sum over the features of Dis_l: as many, so the same gamma.
+  # Gamma weighs a sum over the features of Dis_l, so their number matters.
   features, dense = sizes(large)
   assert features == (2, 8, 8, 256)
   assert (features, dense) == sizes(celeba)
@@ -76,19 +69,18 @@ def test_larger_images_keep_the_papers_dense_layers_and_dis_l(large):
 
 
 @pytest.mark.parametrize('config', [celeba, celeba_128, celeba_256])
-def test_dis_l_sees_the_same_share_of_a_face_at_every_size(config):
-  # Half of it: the pixels on which one unit in the middle depends.
-  nets = whole(config)
+def test_dis_l_has_the_same_relative_receptive_field_at_every_size(config):
+  nets = full_width(config)
   side = nets.decoder.shape[0]
   _, *rest = nets.discriminator.channels
-  seen, jump = 5, 1
+  field, jump = 5, 1
   for _ in rest[: nets.discriminator.layer]:
-    seen, jump = seen + 4 * jump, 2 * jump
-  assert seen == side // 2 + 1
+    field, jump = field + 4 * jump, 2 * jump
+  assert field == side // 2 + 1
 
 
 def step_of(config, *, side):
-  """Prepares a narrow step on small images; gives it, its state and a batch."""
+  """Returns a run of narrow networks on small images, and a batch."""
   config = schema.change(
     config.get_config(),
     {
@@ -110,7 +102,7 @@ def step_of(config, *, side):
 LARGE = [(celeba_128, 16), (celeba_256, 32)]
 
 
-def test_the_largest_config_has_a_step():
+def test_a_step_of_the_largest_config_keeps_the_types_of_its_state():
   run, batch = step_of(celeba_256, side=32)
   before = run.abstract_state
   after, metrics = run.compiled.step.eval_shape(before, batch)
@@ -128,7 +120,7 @@ def test_a_step_of_large_configs_is_finite(config, side):
 
 
 def descend(*, recompute, **changes):
-  """Evaluates Algorithm 1 for networks of chance."""
+  """Evaluates Algorithm 1 for random networks."""
   config, draw = small.config(**changes), np.random.default_rng(0)
   nets = build.networks(config)
   images = draw.uniform(-1, 1, (8, *nets.decoder.shape)).astype(np.float32)
@@ -150,11 +142,11 @@ def descend(*, recompute, **changes):
   return jax.jit(run)(given, images)
 
 
-# One normalisation for all streams and two pulls of Dec; one for each stream.
+# Normalises all streams of Dec together, or each stream on its own.
 @pytest.mark.parametrize(
   'joint', [True, pytest.param(False, marks=pytest.mark.slow)]
 )
-def test_recomputing_changes_no_digit(joint):
+def test_recomputing_changes_no_bit(joint):
   kept, again = (
     descend(recompute=recompute, joint_normalisation=joint, gamma=1e-2)
     for recompute in (False, True)
@@ -164,7 +156,7 @@ def test_recomputing_changes_no_digit(joint):
 
 
 @pytest.mark.parametrize('joint', [True, False])
-def test_a_recomputing_network_keeps_nothing_for_its_pull(joint):
+def test_a_recomputing_network_stores_no_activations_for_its_vjp(joint):
   decoder, latent = build.networks(small.config())[1], 5
   codes = {s: jnp.zeros((8, latent)) for s in ('x_tilde', 'x_p')}
   images = {s: jnp.zeros((8, *decoder.shape)) for s in codes}
@@ -190,12 +182,12 @@ def test_a_recomputing_network_keeps_nothing_for_its_pull(joint):
     program = jax.make_jaxpr(both)(given, codes, images).jaxpr
     return kept_between(program, streams=len(codes))
 
-  # The posterior alone, or each map as well.
+  # The posterior alone, or the activations as well.
   assert kept(True) == latent * 2 * 8 < 8 * 16 * 16 * 4 < kept(False)
 
 
 def kept_between(program, *, streams):
-  """Counts numbers that depend on inputs and meet what cotangents became."""
+  """Counts the numbers of the forward pass that the backward pass reads."""
   made = set(program.invars[-2 * streams : -streams])
   after, kept = set(program.invars[-streams:]), {}
   for equation in program.eqns:
@@ -213,7 +205,7 @@ def flops(function, *arguments):
   return lowered.lower(lowering_platforms=('tpu',)).cost_analysis()['flops']
 
 
-def test_recomputing_costs_one_more_pass_of_enc_and_dec():
+def test_recomputing_costs_a_second_forward_pass_of_enc_and_dec():
   config = small.config(
     joint_normalisation=True, non_saturating=False, average_decay=0.0
   )
@@ -235,12 +227,11 @@ def test_recomputing_costs_one_more_pass_of_enc_and_dec():
 
   pass_of_both = once(nets.encoder, batch, *nets.decoder.shape)
   pass_of_both += once(nets.decoder, 2 * batch, nets.latent)
-  more = step(recompute=True) - step(recompute=False)
-  np.testing.assert_allclose(more, pass_of_both, rtol=0.02)
+  extra = step(recompute=True) - step(recompute=False)
+  np.testing.assert_allclose(extra, pass_of_both, rtol=0.02)
 
 
-# In its own process, as the number of devices is fixed when JAX starts; in
-# float64, where a ReLU's kink and the order of sums change nothing.
+# In float64, neither the kink of a ReLU nor the order of a sum matters.
 DEVICES = """
 import json
 import jax, jax.numpy as jnp, numpy as np, optax
@@ -255,7 +246,7 @@ from vaegan_jax.distributed import parallel
 def update(gradients, kept, params=None, *, step):
   return jax.tree.map(jnp.zeros_like, gradients), gradients
 
-# Its state is the gradient that it was given last.
+# Its state is the last gradient.
 keep = optax.GradientTransformationExtraArgs(
   lambda params: jax.tree.map(jnp.zeros_like, params), update)
 nets = build.networks(small.config())
@@ -307,21 +298,12 @@ print(json.dumps(apart))
 
 
 def test_gradients_and_statistics_of_one_to_eight_devices_are_the_same():
-  flags = os.environ['XLA_FLAGS'] + ' --xla_force_host_platform_device_count=8'
-  result = subprocess.run(
-    [sys.executable, '-c', DEVICES],
-    env=os.environ | {'XLA_FLAGS': flags, 'JAX_PLATFORMS': 'cpu'},
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  assert result.returncode == 0, result.stderr[-3000:]
-  apart = json.loads(result.stdout)
+  apart = json.loads(devices.run(DEVICES, count=8))
   assert len(apart) == 3 * 3 * 2
   assert all(distance < 1e-9 for distance in apart.values()), apart
 
 
-def test_data_is_built_verified_and_fed_without_a_copy_in_memory(tmp_path):
+def test_data_is_built_verified_and_read_without_a_copy_in_memory(tmp_path):
   @dataclasses.dataclass(frozen=True)
   class Grey(numbered.Numbered):
     def read(self, split, start, stop):
@@ -334,16 +316,16 @@ def test_data_is_built_verified_and_fed_without_a_copy_in_memory(tmp_path):
     data = numbered.load(source, tmp_path)
     make = batches.Batches(data, seed=0, batch_size=8, resident=1 << 20)
     batch = make(0)
-    _, most = tracemalloc.get_traced_memory()
+    _, peak = tracemalloc.get_traced_memory()
   finally:
     tracemalloc.stop()
   make.close()
   assert batch.pixels.shape == (8, 128, 128, 1)
-  assert most < data.images.nbytes / 20
+  assert peak < data.images.nbytes / 20
 
 
 @pytest.mark.parametrize(
-  ('config', 'images', 'stays'),
+  ('config', 'images', 'resident'),
   [
     (celeba, 182_637, True),
     (celeba_128, 182_637, False),
@@ -351,9 +333,9 @@ def test_data_is_built_verified_and_fed_without_a_copy_in_memory(tmp_path):
   ],
 )
 def test_data_too_large_for_the_devices_stays_on_the_host(
-  config, images, stays
+  config, images, resident
 ):
   # CelebA with its validation partition; CelebA-HQ.
-  settled = config.get_config()
-  size = images * np.prod(build.networks(settled).decoder.shape)
-  assert (size <= settled.data.resident) == stays
+  settings = config.get_config()
+  size = images * np.prod(build.networks(settings).decoder.shape)
+  assert (size <= settings.data.resident) == resident

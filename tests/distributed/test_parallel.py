@@ -1,15 +1,11 @@
-"""Devices and how they are programmed change nothing but rounding."""
-
-import os
-import subprocess
-import sys
+"""jit, pmap and the number of devices change results by rounding only."""
 
 import jax
 import pytest
 
+from tests import devices
 from vaegan_jax.distributed import parallel
 
-# Run apart: the number of devices is fixed when jax starts.
 PROGRAM = """
 import sys
 import jax, numpy as np
@@ -77,7 +73,7 @@ print('equal')
 """
 
 
-# A step of a few operations, as several are slow to compile.
+# A step of a few operations, as a loop over real steps is slow to compile.
 SEVERAL = """
 import functools
 import jax, numpy as np
@@ -107,7 +103,7 @@ print('equal')
 """
 
 
-# One bit of one copy is another: as a faulty device would leave it.
+# Flips one bit of one copy, as a faulty device does.
 APART = """
 import pathlib
 import tempfile
@@ -143,7 +139,7 @@ print('found')
 
 
 def test_a_device_that_has_another_state_is_found_before_it_is_saved():
-  assert on_four_devices(APART) == 'found'
+  assert devices.run(APART, count=4) == 'found\n'
 
 
 @pytest.mark.parametrize(
@@ -151,43 +147,30 @@ def test_a_device_that_has_another_state_is_found_before_it_is_saved():
   ['joint', pytest.param('separate', marks=pytest.mark.slow)],
 )
 def test_jit_and_pmap_on_one_and_four_devices_agree(normalisation):
-  assert on_four_devices(PROGRAM, normalisation).endswith('equal')
+  assert devices.run(PROGRAM, normalisation, count=4).endswith('equal\n')
 
 
 @pytest.mark.slow
 def test_jit_and_pmap_agree_on_one_two_and_four_devices():
-  printed = on_four_devices(PROGRAM, 'all')
+  printed = devices.run(PROGRAM, 'all', count=4)
   print(printed)
   assert printed.count('apart') == 6
-  assert printed.endswith('equal')
+  assert printed.endswith('equal\n')
 
 
 def test_several_steps_in_one_call_take_each_batch_in_turn():
-  assert on_four_devices(SEVERAL) == 'equal'
-
-
-def on_four_devices(program, *arguments):
-  flags = os.environ['XLA_FLAGS'] + ' --xla_force_host_platform_device_count=4'
-  result = subprocess.run(
-    [sys.executable, '-c', program, *arguments],
-    env=os.environ | {'XLA_FLAGS': flags, 'JAX_PLATFORMS': 'cpu'},
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  assert result.returncode == 0, result.stderr[-3000:]
-  return result.stdout.strip()
+  assert devices.run(SEVERAL, count=4) == 'equal\n'
 
 
 def step(state, batch):
   return state + batch.sum(), {}
 
 
-def test_batch_that_devices_cannot_share_is_refused():
+def test_a_batch_that_devices_cannot_share_is_refused():
   with pytest.raises(ValueError, match='multiple of 2'):
     parallel.compile_step(step, batch_size=5, devices=jax.devices() * 2)
 
 
-def test_unknown_way_to_compile_is_refused():
+def test_an_unknown_way_to_compile_is_refused():
   with pytest.raises(ValueError, match="'jit' or 'pmap'"):
     parallel.compile_step(step, batch_size=4, how='xmap')

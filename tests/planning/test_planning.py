@@ -1,11 +1,8 @@
-"""Plans count the memory and the work of chips correctly."""
+"""Plans count the memory, the work and the time of a step on TPUs."""
 
 import json
 import math
-import os
 import re
-import subprocess
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -13,13 +10,13 @@ import pytest
 from jax import export
 
 from experiments.configs import faces
-from tests import small
+from tests import devices, small
 from vaegan_jax.config import schema
 from vaegan_jax.data import batches
 from vaegan_jax.planning import hlo, plans, roofline, text
 from vaegan_jax.training import setup
 
-# A shortened text of XLA for TPUs.
+# A shortened program that XLA compiled for TPUs.
 PROGRAM = """
 HloModule jit_step, is_scheduled=true
 
@@ -70,12 +67,12 @@ def test_traffic_pads_tiles_and_excludes_the_memory_on_the_chip():
   )
 
 
-def test_a_text_that_is_no_program_is_refused():
+def test_a_text_that_is_not_a_program_is_refused():
   with pytest.raises(ValueError, match='ENTRY'):
     hlo.traffic('module @jit_step', devices=8)
 
 
-def test_the_least_time_is_the_slower_of_two_and_the_exchange():
+def test_the_least_time_is_the_larger_of_work_and_memory_plus_exchange():
   # v5e: 197 TFLOP/s, 819 GB/s; 2x2: a link along each axis, of 50 GB/s.
   least = made(256).least
   assert least == pytest.approx((1e-3, 10e-3, 15e-3))
@@ -99,7 +96,7 @@ def test_whole_axes_are_rings_and_others_lines(topology, links, hops):
   assert where.name == topology
 
 
-def test_an_exchange_takes_its_bytes_in_a_ring_or_the_latency_of_its_hops():
+def test_an_exchange_takes_the_time_of_its_bytes_or_of_its_hops():
   kinds = ('all-reduce', 'all-gather', 'collective-permute')
   sent = [hlo.Collective(kind, 400).sent(4) for kind in kinds]
   assert sent == [600, 300, 400]
@@ -119,7 +116,7 @@ def test_an_exchange_takes_its_bytes_in_a_ring_or_the_latency_of_its_hops():
     ('', 'v5e:4x4'),
   ],
 )
-def test_unknown_chips_are_refused_with_the_known_ones(topology, message):
+def test_an_unknown_topology_is_refused_with_the_known_ones(topology, message):
   with pytest.raises(ValueError, match=message):
     roofline.parse(topology)
 
@@ -144,7 +141,7 @@ def test_the_largest_batch_is_estimated():
   assert not made(15108).fits
 
 
-def test_a_report_and_its_numbers_have_memory_work_and_time():
+def test_a_report_and_its_row_have_memory_work_and_time():
   written = text.describe(made(256))
   for part in (
     '4 chips, a batch of 256, 64 images a chip',
@@ -164,7 +161,7 @@ def test_a_report_and_its_numbers_have_memory_work_and_time():
   assert row['schedule_seconds'] == pytest.approx(25.0)
 
 
-def test_images_are_counted_where_the_data_set_is_known():
+def test_the_images_of_a_known_data_set_are_counted():
   paths = {'data__path': '/nowhere'}
   celeba = small.config(data__source='celeba', **paths)
   assert plans.count_images(celeba) == 182_637
@@ -190,7 +187,6 @@ def test_impossible_plans_are_refused_before_compiling(
     plans.make(small.config(**changes), WHERE, images=20)
 
 
-# In a process of its own: the number of devices is fixed when JAX starts.
 EIGHT = """
 import json
 import jax, jax.numpy as jnp
@@ -219,28 +215,11 @@ print(json.dumps({
 """
 
 
-@pytest.fixture(scope='module')
-def eight():
-  """A step that XLA compiled for eight devices."""
-  several = ' --xla_force_host_platform_device_count=8'
-  result = subprocess.run(
-    [sys.executable, '-c', EIGHT],
-    env={**os.environ, 'XLA_FLAGS': os.environ['XLA_FLAGS'] + several},
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  assert result.stdout, result.stderr
-  return json.loads(result.stdout)
-
-
-def test_a_real_program_sums_its_gradients_over_all_devices(eight):
+def test_eight_devices_sum_their_gradients_in_a_step_for_gpus_and_tpus():
+  eight = json.loads(devices.run(EIGHT, count=8))
   assert eight['devices'] == 8
   summed = sum(n for kind, n in eight['collectives'] if kind == 'all-reduce')
   assert eight['gradients'] <= summed < 3 * eight['gradients']
-
-
-def test_a_step_over_devices_is_lowered_for_gpus_and_tpus(eight):
   assert eight['lowered'] == ['cuda', 'tpu']
   assert eight['shared_by'] == 8
 
