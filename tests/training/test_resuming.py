@@ -6,8 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests import small
-from tests.distributed.test_parallel import on_four_devices
+from tests import devices, small
 from vaegan_jax.data import batches
 from vaegan_jax.runs import checkpoints
 from vaegan_jax.training import setup
@@ -109,7 +108,8 @@ def test_four_devices_go_on_as_two_or_one_by_jit_or_pmap(tmp_path):
     'import pathlib, sys; from tests.training import test_resuming;'
     'print(*test_resuming.topologies(pathlib.Path(sys.argv[1])))'
   )
-  worst, norms = map(float, on_four_devices(program, str(tmp_path)).split())
+  printed = devices.run(program, str(tmp_path), count=4)
+  worst, norms = map(float, printed.split())
   print(f'metrics {worst:.1e} apart, norms of gradients {norms:.1e}')
   assert worst < 1e-4
   assert norms < 1e-2
