@@ -1,3 +1,5 @@
+"""Oracles learn attributes of images, and are stored and validated."""
+
 import functools
 import json
 import os
@@ -17,7 +19,7 @@ NAMES = ('left', 'red', 'rare')
 
 
 def _draw(length, seed):
-  """Images of 8x8 whose attributes can be seen, and the attributes."""
+  """Returns images of 8x8 with visible attributes, and the attributes."""
   generator = np.random.default_rng(seed)
   images = generator.integers(90, 160, (length, 8, 8, 3))
   flags = generator.random((length, 3)) < (0.5, 0.5, 0.06)
@@ -27,20 +29,15 @@ def _draw(length, seed):
   return images.astype(np.uint8), flags
 
 
-def dataset(length=300, *, seed=0, kind=bool, split='train'):
+def dataset(length=300, *, seed=0, kind=bool):
   images, flags = _draw(length, seed)
   values = flags.astype(kind)
   if kind is np.float32:
-    # Scores of very different units.
+    # Scores in very different units.
     values = flags @ np.diag([200.0, 0.02, 3.0]) + (5, -7, 0)
     values = values.astype(np.float32)
   return cache.Dataset(
-    images=images,
-    attributes=values,
-    attribute_names=NAMES,
-    source='synthetic',
-    split=split,
-    digest=f'{length} of {seed}',
+    images, values, NAMES, 'synthetic', 'train', f'{length} of {seed}'
   )
 
 
@@ -53,6 +50,7 @@ RECIPE = predictor.Recipe(
   hidden=16,
   flips=False,
 )
+LABELS, HELD_OUT = dataset(), dataset(seed=1)
 load = functools.partial(oracles.load, recipe=RECIPE, progress=False)
 
 
@@ -63,13 +61,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def trained(folder):
-  return load(dataset(), dataset(seed=1), directory=folder)
-
-
-@pytest.fixture(scope='module')
-def scored(folder):
-  sets = (dataset(seed=s, kind=np.float32) for s in (0, 1))
-  return load(*sets, directory=folder)
+  return load(LABELS, HELD_OUT, directory=folder)
 
 
 def test_visible_attributes_are_learned_even_if_rare(trained):
@@ -81,14 +73,16 @@ def test_visible_attributes_are_learned_even_if_rare(trained):
 
 def test_predictions_are_probabilities_of_the_named_attributes(trained):
   images, flags = _draw(270, 2)  # more than one call, and a partial one
-  chances = trained.predict(images)
-  assert chances.dtype == np.float32
-  assert 0 <= chances.min() <= chances.max() <= 1
-  assert ((chances > 0.5) == flags).mean() > 0.95
-  np.testing.assert_array_equal(trained.classify(images), chances > 0.5)
+  predicted = trained.predict(images)
+  assert predicted.dtype == np.float32
+  assert 0 <= predicted.min() <= predicted.max() <= 1
+  assert ((predicted > 0.5) == flags).mean() > 0.95
+  np.testing.assert_array_equal(trained.classify(images), predicted > 0.5)
 
 
-def test_scores_are_predicted_in_their_units(scored):
+def test_scores_are_predicted_in_their_units(folder):
+  sets = (dataset(seed=s, kind=np.float32) for s in (0, 1))
+  scored = load(*sets, directory=folder)
   assert not scored.binary
   means = scored.validation.means()
   assert means['correlation'] > 0.9
@@ -115,47 +109,53 @@ def stored(oracle, folder):
   return folder / 'oracles' / f'synthetic-{oracle.digest[:16]}.safetensors'
 
 
-def test_a_second_load_reads_what_the_first_wrote(trained, folder, monkeypatch):
+def test_a_second_load_reads_the_file_of_the_first(
+  trained, folder, monkeypatch
+):
   monkeypatch.setattr(oracles.predictor, 'fit', None)
-  again = load(dataset(), dataset(seed=1), directory=folder)
+  again = load(LABELS, HELD_OUT, directory=folder)
   images, _ = _draw(20, 2)
   np.testing.assert_array_equal(again.predict(images), trained.predict(images))
   assert again.digest == trained.digest
+  about = {'attribute_names': list(NAMES), 'steps': 100}
+  assert oracles.weights.read(stored(trained, folder), about=about)
 
 
 def test_training_is_deterministic_and_depends_on_the_seed(trained, tmp_path):
   images, _ = _draw(20, 2)
-  sets = dataset(), dataset(seed=1)
-  again = load(*sets, directory=tmp_path)
+  # An oracle in the format of an older version is trained again.
+  old = stored(trained, tmp_path).with_suffix('')
+  old.mkdir(parents=True)
+  (old / 'weights.npz').write_bytes(b'')
+  again = load(LABELS, HELD_OUT, directory=tmp_path)
   np.testing.assert_array_equal(again.predict(images), trained.predict(images))
-  other = load(*sets, directory=tmp_path, seed=1)
+  assert again.digest == trained.digest
+  other = load(LABELS, HELD_OUT, directory=tmp_path, seed=1)
   assert not np.array_equal(other.predict(images), trained.predict(images))
   assert other.digest != trained.digest
+
+
+def interrupt(*args, **kwargs):
+  raise KeyboardInterrupt
 
 
 def test_other_labels_of_the_same_images_train_another_oracle(
   trained, folder, monkeypatch
 ):
-  class Trains(Exception):
-    pass
-
-  def fit(*args, **kwargs):
-    raise Trains
-
-  monkeypatch.setattr(oracles.predictor, 'fit', fit)
+  monkeypatch.setattr(oracles.predictor, 'fit', interrupt)
   flipped = dataset()
   flipped.attributes[:, 1] ^= True
-  with pytest.raises(Trains):
-    load(flipped, dataset(seed=1), directory=folder)
+  with pytest.raises(KeyboardInterrupt):
+    load(flipped, HELD_OUT, directory=folder)
 
 
 def test_only_visible_attributes_count(folder):
   held_out = dataset(seed=1)
   visible = np.ones_like(held_out.attributes)
   held_out.attributes[:150, 0] ^= True  # wrong, so not visible
-  wrong = load(dataset(), held_out, directory=folder)
+  wrong = load(LABELS, held_out, directory=folder)
   visible[:150, 0] = False
-  right = load(dataset(), held_out, directory=folder, visible=visible)
+  right = load(LABELS, held_out, directory=folder, visible=visible)
   assert wrong.validation.measures['balanced_accuracy'][0] < 0.6
   assert right.validation.measures['balanced_accuracy'][0] > 0.95
 
@@ -170,21 +170,18 @@ def test_a_damaged_oracle_is_refused(trained, folder, place, how):
   path.write_bytes(damaged if how == 'changed' else whole[:place])
   try:
     with pytest.raises(ValueError, match='damaged'):
-      load(dataset(), dataset(seed=1), directory=folder)
+      load(LABELS, HELD_OUT, directory=folder)
   finally:
     path.write_bytes(whole)
 
 
 def test_an_interrupted_write_leaves_no_file(tmp_path, monkeypatch):
-  def fail(*args, **kwargs):
-    raise KeyboardInterrupt
-
-  monkeypatch.setattr(oracles.weights.atomic.os, 'replace', fail)
+  monkeypatch.setattr(oracles.weights.atomic.os, 'replace', interrupt)
   monkeypatch.setattr(
     oracles.predictor, 'fit', lambda *_, **__: {'params': {'a': np.zeros(2)}}
   )
   with pytest.raises(KeyboardInterrupt):
-    load(dataset(), dataset(seed=1), directory=tmp_path)
+    load(LABELS, HELD_OUT, directory=tmp_path)
   assert list((tmp_path / 'oracles').iterdir()) == []
 
 
@@ -206,22 +203,7 @@ def test_wrong_arguments_are_refused(trained):
     trained.predict(np.zeros((2, 16, 8, 3), np.uint8))
 
 
-def test_the_file_describes_the_weights(trained, folder):
-  about = {'attribute_names': list(NAMES), 'steps': 100}
-  assert oracles.weights.read(stored(trained, folder), about=about)
-
-
-def test_an_oracle_in_the_format_of_an_older_version_is_trained_again(
-  trained, tmp_path
-):
-  old = stored(trained, tmp_path).with_suffix('')
-  old.mkdir(parents=True)
-  (old / 'weights.npz').write_bytes(b'')
-  again = load(dataset(), dataset(seed=1), directory=tmp_path)
-  assert again.digest == trained.digest
-
-
-def test_a_rare_attribute_weighs_as_much_as_its_absence():
+def test_a_rare_attribute_has_the_weight_of_its_absence():
   has = jnp.array([[1.0], [0.0], [0.0], [0.0]])
   scale = predictor.scale_of(np.asarray(has, bool))
 
@@ -229,7 +211,7 @@ def test_a_rare_attribute_weighs_as_much_as_its_absence():
     outputs = jnp.full((4, 1), output)
     return predictor.loss(outputs, has, scale=scale)
 
-  # The best constant output is even odds, not 1 in 4.
+  # The best constant output is a probability of 1/2, not of 1/4.
   np.testing.assert_allclose(cost(0.0), np.log(2), rtol=1e-6)
   np.testing.assert_allclose(cost(-1.1), cost(1.1), rtol=1e-6)
   assert cost(-1.1) > cost(0.0)
@@ -245,28 +227,28 @@ def test_scores_are_learned_in_standard_deviations():
   )
 
 
-def test_balanced_accuracy_equals_a_hand_computation():
+def test_balanced_accuracy_by_hand():
   truth = np.array([[1, 1], [1, 1], [0, 1], [0, 1], [0, 1]], bool)
-  said = np.array([[1, 1], [0, 1], [0, 1], [0, 1], [1, 1]], bool)
-  each = accuracy.balanced_accuracy(said, truth)
+  predicted = np.array([[1, 1], [0, 1], [0, 1], [0, 1], [1, 1]], bool)
+  each = accuracy.balanced_accuracy(predicted, truth)
   np.testing.assert_allclose(each[0], (1 / 2 + 2 / 3) / 2)
   assert np.isnan(each[1])
   assert accuracy.mean(each) == each[0]
   visible = np.array([[1, 1], [0, 1], [1, 1], [1, 1], [1, 1]], bool)
-  seen = accuracy.balanced_accuracy(said, truth, visible=visible)
+  seen = accuracy.balanced_accuracy(predicted, truth, visible=visible)
   np.testing.assert_allclose(seen[0], (1 + 2 / 3) / 2)
 
 
-def test_correlation_and_explained_variance_equal_numpy_s():
+def test_correlation_and_explained_variance_agree_with_numpy():
   generator = np.random.default_rng(0)
   truth = generator.normal(size=(50, 3))
-  said = truth * (1, 2, 0) + generator.normal(size=(50, 3)) * (0.1, 1, 0)
-  each = accuracy.correlation(said, truth)
+  predicted = truth * (1, 2, 0) + generator.normal(size=(50, 3)) * (0.1, 1, 0)
+  each = accuracy.correlation(predicted, truth)
   for i in range(2):
-    expected = np.corrcoef(said[:, i], truth[:, i])[0, 1]
+    expected = np.corrcoef(predicted[:, i], truth[:, i])[0, 1]
     np.testing.assert_allclose(each[i], expected)
   assert each[2] == 0
-  assert np.isnan(accuracy.correlation(said, np.ones_like(truth))).all()
+  assert np.isnan(accuracy.correlation(predicted, np.ones_like(truth))).all()
   share = accuracy.explained_variance(
     np.broadcast_to(truth.mean(0), (50, 3)), truth
   )
@@ -298,8 +280,10 @@ print(json.dumps(dict(zip(read.attribute_names, each, strict=True))))
 
 
 @pytest.mark.slow
-def test_cartoon_faces_are_read_at_the_scale_of_the_demo(tmp_path):
-  """Takes minutes: trained on uncorrelated faces, tested on others."""
+def test_an_oracle_of_drawn_faces_is_accurate_at_the_scale_of_the_demo(
+  tmp_path,
+):
+  """Trains on uncorrelated faces for minutes, and tests on correlated ones."""
   environment = {k: v for k, v in os.environ.items() if k != 'XLA_FLAGS'}
   result = subprocess.run(
     [sys.executable, '-c', PROGRAM, str(tmp_path)],

@@ -1,8 +1,4 @@
-"""Distances of sets: by hand, against other computations, on cartoon faces.
-
-The last part applies typical failures of generative models to faces and checks
-the distances that should change.
-"""
+"""Distances of sets: by hand, against references, and on flawed faces."""
 
 import numpy as np
 import pytest
@@ -24,7 +20,7 @@ def points(*values):
 
 
 def exact(mean, covariance, n, seed):
-  """Draws points whose sample mean and covariance are those given."""
+  """Draws points with this sample mean and covariance."""
   x = normal(n, len(mean), seed=seed).astype(float)
   x -= x.mean(0)
   x = x @ np.linalg.inv(np.linalg.cholesky(np.cov(x.T))).T
@@ -40,7 +36,7 @@ def test_frechet_of_two_gaussians_by_hand():
 
 @pytest.mark.parametrize(('n', 'm', 'dims'), [(90, 70, 12), (20, 15, 30)])
 def test_frechet_agrees_with_the_matrix_square_root(n, m, dims):
-  """For singular covariances too, where the root needs scipy's complex one."""
+  """Covers singular covariances, where scipy's root is complex."""
   mix = normal(dims, dims, seed=5)
   a, b = normal(n, dims, seed=1), normal(m, dims, seed=2) @ mix + 0.5
   c, d = np.cov(a.astype(float).T), np.cov(b.astype(float).T)
@@ -75,7 +71,7 @@ def test_kernel_agrees_with_a_loop_over_pairs():
 
 
 def test_kernel_is_unbiased():
-  """Frechet distances of small sets are far above 0, these on both sides."""
+  """Frechet distances of small sets are biased, these are not."""
   values = [
     distances.kernel(normal(20, 4, seed=i), normal(20, 4, seed=-i % 997))
     for i in range(1, 200)
@@ -89,12 +85,10 @@ def test_prdc_by_hand_on_a_line():
   reference = points(0, 1, 2, 10)  # radii of 1 neighbour: 1, 1, 1, 8
   samples = points(0.5, 2.5, 30)  # radii: 2, 2, 27.5
   result = distances.prdc(samples, reference, neighbours=1)
-  # 0.5 lies in the balls of 0 and 1; 2.5 in those of 2 and 10.
-  assert result.precision == pytest.approx(2 / 3)
-  assert result.density == pytest.approx(4 / 3)
-  # Every ball holds a sample; 10 lies in the ball of 30 alone.
-  assert result.coverage == 1
-  assert result.recall == 1
+  # 0.5 lies in the balls of 0 and 1; 2.5 in those of 2 and 10. Every ball
+  # holds a sample; 10 lies in the ball of 30 alone.
+  expected = {'precision': 2 / 3, 'recall': 1, 'density': 4 / 3, 'coverage': 1}
+  assert result._asdict() == pytest.approx(expected)
 
 
 def test_prdc_by_hand_in_a_plane():
@@ -102,27 +96,20 @@ def test_prdc_by_hand_in_a_plane():
   samples = points([1, 0], [1, 1], [9, 0])  # to the 2nd: 8, sqrt 65, sqrt 65
   result = distances.prdc(samples, reference, neighbours=2)
   # (1, 0) and (1, 1) lie in all balls, (9, 0) in that of (4, 0): on its edge.
-  assert result.precision == 1
-  assert result.density == pytest.approx((3 + 3 + 1) / (2 * 3))
-  assert result.recall == result.coverage == 1
+  density = (3 + 3 + 1) / (2 * 3)
+  expected = {'precision': 1, 'recall': 1, 'density': density, 'coverage': 1}
+  assert result._asdict() == pytest.approx(expected)
 
 
-def test_prdc_of_a_set_and_itself_is_full():
+def test_prdc_is_full_for_equal_sets_and_zero_for_distant_ones():
   x = normal(60, 4)
-  result = distances.prdc(x, x)
-  assert result[:2] == (1, 1)
-  assert result.coverage == 1
   # Each point lies in its own ball and, on average, in five others.
-  assert result.density == pytest.approx(6 / 5)
-
-
-def test_prdc_of_sets_far_apart_is_empty():
-  x = normal(40, 4)
+  assert distances.prdc(x, x) == pytest.approx((1, 1, 6 / 5, 1))
   assert distances.prdc(x + 100, x) == (0, 0, 0, 0)
 
 
 def test_density_and_coverage_are_robust_to_an_outlier_of_the_reference():
-  """Precision is, which is why Naeem et al. proposed the other two."""
+  """Precision is not; Naeem et al. proposed the other two for this."""
   reference = np.concatenate([normal(50, 2), points([1000, 0])])
   samples = normal(50, 2) + np.float32([500, 0])
   result = distances.prdc(samples, reference)
@@ -133,10 +120,10 @@ def test_density_and_coverage_are_robust_to_an_outlier_of_the_reference():
 
 def test_chunks_do_not_change_distances(monkeypatch):
   a, b = normal(50, 6), normal(41, 6, seed=1) + 0.3
-  whole = distances.kernel(a, b), *distances.prdc(a, b)
+  at_once = distances.kernel(a, b), *distances.prdc(a, b)
   monkeypatch.setattr(distances, '_ROWS', 7)
-  parts = distances.kernel(a, b), *distances.prdc(a, b)
-  np.testing.assert_allclose(parts, whole, rtol=1e-9)
+  in_chunks = distances.kernel(a, b), *distances.prdc(a, b)
+  np.testing.assert_allclose(in_chunks, at_once, rtol=1e-9)
 
 
 def test_a_pyramid_adds_up_to_the_image():
@@ -147,7 +134,7 @@ def test_a_pyramid_adds_up_to_the_image():
   np.testing.assert_allclose(image, pixels, atol=1e-3)
 
 
-def test_a_flat_image_lies_in_the_last_level_alone():
+def test_a_flat_image_is_zero_in_all_levels_but_the_last():
   first, last = pyramids.laplacian(np.full((1, 32, 32, 3), 90, np.uint8))
   np.testing.assert_allclose(first, 0, atol=1e-4)
   np.testing.assert_allclose(last, 90, rtol=1e-6)
@@ -163,7 +150,7 @@ def test_patches_are_cut_from_each_image_in_turn():
 
 
 def test_sliced_wasserstein_of_patches_agrees_with_scipy():
-  """Along each direction, and in standard deviations of the reference."""
+  """The unit is the standard deviation of the reference."""
   ours, theirs = normal(60, 4, 2), 3 * normal(60, 4, 2, seed=1) + 5
   slices = pyramids._directions(8, 10, np.random.default_rng(0))
   np.testing.assert_allclose(np.linalg.norm(slices, axis=1), 1, rtol=1e-6)
@@ -179,22 +166,17 @@ def test_sliced_wasserstein_of_patches_agrees_with_scipy():
   )
 
 
-# Failures of generative models.
+# Typical failures of generative models, imitated on drawn faces.
 
 
 @pytest.fixture(scope='module')
-def pixels():
-  return faces.Faces((32, 32), train=2 * N).read('train', 0, 2 * N)
+def real():
+  return faces.Faces((32, 32), train=2 * N).read('train', 0, N)
 
 
 @pytest.fixture(scope='module')
-def real(pixels):
-  return pixels[:N]
-
-
-@pytest.fixture(scope='module')
-def held_out(pixels):
-  return pixels[N:]
+def held_out():
+  return faces.Faces((32, 32), train=2 * N).read('train', N, 2 * N)
 
 
 @pytest.fixture(scope='module')
@@ -217,7 +199,7 @@ def noisy(pixels, sd):
   return np.clip(pixels + noise, 0, 255).round().astype(np.uint8)
 
 
-def test_held_out_real_images_have_nearly_perfect_distances(floor):
+def test_held_out_real_images_have_near_perfect_distances(floor):
   assert list(floor) == [
     'sliced_wasserstein',
     'high_frequency_ratio',
@@ -265,12 +247,12 @@ def test_collapse_to_few_modes_changes_the_distances(
   assert collapsed['kernel'] > 1e-3
   assert collapsed['recall'] < 0.05
   assert collapsed['coverage'] < 0.2
-  # Each sample by itself is as good as real, or four of the five modes.
+  # Each sample by itself is realistic, for at least four of the five modes.
   assert collapsed['precision'] > 0.6
 
 
 def test_standardising_by_the_reference_reveals_blur(real, held_out):
-  """Each set by itself, as in the authors' code, would hide most of it."""
+  """Standardising each set by itself, as in the authors' code, hides it."""
   blur = blurred(held_out, 1.2)
   ours = pyramids.sliced_wasserstein(blur, real, patches=4096)
   patches = [
@@ -284,12 +266,11 @@ def test_standardising_by_the_reference_reveals_blur(real, held_out):
   assert ours.levels[32] > 3 * pyramids._sliced(*alone, slices)
 
 
-def test_sliced_wasserstein_of_a_set_and_itself_is_zero(real):
-  result = pyramids.sliced_wasserstein(real, real, patches=1000)
-  assert result == ({32: 0.0, 16: 0.0}, 0.0)
-
-
-def test_a_seed_determines_the_sliced_distance(real, held_out):
+def test_the_sliced_distance_is_zero_for_equal_sets_and_set_by_the_seed(
+  real, held_out
+):
+  equal = pyramids.sliced_wasserstein(real, real, patches=1000)
+  assert equal == ({32: 0.0, 16: 0.0}, 0.0)
   first, again, other = (
     pyramids.sliced_wasserstein(
       held_out[:90], real, patches=3000, seed=seed
@@ -310,21 +291,29 @@ def test_random_features_are_a_function_of_the_seed_and_the_image(real):
   assert 0.05 < features.std() < 5
   np.testing.assert_array_equal(features, again(real[:300]))
   assert not np.allclose(features, other(real[:300]))
-  # Whatever else is in its batch.
+  # Other images of the batch do not matter.
   np.testing.assert_allclose(features[290:], extract(real[290:300]), rtol=1e-4)
 
 
-def test_wrong_arguments_are_refused(real):
-  x = normal(5, 3)
-  with pytest.raises(ValueError, match='reference of 1 images'):
-    distances.frechet(x, x[:1])
-  with pytest.raises(ValueError, match='NaN or infinity'):
-    distances.kernel(x, np.full_like(x, np.nan))
-  with pytest.raises(ValueError, match='neighbours = 5 of 5'):
-    distances.prdc(x, x)
-  with pytest.raises(ValueError, match='one size'):
-    pyramids.sliced_wasserstein(real[:, :16], real)
-  with pytest.raises(ValueError, match='at least 7x7'):
-    pyramids.sliced_wasserstein(real[:, :6], real[:, :6])
+X = normal(5, 3)
+SMALL = np.zeros((2, 32, 32, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+  ('function', 'arguments', 'message'),
+  [
+    (distances.frechet, (X, X[:1]), 'reference of 1 images'),
+    (distances.kernel, (X, np.full_like(X, np.nan)), 'NaN or infinity'),
+    (distances.prdc, (X, X), 'neighbours = 5 of 5'),
+    (pyramids.sliced_wasserstein, (SMALL[:, :16], SMALL), 'one size'),
+    (pyramids.sliced_wasserstein, (SMALL[:, :6],) * 2, 'at least 7x7'),
+  ],
+)
+def test_wrong_arguments_are_refused(function, arguments, message):
+  with pytest.raises(ValueError, match=message):
+    function(*arguments)
+
+
+def test_random_features_of_another_shape_are_refused():
   with pytest.raises(ValueError, match=r'takes \[N, 32, 32, 3\]'):
-    random_network.extractor((32, 32, 3))(real[:, :16])
+    random_network.extractor((32, 32, 3))(SMALL[:, :16])
