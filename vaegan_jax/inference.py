@@ -10,6 +10,7 @@ import functools
 import hashlib
 import os
 import pathlib
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -24,7 +25,7 @@ from vaegan_jax.runs import checkpoints, config_file
 
 _BATCH = 64  # images per call: bounds memory, and one shape is compiled
 
-Pixels: TypeAlias = UInt8[np.ndarray, 'batch height width colours']
+Pixels: TypeAlias = UInt8[np.ndarray, 'batch height width channels']
 Codes: TypeAlias = Float32[np.ndarray, 'batch latent']
 Attributes: TypeAlias = Shaped[np.ndarray, 'batch attributes'] | None
 Variables: TypeAlias = Mapping[str, Any]  # Flax's collections
@@ -40,7 +41,7 @@ class Model:
 
   Attributes:
     step: the training step of the variables.
-    image_shape: height, width, colours.
+    image_shape: height, width, channels.
     latent_size: the length of a code.
     encodes: whether the model has an encoder; a GAN has none.
     attribute_names: the attributes that the model is conditional on, or ().
@@ -121,6 +122,15 @@ class Model:
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, np.arange(n))
     return np.asarray(jax.vmap(lambda k: jax.random.normal(k, shape))(keys))
 
+  def prior(self, n: int, *, seed: int = 0) -> Codes:
+    """Draws codes from the prior; the former name of `sample_prior`."""
+    warnings.warn(
+      'Model.prior is Model.sample_prior now',
+      DeprecationWarning,
+      stacklevel=2,
+    )
+    return self.sample_prior(n, seed=seed)
+
   def digest(self) -> str:
     """Computes the SHA-256 of all variables, in hexadecimal."""
     digest = hashlib.sha256()
@@ -189,7 +199,7 @@ def load(workdir: str | os.PathLike) -> Model:
 def _encode(
   encoder: architecture.Encoder,
   variables: Variables,
-  pixels: UInt8[Array, 'batch height width colours'],
+  pixels: UInt8[Array, 'batch height width channels'],
   *condition: Float[Array, 'batch attributes'],
 ) -> tuple[Float[Array, 'batch latent'], Float[Array, 'batch latent']]:
   images = augmentation.to_images(pixels)
@@ -203,7 +213,7 @@ def _decode(
   variables: Variables,
   codes: Float[Array, 'batch latent'],
   *condition: Float[Array, 'batch attributes'],
-) -> UInt8[Array, 'batch height width colours']:
+) -> UInt8[Array, 'batch height width channels']:
   images: Any = decoder.apply(variables, codes, *condition, train=False)
   return augmentation.to_pixels(images)
 

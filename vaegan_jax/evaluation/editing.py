@@ -14,7 +14,7 @@ from vaegan_jax.data import cache
 from vaegan_jax.evaluation import attribute_vectors
 from vaegan_jax.evaluation.features import oracles
 
-Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width colours']
+Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width channels']
 Codes: TypeAlias = Float32[np.ndarray, '_images latent']
 Flags: TypeAlias = Bool[np.ndarray, '_images attributes']
 # Indices of test images and the name of an attribute -> pixels of the same

@@ -23,7 +23,7 @@ from jaxtyping import Float64, Shaped, UInt8
 
 from vaegan_jax.evaluation.features import oracles
 
-Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width colours']
+Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width channels']
 Queries: TypeAlias = Shaped[np.ndarray, 'queries attributes']
 # Queries and a seed -> an image of each query.
 Generate: TypeAlias = Callable[[np.ndarray, int], np.ndarray]

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width colours']
+Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width channels']
 Features: TypeAlias = Float32[np.ndarray, '_images _features']
 # The interface of every kind of features: an oracle's, Inception's or those of
 # a random network.

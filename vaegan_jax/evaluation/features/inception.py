@@ -50,7 +50,7 @@ def load(path: pathlib.Path, *, sha256: str) -> features.Extract:
     sha256: the SHA-256 of that file, as the converter printed it.
 
   Returns:
-    A function of pixels of any size with 1 or 3 colours to float32 [images,
+    A function of pixels of any size with 1 or 3 channels to float32 [images,
     2048].
 
   Raises:
@@ -77,7 +77,7 @@ def extractor(found: Mapping[str, np.ndarray]) -> features.Extract:
     if pixels.shape[-1] not in (1, 3) or not len(pixels):
       raise ValueError(
         f'pixels of shape {pixels.shape}: expected at least one image of 1 or '
-        '3 colours'
+        '3 channels'
       )
     apply = functools.partial(_features, variables)
     return chunks.apply(apply, (pixels,), size=_BATCH)

@@ -28,7 +28,7 @@ from vaegan_jax.evaluation.metrics import accuracy
 VERSION = 1
 _BATCH = 256  # images per call of the network
 
-Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width colours']
+Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width channels']
 Attributes: TypeAlias = Shaped[np.ndarray, 'images attributes']
 Flags: TypeAlias = Bool[np.ndarray, 'images attributes']
 
@@ -58,7 +58,7 @@ class Oracle:
   """A trained predictor of attributes.
 
   Attributes:
-    image_shape: height, width and colours of the images that it takes.
+    image_shape: height, width and channels of the images that it takes.
     attribute_names: the names of the columns of its predictions.
     binary: whether attributes are binary, rather than scores.
     digest: the SHA-256 of all that determines its weights, in hexadecimal.

@@ -41,7 +41,7 @@ class Predictor(nn.Module):
 
   @nn.compact
   def __call__(
-    self, images: Float[Array, 'batch height width colours'], *, train: bool
+    self, images: Float[Array, 'batch height width channels'], *, train: bool
   ) -> tuple[Float[Array, 'batch hidden'], Float[Array, 'batch outputs']]:
     """Computes features and outputs.
 
@@ -226,7 +226,7 @@ def _step(
 def apply(
   network: Predictor,
   variables: Variables,
-  pixels: UInt8[Array, 'batch height width colours'],
+  pixels: UInt8[Array, 'batch height width channels'],
 ) -> tuple[Float[Array, 'batch hidden'], Float[Array, 'batch outputs']]:
   """Computes features and outputs of pixels, 0..255."""
   images = augmentation.to_images(pixels)

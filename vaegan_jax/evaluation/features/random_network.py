@@ -37,7 +37,7 @@ def extractor(
   2 (32 + 64 + 128) numbers.
 
   Args:
-    shape: height, width and colours of the images; sides divisible by 8.
+    shape: height, width and channels of the images; sides divisible by 8.
     seed: determines the weights.
 
   Returns:
@@ -68,7 +68,7 @@ def _scale(path: tuple, leaf: Array) -> Array:
 def _features(
   encoder: architecture.Encoder,
   variables: Any,
-  pixels: UInt8[Array, 'batch height width colours'],
+  pixels: UInt8[Array, 'batch height width channels'],
 ) -> Float[Array, 'batch features']:
   _, state = encoder.apply(
     variables,

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from vaegan_jax.evaluation.metrics import quality
 
-Maps: TypeAlias = Float32[np.ndarray, 'images _height _width colours']
+Maps: TypeAlias = Float32[np.ndarray, 'images _height _width channels']
 
 PATCH = 7
 PER_IMAGE = 16  # patches drawn per image, about
@@ -91,7 +91,7 @@ def laplacian(pixels: quality.Pixels) -> list[np.ndarray]:
   Source: Burt and Adelson (1983).
 
   Returns:
-    float32 [images, height, width, colours] for each level, finest first;
+    float32 [images, height, width, channels] for each level, finest first;
     their sum, each enlarged, is the image.
   """
   level = pixels.astype(np.float32)
@@ -105,15 +105,15 @@ def laplacian(pixels: quality.Pixels) -> list[np.ndarray]:
 
 def enlarge(level: Maps) -> Maps:
   """Doubles height and width without adding detail."""
-  images, height, width, colours = level.shape
-  spread = np.zeros((images, 2 * height, 2 * width, colours), np.float32)
+  images, height, width, channels = level.shape
+  spread = np.zeros((images, 2 * height, 2 * width, channels), np.float32)
   spread[:, ::2, ::2] = 4 * level
   return _blur(spread)
 
 
 def cut(
   maps: Maps, count: int, *, generator: np.random.Generator
-) -> Float32[np.ndarray, '_count place colours']:
+) -> Float32[np.ndarray, '_count place channels']:
   """Cuts 7x7 patches at random positions, from each image in turn.
 
   The positions depend only on the generator and on the maps' height and width.
@@ -121,7 +121,7 @@ def cut(
   Raises:
     ValueError: the maps are smaller than a patch, or there are none.
   """
-  images, height, width, colours = maps.shape
+  images, height, width, channels = maps.shape
   if not images or min(height, width) < PATCH:
     raise ValueError(
       f'{images} images of {height}x{width}: expected at least one, of at '
@@ -133,7 +133,7 @@ def cut(
     maps, (PATCH, PATCH), axis=(1, 2)
   )
   chosen = windows[np.arange(count) % images, tops, lefts]
-  return chosen.reshape(count, colours, -1).swapaxes(1, 2)
+  return chosen.reshape(count, channels, -1).swapaxes(1, 2)
 
 
 def _directions(
@@ -147,7 +147,7 @@ def _directions(
 def _sliced(
   patches: np.ndarray, reference: np.ndarray, slices: np.ndarray
 ) -> float:
-  """Compares patches [patches, place, colours] along each direction."""
+  """Compares patches [patches, place, channels] along each direction."""
   mean = reference.mean(axis=(0, 1), dtype=np.float64)
   sd = reference.std(axis=(0, 1), dtype=np.float64)
   # A constant colour has no standard deviation: its unit is 1.

@@ -14,7 +14,7 @@ from scipy import fft, ndimage
 
 from vaegan_jax.evaluation import features
 
-Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width colours']
+Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width channels']
 ByImage: TypeAlias = Float[np.ndarray, ' _images']
 
 LEVELS = 255  # the data range of a pixel
@@ -57,7 +57,7 @@ def compare_pairs(
 def psnr(pixels: Pixels, reference: Pixels) -> ByImage:
   """Computes the peak signal-to-noise ratio of each image, in decibels.
 
-  20 log10(255 / rmse), with the error over all pixels and colours; infinite
+  20 log10(255 / rmse), with the error over all pixels and channels; infinite
   for an image that equals its original. Higher is better.
 
   Raises:
@@ -70,7 +70,7 @@ def psnr(pixels: Pixels, reference: Pixels) -> ByImage:
 def ssim(pixels: Pixels, reference: Pixels) -> ByImage:
   """Computes the structural similarity of each image, from -1 to 1 (equal).
 
-  It is the mean over colours, as in scikit-image and torchmetrics, and over
+  It is the mean over channels, as in scikit-image and torchmetrics, and over
   all windows that lie inside the image. Higher is better.
 
   Source: Wang, Bovik, Sheikh and Simoncelli (2004), equation 13, for luma.
@@ -91,7 +91,7 @@ def high_frequency_ratio(pixels: Pixels, reference: Pixels) -> float:
   """Computes the sharpness of images as a ratio of energies.
 
   The energy above half of the Nyquist frequency, averaged over images and
-  colours, divided by that of the reference: 1 is as sharp as the reference,
+  channels, divided by that of the reference: 1 is as sharp as the reference,
   0.1 to 0.4 visibly blurred, above 1 noisy. The sets need not be paired.
 
   Raises:
@@ -145,7 +145,7 @@ def feature_distance(
 
 
 def check_same_size(pixels: Pixels, reference: Pixels) -> None:
-  """Raises ValueError if two sets differ in height, width or colours."""
+  """Raises ValueError if two sets differ in height, width or channels."""
   if pixels.shape[1:] != reference.shape[1:]:
     raise ValueError(
       f'images of shape {pixels.shape[1:]} and a reference of shape '
