@@ -1,3 +1,4 @@
+import contextlib
 import functools
 import os
 import subprocess
@@ -74,50 +75,49 @@ def test_impossible_numbers_are_refused(setting):
     batches.indices(**(settings | {setting: -1}))
 
 
-@pytest.mark.parametrize('resident', [0, 1 << 20])
-def test_a_batch_holds_the_chosen_rows(resident):
+@pytest.fixture(params=[0, 1 << 20], ids=['on the host', 'on the device'])
+def make(request):
+  """Makes batches of 8, which are closed after the test."""
+  with contextlib.ExitStack() as stack:
+
+    def make(data, **settings):
+      made = batches.Batches(
+        data, seed=1, batch_size=8, resident=request.param, **settings
+      )
+      stack.callback(made.close)
+      return made
+
+    yield make
+
+
+def test_a_batch_holds_the_chosen_rows(make):
   data = dataset()
-  make = batches.Batches(data, seed=1, batch_size=8, resident=resident)
+  one = make(data)
   for step in (0, 1, 2, 9, 3):
     rows = batches.indices(seed=1, step=step, batch_size=8, length=37)
-    batch = make(step)
+    batch = one(step)
     np.testing.assert_array_equal(batch.pixels, data.images[rows])
     np.testing.assert_array_equal(batch.attributes, data.attributes[rows])
     assert batch.attributes.dtype == np.float32
-  make.close()
 
 
-@pytest.mark.parametrize('resident', [0, 1 << 20])
-def test_batches_of_several_steps_are_stacked(resident):
-  data = dataset()
-  settings = {'seed': 1, 'batch_size': 8, 'resident': resident}
-  one, many = (
-    batches.Batches(data, **settings, stacked=stacked)
-    for stacked in (False, True)
-  )
+def test_batches_of_several_steps_are_stacked(make):
+  one, many = make(dataset()), make(dataset(), stacked=True)
   for step, count in ((0, 3), (3, 3), (6, 2), (9, 1)):
     singles = [one(s) for s in range(step, step + count)]
     stacked = many(step, count)
     expected = jax.tree.map(lambda *x: np.stack(x), *singles)
     jax.tree.map(np.testing.assert_array_equal, stacked, expected)
-  one.close()
-  many.close()
 
 
-@pytest.mark.parametrize('resident', [0, 1 << 20])
-def test_batches_of_data_without_attributes_have_none(resident):
-  data = dataset(attributes=False)
-  make = batches.Batches(data, seed=1, batch_size=8, resident=resident)
-  assert make(0).attributes is None
-  make.close()
+def test_batches_of_data_without_attributes_have_none(make):
+  assert make(dataset(attributes=False))(0).attributes is None
 
 
-@pytest.mark.parametrize('resident', [0, 1 << 20])
-def test_no_transfer_is_implicit(resident):
-  make = batches.Batches(dataset(), seed=1, batch_size=8, resident=resident)
+def test_no_transfer_is_implicit(make):
+  one = make(dataset())
   with jax.transfer_guard('disallow'):
-    jax.block_until_ready(make(0))
-  make.close()
+    jax.block_until_ready(one(0))
 
 
 def test_an_error_in_the_thread_is_raised_by_the_step():

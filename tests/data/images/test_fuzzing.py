@@ -156,15 +156,6 @@ def test_any_images_and_attributes_in_a_cache(data, folder):
 
 
 @pytest.mark.parametrize(
-  'text', ['[]', 'null', '{}', '[' * 100_000, '{"skipped": [[]]}', '\xff', '']
-)
-def test_other_descriptions_are_refused(text, tmp_path):
-  write_cache(tmp_path / 'cache')
-  (tmp_path / 'cache' / 'about.json').write_text(text, encoding='latin1')
-  assert read_cache(tmp_path / 'cache', verify=False) is None
-
-
-@pytest.mark.parametrize(
   ('name', 'array'),
   [
     ('images', np.zeros((2, 8, 8, 1), np.float32)),

@@ -5,29 +5,27 @@ import pytest
 
 from vaegan_jax.data.images import label_tables
 
+B = ['b.jpg', '0', '1']
+
 
 def write(path, text):
   path.write_text(text, encoding='utf-8')
   return path
 
 
-def test_txt_is_split_at_blanks_and_csv_at_commas(tmp_path):
-  expected = [['a.jpg', '1', '-1'], ['b.jpg', '0', '1']]
-  txt = write(tmp_path / 'x.txt', 'a.jpg  1 -1\n\nb.jpg 0\t1\n')
-  csv = write(tmp_path / 'x.csv', 'a.jpg,1,-1\r\n\r\nb.jpg,0,1\r\n')
-  assert (
-    list(label_tables.rows(txt)) == list(label_tables.rows(csv)) == expected
-  )
-
-
-def test_a_byte_order_mark_is_not_part_of_a_name(tmp_path):
-  path = write(tmp_path / 'x.csv', '\ufeffa.jpg,1\n')
-  assert list(label_tables.rows(path)) == [['a.jpg', '1']]
-
-
-def test_names_may_hold_commas_in_quotes(tmp_path):
-  path = write(tmp_path / 'x.csv', '"a, b.jpg",1\n')
-  assert list(label_tables.rows(path)) == [['a, b.jpg', '1']]
+@pytest.mark.parametrize(
+  ('name', 'text', 'expected'),
+  [
+    ('x.txt', 'a.jpg  1 -1\n\nb.jpg 0\t1\n', [['a.jpg', '1', '-1'], B]),
+    ('x.csv', 'a.jpg,1,-1\r\n\r\nb.jpg,0,1\r\n', [['a.jpg', '1', '-1'], B]),
+    ('x.csv', '\ufeffb.jpg,0,1\n', [B]),
+    ('x.csv', '"a, b.jpg",1\n', [['a, b.jpg', '1']]),
+  ],
+  ids=['blanks', 'commas', 'byte order mark', 'comma in quotes'],
+)
+def test_lines_are_split_into_cells(tmp_path, name, text, expected):
+  path = write(tmp_path / name, text)
+  assert list(label_tables.rows(path)) == expected
 
 
 def test_numbers_keep_rows_and_columns():
