@@ -122,7 +122,7 @@ class Batches:
         for a in self._arrays
       ]
       shapes = [a.shape[1:] for a in self._arrays]
-      self._gather = gatherer(shapes, sharding=self._sharding)
+      self._gather = _gatherer(shapes, sharding=self._sharding)
     else:
       self._pool = futures.ThreadPoolExecutor(1, 'batches')
 
@@ -192,20 +192,13 @@ class Batches:
     return Batch(*map(place, self._arrays))
 
 
-def gatherer(
+def _gatherer(
   shapes: Sequence[tuple[int, ...]], *, sharding: jax.sharding.Sharding
 ) -> Callable[[list[Array], Array], list[Array]]:
-  """Returns a function that gathers a batch from data on the devices.
+  """Compiles (flat arrays, rows) -> arrays of a batch, on the devices.
 
   Images are flat rows there: from these a TPU reads only the rows it needs, but
   it would rearrange a whole array of images for each batch.
-
-  Args:
-    shapes: the shape of one element of each array.
-    sharding: sharding of a batch.
-
-  Returns:
-    (flat arrays, rows) -> the arrays of a batch.
   """
 
   def gather(

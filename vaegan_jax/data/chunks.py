@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,28 +11,30 @@ import numpy as np
 
 
 def apply(
-  function: Callable[..., Any], arrays: tuple[np.ndarray, ...], *, size: int
+  function: Callable[..., Any], arrays: tuple[Any, ...], *, size: int
 ) -> Any:
   """Calls a function on batches of one size, so that it is compiled once.
 
   Args:
     function: maps batches of rows to a batch; rows do not affect each other.
-    arrays: equally many rows each; may be empty.
+    arrays: its arguments, arrays or trees of arrays of equally many rows; may
+      be empty.
     size: rows per call, which bounds memory. Copies of the last row pad the
       last call, and zeros that of empty arrays.
 
   Returns:
     the function's results for all rows, an array or a tree of arrays.
   """
-  count = len(arrays[0])
+  count = len(jax.tree.leaves(arrays)[0])
   results = []
   for start in range(0, max(count, 1), size):
-    parts = (np.asarray(array[start : start + size]) for array in arrays)
-    results.append(function(*(_pad(part, size=size) for part in parts)))
+    cut = functools.partial(_cut, start=start, size=size)
+    results.append(function(*jax.tree.map(cut, arrays)))
   return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)
 
 
-def _pad(part: np.ndarray, *, size: int) -> np.ndarray:
+def _cut(array: np.ndarray, *, start: int, size: int) -> np.ndarray:
+  part = np.asarray(array[start : start + size])
   if len(part) == size:
     return part
   if not len(part):

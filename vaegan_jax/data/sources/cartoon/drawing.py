@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Integer, Key, Shaped, UInt8
+from jaxtyping import Array, Bool, Integer, Key, UInt8
 
 from vaegan_jax.data import chunks
 from vaegan_jax.data.sources.cartoon import (
@@ -70,7 +70,8 @@ def plan(
 ) -> Plan:
   """Plans the face of a key with attribute number `which` flipped, or -1."""
   look_key, traits_key = jax.random.split(key)
-  look = sitter.draw_look(look_key)
+  shares = jax.random.uniform(look_key, (len(sitter.Look._fields),))
+  look = sitter.Look(*shares)
   flags = traits.flip(traits.draw(traits_key, correlated=correlated), which)
   return Plan(look, flags, traits.visible(flags, shades=dress.shaded(look)))
 
@@ -112,8 +113,9 @@ def _backdrop(look: sitter.Look, frame: canvas.Frame) -> canvas.Picture:
 
 @jax.jit
 def _plan_block(
-  seed: Integer[Array, ''],
   indices: Integer[Array, ' faces'],
+  *,
+  seed: Integer[Array, ''],
   which: Integer[Array, ''],
   correlated: Bool[Array, ''],
 ) -> Plan:
@@ -143,10 +145,12 @@ def plan_many(
     ValueError: there is no such attribute.
   """
   which = np.int32(-1 if flip is None else traits.index(flip))
-
-  def plan_block(block: Integer[np.ndarray, ' faces']) -> Plan:
-    return _plan_block(np.uint32(seed), block, which, np.bool_(correlated))
-
+  plan_block = functools.partial(
+    _plan_block,
+    seed=np.uint32(seed),
+    which=which,
+    correlated=np.bool_(correlated),
+  )
   return chunks.apply(plan_block, (indices.astype(np.int32),), size=PLANNED)
 
 
@@ -154,11 +158,5 @@ def paint_many(
   planned: Plan, *, size: tuple[int, int]
 ) -> UInt8[np.ndarray, 'faces height width 3']:
   """Paints the faces of a plan."""
-  leaves, structure = jax.tree.flatten(planned)
-
-  def paint_block(
-    *block: Shaped[np.ndarray, 'faces ...'],
-  ) -> UInt8[Array, 'faces height width 3']:
-    return _paint_block(jax.tree.unflatten(structure, block), size=size)
-
-  return chunks.apply(paint_block, tuple(leaves), size=PAINTED)
+  paint_block = functools.partial(_paint_block, size=size)
+  return chunks.apply(paint_block, (planned,), size=PAINTED)

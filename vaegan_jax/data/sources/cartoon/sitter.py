@@ -6,9 +6,8 @@ import collections
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
 from vaegan_jax.data.sources.cartoon import canvas, palette, shapes
 
@@ -50,11 +49,6 @@ class Sitter(NamedTuple):
   skin: palette.Colour
   hair: palette.Colour
   face: canvas.Plane
-
-
-def draw_look(key: Key[Array, '']) -> Look:
-  """Draws the random features."""
-  return Look(*jax.random.uniform(key, (len(Look._fields),)))
 
 
 def between(low: float, high: float, share: Unit) -> Unit:

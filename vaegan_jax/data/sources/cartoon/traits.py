@@ -120,10 +120,7 @@ def _intervals() -> tuple[np.ndarray, np.ndarray]:
   """Tabulates the interval of the uniform number that grants an attribute.
 
   Attributes that exclude each other share their number, so their intervals are
-  adjacent.
-
-  Returns:
-    lower and upper bounds, [attributes, columns of `CHANCES`].
+  adjacent. Both bounds are [attributes, columns of `CHANCES`].
   """
   chances = np.array([*CHANCES.values()], np.float32)
   low = np.zeros_like(chances)
