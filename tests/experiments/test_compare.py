@@ -1,4 +1,4 @@
-"""Several runs as one table."""
+"""One table compares several runs."""
 
 import csv
 import json
@@ -16,24 +16,29 @@ from tests import ROOT
 from vaegan_jax.runs import config_file, records
 
 
+def write_rows(folder, name, rows):
+  text = ''.join(json.dumps(row) + '\n' for row in rows)
+  (folder / f'{name}.jsonl').write_text(text)
+
+
 def begin(folder, *, rows=0, prior=20.0, measures=None, at=None, **changes):
-  """Writes what a run has written when it has logged some rows."""
+  """Writes the files of a run that has logged some rows."""
   config = demo.get_config().unlock()
   config.update_from_flattened_dict(
     {name.replace('__', '.'): value for name, value in changes.items()}
   )
   config_file.write(folder, config)
   steps = range(10, 10 * rows + 1, 10)
-  metrics = [
-    {'step': s, 'prior': prior, 'llike': float(s), 'real': 0.5} for s in steps
-  ]
-  timing = [
-    {'step': s, 'seconds': s / 10, 'images_per_second': 320.0, 'device': 'cpu'}
-    for s in steps
-  ]
-  for name, lines in (('metrics', metrics), ('timing', timing)):
-    text = ''.join(json.dumps(line) + '\n' for line in lines)
-    (folder / f'{name}.jsonl').write_text(text)
+  metrics = {'prior': prior, 'real': 0.5}
+  timing = {'images_per_second': 320.0, 'device': 'cpu'}
+  write_rows(
+    folder,
+    'metrics',
+    ({'step': s, 'llike': float(s), **metrics} for s in steps),
+  )
+  write_rows(
+    folder, 'timing', ({'step': s, 'seconds': s / 10, **timing} for s in steps)
+  )
   if measures is not None:
     found = {'about': {'step': at}, 'model': measures, 'real': {}}
     (folder / 'evaluation.json').write_text(json.dumps(found))
@@ -49,24 +54,15 @@ def table(*folders, **options):
 
 
 def launch(*words):
+  command = [sys.executable, '-X', 'importtime', '-m', 'experiments.compare']
   return subprocess.run(
-    [
-      sys.executable,
-      '-X',
-      'importtime',
-      '-m',
-      'experiments.compare',
-      *map(str, words),
-    ],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
+    [*command, *map(str, words)], cwd=ROOT, capture_output=True, text=True
   )
 
 
 @pytest.fixture
 def sweep(tmp_path):
-  """Two gammas with three seeds each, of which one has not begun."""
+  """Runs of two gammas with three seeds each; one run has no rows."""
   for gamma in (1e-5, 1e-6):
     for seed in range(3):
       begin(
@@ -95,10 +91,8 @@ def test_runs_are_in_the_order_of_their_settings(sweep):
 
 def test_runs_that_differ_in_their_seed_have_a_mean_and_a_spread(sweep):
   rows = table(sweep)
-  assert [row['run'] for row in rows if 'mean' in row['run']] == [
-    'mean of 3',
-    'mean of 2',
-  ]
+  means = [row['run'] for row in rows if 'mean' in row['run']]
+  assert means == ['mean of 3', 'mean of 2']
   mean, spread = rows[3]['prior'].split(' ± ')
   values = [20.0, 21.0, 24.0]
   assert float(mean) == pytest.approx(statistics.mean(values), abs=0.01)
@@ -116,22 +110,23 @@ def test_a_run_without_rows_has_not_begun_and_is_in_no_mean(sweep):
 
 def test_metrics_are_means_of_the_last_rows_and_speed_a_median(tmp_path):
   (row,) = table(begin(tmp_path / 'a', rows=30, batch_size=32))
-  # Steps 110 to 300, of which each logs its number; 10 steps a second.
+  # The mean of the steps 110 to 300, whose llike is the step.
   assert row['llike'] == '205.0'
   assert row['images/s'] == '320.0'
   assert row['step'] == '300 of 800'
   assert not {'generated', 'goodput'} & set(row)
 
 
-def test_goodput_is_that_of_the_last_row(tmp_path):
+def test_goodput_is_read_from_the_last_row(tmp_path):
   folder = begin(tmp_path / 'a', rows=2)
   rows = records.read_rows(folder / records.TIMING)
-  text = ''.join(json.dumps({**r, 'goodput': r['step'] / 100}) for r in rows)
-  (folder / records.TIMING).write_text(text.replace('}{', '}\n{'))
+  write_rows(
+    folder, 'timing', ({**r, 'goodput': r['step'] / 100} for r in rows)
+  )
   assert table(folder)[0]['goodput'] == '0.2000'
 
 
-def test_measures_have_their_step_if_the_run_went_on(tmp_path):
+def test_measures_name_their_step_if_the_run_has_later_ones(tmp_path):
   found = {'samples/frechet': 70.25, 'samples/kernel': 0.5}
   begin(tmp_path / 'a', rows=3, measures=found, at=30)
   begin(tmp_path / 'b', rows=3, gamma=0.5)
@@ -182,12 +177,12 @@ def test_a_folder_without_runs_is_refused(tmp_path, place, message):
     run_table.find([tmp_path / place])
 
 
-def test_long_settings_are_cut_except_in_exact_tables(tmp_path):
+def test_long_settings_are_shortened_except_in_exact_tables(tmp_path):
   long = ','.join(f'attribute_{i}' for i in range(9))
   begin(tmp_path / 'a', rows=1, conditional=long)
   begin(tmp_path / 'b', rows=1)
-  cut = [row['conditional'] for row in table(tmp_path)]
-  assert max(map(len, cut)) == 24
+  short = [row['conditional'] for row in table(tmp_path)]
+  assert max(map(len, short)) == 24
   assert long in [row['conditional'] for row in table(tmp_path, exact=True)]
 
 
@@ -199,7 +194,7 @@ def test_the_launcher_prints_a_table_and_writes_one_without_jax(sweep):
   assert 'jax' not in imported
   header, *lines = result.stdout.splitlines()
   assert header.split()[:4] == ['run', 'gamma', 'seed', 'step']
-  # Six runs, two means, and the words below; the columns are aligned.
+  # Six runs, two means and two lines below; the columns are aligned.
   assert len(lines) == 6 + 2 + 2
   column = header.index('prior') + len('prior')
   assert all(line[column : column + 2].strip() == '' for line in lines[:8])

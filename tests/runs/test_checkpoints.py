@@ -19,7 +19,7 @@ IDENTITY = {'config': 'c', 'data': 'd'}
 
 
 def make(step):
-  """Makes a state of the kinds of leaves that a run has."""
+  """Returns a state with the same kinds of leaves as that of a run."""
   draw = np.random.default_rng(step)
   return {
     'step': jnp.array(step, jnp.int32),
@@ -89,7 +89,7 @@ def test_the_newest_state_comes_back_bit_for_bit(three):
 
 @pytest.fixture
 def slow_save(monkeypatch):
-  """Makes a save set the first event, and wait for the second one."""
+  """Makes a save set one event and wait for another."""
   begun, go = threading.Event(), threading.Event()
   save = checkpoints.serialisation.save
 
@@ -147,7 +147,7 @@ def flipped(content, bit):
 
 
 def damages(folder):
-  """Yields each file with contents that damage it; None is no file."""
+  """Yields each file with damaged contents; None deletes it."""
   for path in sorted(p for p in folder.rglob('*') if p.is_file()):
     content = path.read_bytes()
     yield path, None
@@ -218,12 +218,12 @@ def test_a_run_without_intact_checkpoints_does_not_start_from_zero(copy):
     (copy / 'checkpoints' / f'{step}' / checksums.NAME).unlink()
   with pytest.raises(ValueError, match='none of the 3 checkpoints'):
     checkpoints.load(copy)
-  for _ in range(2):  # the second time all are named damaged-*
+  for _ in range(2):  # all are named damaged-* the second time
     with pytest.raises(ValueError, match='damaged-1, damaged-2, damaged-3'):
       restore(copy)
 
 
-def test_a_step_with_another_number_is_damaged(copy):
+def test_a_renamed_step_is_damaged(copy):
   newest(copy).rename(copy / 'checkpoints' / '9')
   assert_equal(restore(copy), make(2))
 
@@ -267,9 +267,9 @@ def saved(monkeypatch):
   return saved
 
 
-@pytest.mark.usefixtures('saved')
-def test_the_newest_are_kept_and_one_of_every_period(tmp_path):
+def test_the_newest_are_kept_and_one_of_every_period(tmp_path, saved):
   save(tmp_path, *range(3, 40, 3), keep=2, keep_every=10)
+  assert len(saved) == 13
   assert sorted(steps(tmp_path)) == [12, 21, 30, 36, 39]
 
 
@@ -286,22 +286,24 @@ def test_a_step_is_saved_once(tmp_path, saved):
   assert len(saved) == 1
 
 
-def fail(*_):
-  raise OSError(28, 'No space left on device')
+@pytest.fixture
+def full_disk(monkeypatch):
+  def fail(*_):
+    raise OSError(28, 'No space left on device')
 
-
-def test_a_failed_save_raises_and_older_ones_are_intact(copy, monkeypatch):
-  owner = open_run(copy)
   monkeypatch.setattr(checkpoints.serialisation, 'save', fail)
-  owner.save(make(4), step=4)
+
+
+@pytest.mark.usefixtures('full_disk')
+def test_a_failed_save_raises_and_older_ones_are_intact(copy):
   with pytest.raises(checkpoints.NotSaved, match=r'step 4.*step 3 is there'):
-    owner.close()
+    save(copy, 4)
   assert folders(copy) == ['1', '2', '3']
   assert_equal(restore(copy), make(3))
 
 
-def test_a_failed_save_is_found_during_training(tmp_path, monkeypatch):
-  monkeypatch.setattr(checkpoints.serialisation, 'save', fail)
+@pytest.mark.usefixtures('full_disk')
+def test_a_failed_save_is_found_during_training(tmp_path):
   owner = open_run(tmp_path)
   owner.save(make(1), step=1)
   owner._thread.shutdown()
@@ -338,8 +340,6 @@ def test_a_kill_before_the_rename_leaves_no_step(tmp_path, monkeypatch):
     raise Killed
 
   monkeypatch.setattr(atomic, '_rename', kill)
-  owner = open_run(tmp_path)
-  owner.save(make(1), step=1)
   with pytest.raises(Killed):
-    owner.close()
+    save(tmp_path, 1)
   assert not steps(tmp_path)

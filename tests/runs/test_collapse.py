@@ -19,7 +19,7 @@ LATENT = 128
 
 
 def run(steps, *, every=10, decoder=1.0, discriminator=1.0, **metrics):
-  """Logs a run: shares of updates, and metrics as functions of the step."""
+  """Returns rows of a run: shares of updates, and metrics by step."""
   metrics = {
     'active_dimensions': lambda step: 60.0,
     'feature_scale': lambda step: 0.3,
@@ -42,8 +42,8 @@ def names(rows):
 
 
 def test_a_healthy_run_shows_no_collapse_at_any_step():
-  # Dis pauses for 400 steps, codes say nothing for as long, features shrink
-  # by a factor of 20: a hard start, but one that recovers.
+  # A hard start that recovers: Dis pauses and codes carry nothing for 400
+  # steps, and features shrink by a factor of 20.
   rows = run(
     1500,
     active_dimensions=lambda step: 0.0 if step <= 400 else 9.0,
@@ -56,7 +56,7 @@ def test_a_healthy_run_shows_no_collapse_at_any_step():
 
 
 def test_a_young_run_shows_no_collapse():
-  # The first steps of the paper's config: Dis has won, codes say nothing.
+  # The first steps of the paper's config: Dis pauses, codes carry nothing.
   young = run(499, discriminator=0.0, active_dimensions=lambda step: 0.0)
   assert names(young) == []
   assert names(young[:1]) == names([]) == []
@@ -87,23 +87,18 @@ def test_features_that_shrink_to_a_hundredth_are_named():
   (found,) = collapse.find(rows, latent=LATENT)
   assert found.name == 'The features of Dis_l have shrunk'
   assert '0.0029, and was 0.3 at step 10' in found.seen
-  assert names(run(1000, feature_scale=lambda s: 0.3 if s < 900 else 0.01)) == (
-    []
-  )
+  above = run(1000, feature_scale=lambda s: 0.3 if s < 900 else 0.01)
+  assert names(above) == []
 
 
-def test_features_negligible_from_the_start_are_named():
-  assert names(run(100, feature_scale=lambda step: 1e-5)) == [
-    'The features of Dis_l have shrunk'
-  ]
-
-
-def test_a_single_row_of_small_features_is_ignored():
+def test_negligible_features_are_named_unless_in_a_single_row():
+  shrunk = ['The features of Dis_l have shrunk']
+  assert names(run(100, feature_scale=lambda step: 1e-5)) == shrunk
   assert names(run(990, feature_scale=lambda s: 1e-6 * (s == 990))) != []
   assert names(run(990, feature_scale=lambda s: 1e-6 if s == 990 else 1)) == []
 
 
-def test_features_of_a_gan_may_shrink_as_nothing_compares_them():
+def test_the_features_of_a_gan_may_shrink():
   rows = run(1000, feature_scale=lambda step: 1e-9)
   for row in rows:
     del row['llike'], row['active_dimensions']
@@ -128,7 +123,7 @@ def test_rows_without_diagnostics_are_ignored():
   assert names(rows) == ['The discriminator is hardly ever updated']
 
 
-def test_relevant_rows_show_the_same_signs_as_all_rows():
+def test_relevant_rows_show_the_same_collapse_as_all_rows():
   draw = np.random.default_rng(0)
   for every, count in ((3, 200), (30, 40), (700, 20)):
     rows = run(count * every, every=every)
@@ -166,7 +161,7 @@ def test_a_warning_is_logged_once_and_explains_itself(tmp_path, caplog):
   assert 'config.gamma' in text
 
 
-def test_a_resumed_run_remembers_how_it_began(tmp_path, caplog):
+def test_a_resumed_run_compares_with_its_first_rows(tmp_path, caplog):
   observe(tmp_path, 100, feature_scale=0.5, llike=1.0)
   observe(tmp_path, 200, feature_scale=0.001, llike=1.0, start=100)
   (record,) = caplog.records
