@@ -7,13 +7,13 @@ from tests import ROOT
 
 SCRIPTS = ROOT / 'experiments' / 'cluster'
 
-# Exit codes of experiments.train after which a restart would end the same way,
-# and after which it would not.
+# Exit codes of experiments.train after which a restart fails again, and after
+# which it can succeed.
 HOPELESS = (1, 70, 74)
 PASSING = (75, 143)
 
-# Runs two tasks and returns the highest of their codes. With WARN it sends
-# SIGTERM, once, as soon as a step is logged, as at the end of the time limit.
+# Runs two tasks and returns the higher exit code. With WARN it sends one
+# SIGTERM when a step is logged, as at the end of the time limit.
 SRUN = """
 while [[ $1 == -* ]]; do shift; done
 tasks=()
@@ -100,10 +100,10 @@ class Cluster:
     }
 
   def add(self, name, body):
-    """Makes a command that logs its arguments and runs a body."""
+    """Adds a command that logs its arguments and runs a body."""
     path = self.here / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A unit separator behind each word, a record separator behind all.
+    # A unit separator follows each word, a record separator the last.
     noted = f"""printf '%s\\x1f' {path.name} "$@" $'\\x1e' >>"$HERE/log\""""
     path.write_text(f'#!/usr/bin/env bash\n{noted}\n{body}')
     path.chmod(0o755)
@@ -112,7 +112,7 @@ class Cluster:
     return ['bash', str(SCRIPTS / script), *words]
 
   def run(self, script, *words, codes=(), **environment):
-    """Runs a script; its training ends with these codes, one after another."""
+    """Runs a script whose training ends with these codes in turn."""
     (self.here / 'codes').write_text(''.join(f'{code}\n' for code in codes))
     return subprocess.run(
       self.command(script, *words),

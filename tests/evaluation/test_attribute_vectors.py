@@ -1,8 +1,11 @@
+"""Attribute vectors edit images, and edits are measured."""
+
+import dataclasses
+
 import numpy as np
 import pytest
 
 from tests import synthetic
-from vaegan_jax.data import cache
 from vaegan_jax.data.sources import faces
 from vaegan_jax.evaluation import attribute_vectors, editing
 from vaegan_jax.evaluation.features import oracles
@@ -22,16 +25,12 @@ def vectors(model=MODEL, data=None, **settings):
 
 
 def measure(model=MODEL, **settings):
-  return editing.edit_all(
-    model,
-    SEEN,
-    **{
-      'vectors': vectors(model),
-      'test': synthetic.dataset(),
-      'minimum': 5,
-      **settings,
-    },
-  )
+  defaults = {
+    'vectors': vectors(model),
+    'test': synthetic.dataset(),
+    'minimum': 5,
+  }
+  return editing.edit_all(model, SEEN, **(defaults | settings))
 
 
 def test_a_vector_is_the_difference_of_means():
@@ -58,7 +57,7 @@ def test_attributes_that_few_images_have_or_lack_are_skipped():
   assert list(edits.by_name) == ['upper', 'bottom']
 
 
-def test_a_model_whose_codes_are_attributes_flips_them_and_nothing_else():
+def test_a_model_whose_codes_are_attributes_flips_only_these():
   means = editing.summary(measure())
   assert means['flipped'] == 1
   assert means['leaked'] == 0
@@ -70,13 +69,8 @@ def test_a_model_whose_codes_are_attributes_flips_them_and_nothing_else():
 def test_correlated_attributes_leak():
   data = synthetic.dataset(seed=1)
   data.attributes[:, 1] = data.attributes[:, 0]
-  images = synthetic.images(data.attributes)
-  entangled = vectors(
-    data=cache.Dataset(
-      images, data.attributes, synthetic.NAMES, '', 'train', ''
-    )
-  )
-  edit = measure(vectors=entangled).by_name['top']
+  data = dataclasses.replace(data, images=synthetic.images(data.attributes))
+  edit = measure(vectors=vectors(data=data)).by_name['top']
   assert edit.flipped == 1
   # One of the other three changes wherever it was absent: half the images.
   assert 1 / 9 < edit.leaked < 2 / 9
@@ -103,12 +97,12 @@ def test_only_images_without_the_attribute_are_edited():
     editing.summary(few)
 
 
-def test_edits_come_near_the_true_counterfactuals():
+def test_edits_are_close_to_the_true_counterfactuals():
   test = synthetic.dataset()
-  asked = []
+  calls = []
 
   def counterfactual(places, name):
-    asked.append(name)
+    calls.append(name)
     has = test.attributes[places].copy()
     column = synthetic.NAMES.index(name)
     assert not has[:, column].any()
@@ -117,15 +111,13 @@ def test_edits_come_near_the_true_counterfactuals():
     return synthetic.paint(80 + 100 * has + 6 * noise[places])
 
   edits = measure(test=test, counterfactual=counterfactual)
-  assert asked == list(synthetic.NAMES)
+  assert calls == list(synthetic.NAMES)
   means = editing.summary(edits)
-  error = 'counterfactual_error'
-  distance = 'counterfactual_distance'
-  assert means[error] < 0.2 * means[f'{error}_unchanged']
-  assert means[distance] < 0.2 * means[f'{distance}_unchanged']
   # A band of four that is 100 levels off: sqrt(100^2 / 4).
-  np.testing.assert_allclose(means[f'{error}_unchanged'], 50, rtol=0.02)
-  np.testing.assert_allclose(means[f'{distance}_unchanged'], 100, rtol=0.02)
+  for name, unchanged in (('error', 50), ('distance', 100)):
+    name = f'counterfactual_{name}'
+    assert means[name] < 0.2 * means[f'{name}_unchanged']
+    np.testing.assert_allclose(means[f'{name}_unchanged'], unchanged, rtol=0.02)
 
 
 def test_random_vectors_depend_on_the_seed_alone():
@@ -146,16 +138,11 @@ def test_agreement_is_1_for_copies_and_half_for_other_images():
   assert abs(chance - 0.5) < 0.05
   half = MODEL.decode(synthetic.Model(forgets=(0, 1)).encode(test.images))
   np.testing.assert_allclose(oracles.agreement(SEEN, half, test.images), 0.75)
-
-
-def test_agreement_of_scores_is_their_correlation():
-  test, others = synthetic.dataset(1000), synthetic.dataset(1000, seed=5)
+  # The agreement of scores is their correlation.
   judge = synthetic.Seen(binary=False)
-  np.testing.assert_allclose(
-    oracles.agreement(judge, test.images, test.images), 1
-  )
-  chance = oracles.agreement(judge, others.images, test.images)
-  assert abs(chance) < 0.1
+  copies = oracles.agreement(judge, test.images, test.images)
+  np.testing.assert_allclose(copies, 1)
+  assert abs(oracles.agreement(judge, others.images, test.images)) < 0.1
 
 
 def test_wrong_arguments_are_refused():

@@ -1,4 +1,4 @@
-"""The launch scripts on stub clusters."""
+"""The launch scripts run on stub clusters."""
 
 import os
 import re
@@ -45,7 +45,7 @@ def test_documented_commands_have_valid_flags_and_the_config_first(path):
     assert config < min(settings)
 
 
-def test_every_task_of_a_slurm_job_trains_with_all_words(cluster):
+def test_every_task_of_a_slurm_job_trains_with_all_arguments(cluster):
   words = ['--config=a.py', '--config.data.path=/with space', '--config.x=$y']
   array = ['--workdir=runs/seed_%a', '--config.seed=%a']
   assert job(cluster, *words, *array, SLURM_ARRAY_TASK_ID='4').returncode == 0
@@ -140,7 +140,7 @@ def test_a_sweep_trains_each_setting_and_ends_with_one_table(cluster):
 
 
 def pod(cluster, *codes):
-  """Runs on slices whose training ends with these codes, one after another."""
+  """Runs on TPU slices whose training ends with these codes in turn."""
   cluster.add('vaegan_jax/.venv/bin/python', stub_cluster.TRAIN)
   words = ['--workdir=/mnt/a b', '--config.x=$y']
   return cluster.run('tpu_pod.sh', *words, codes=codes)
@@ -157,7 +157,7 @@ def test_a_pod_resumes_until_it_has_finished_and_is_deleted(cluster):
   words = ['--multihost', '--workdir=/mnt/a b', '--config.x=$y']
   expected = ['python', '-m', 'experiments.train', *words]
   assert cluster.calls('python') == [expected] * 3
-  # One slice was preempted, so there were two.
+  # The first slice was preempted.
   assert count(cluster, 'queued-resources create') == 2
   assert count(cluster, 'queued-resources delete') == 2
   assert not (cluster.here / 'state').exists()
