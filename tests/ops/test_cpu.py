@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vaegan_jax.ops.cpu import chunks, phases, winograd
+from vaegan_jax.ops.cpu import blocking, phases, winograd
 
 
 @pytest.mark.parametrize('stride', [1, 2, 3])
@@ -57,8 +57,8 @@ def test_winograd_takes_nine_products_for_twenty_five():
 
 
 def test_groups_divide_the_batch_and_come_close_to_the_aim():
-  assert chunks.best_size(48, 64, target=1024) == 16
-  assert chunks.best_size(48, 4, target=1024) == 48
-  assert chunks.best_size(17, 4096, target=1024) == 1
+  assert blocking.best_size(48, 64, target=1024) == 16
+  assert blocking.best_size(48, 4, target=1024) == 48
+  assert blocking.best_size(17, 4096, target=1024) == 1
   for batch in range(1, 40):
-    assert batch % chunks.best_size(batch, 16, target=100) == 0
+    assert batch % blocking.best_size(batch, 16, target=100) == 0

@@ -10,9 +10,9 @@
     Dec descends  gamma * L_llike - L_GAN
     Dis descends  L_GAN
 
-Here L_GAN is the cross entropy, so that these are the updates as the paper
-prints them; its text defines L_GAN with the other sign. The paper's other
-models lack some terms and networks: objectives.MODELS says which.
+Here L_GAN is the cross entropy that Dis descends: the negative of L_GAN in the
+paper's text, with which the printed update of Dis has the wrong sign. The
+paper's other models lack some terms and networks: objectives.MODELS says which.
 
 Source: algorithm 1 of the paper; model/aegan.py of the authors' code.
 Deviation: one pass of Dis over all streams serves L_llike and L_GAN, and one

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-from vaegan_jax.core import architecture, losses
+from vaegan_jax.core import architecture, losses, metrics
 
 # The logits of Dis for x, x_tilde and x_p, by these names.
 Logits: TypeAlias = Mapping[str, Float[Array, ' batch']]
@@ -192,10 +192,10 @@ class Diagnostics:
         this one also counts a narrowed variance, and sees one batch.
       feature_scale: root mean square of Dis_l(x), in the features' own unit.
     """
-    metrics = {}
+    logged = {}
     if self.prior is not None:
       active = (self.prior > ACTIVE).sum()
-      metrics['active_dimensions'] = active.astype(jnp.float32)
+      logged[metrics.ACTIVE_DIMENSIONS.name] = active.astype(jnp.float32)
     if self.power is not None:
-      metrics['feature_scale'] = jnp.sqrt(self.power)
-    return metrics
+      logged[metrics.FEATURE_SCALE.name] = jnp.sqrt(self.power)
+    return logged

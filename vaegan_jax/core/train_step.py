@@ -21,6 +21,7 @@ from vaegan_jax.core import (
   architecture,
   augmentation,
   forward,
+  metrics,
   objectives,
   train_state,
 )
@@ -116,7 +117,7 @@ class TrainStep:
       'gradient_norm' (of its objective summed over the batch, before weight
       decay), 'updated' (1 or 0) and 'updates' (the number so far).
     """
-    metrics = descent.terms.present() | descent.diagnostics.metrics()
+    logged = descent.terms.present() | descent.diagnostics.metrics()
     networks = dict(state.networks)
     for name, gradient in descent.gradients.items():
       old = state.networks[name]
@@ -126,12 +127,14 @@ class TrainStep:
       networks[name] = _average(
         kept.replace(batch_stats=descent.batch_stats[name]), self.average_decay
       )
-      metrics[f'{name}/gradient_norm'] = optax.tree.norm(
-        train_state.joined(gradient)
-      )
-      metrics[f'{name}/updated'] = allowed.astype(jnp.float32)
-      metrics[f'{name}/updates'] = kept.updates
-    return state.replace(step=state.step + 1, networks=networks), metrics
+      logged |= {
+        metrics.GRADIENT_NORM[name].name: optax.tree.norm(
+          train_state.joined(gradient)
+        ),
+        metrics.UPDATED[name].name: allowed.astype(jnp.float32),
+        metrics.UPDATES[name].name: kept.updates,
+      }
+    return state.replace(step=state.step + 1, networks=networks), logged
 
 
 def _allowed(

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from vaegan_jax.ops.cpu import chunks, phases
+from vaegan_jax.ops.cpu import blocking, phases
 from vaegan_jax.ops.cpu.phases import Kernel, LargeMap, SmallMap
 
 # Rows of a product, measured on two cores (python -m benchmarks.convolutions):
@@ -39,10 +39,10 @@ def weight_gradient(
       preferred_element_type=jnp.promote_types(y.dtype, jnp.float32),
     )
 
-  chunk_size = chunks.best_size(batch, height * width, target=_TARGET_ROWS)
+  chunk_size = blocking.best_size(batch, height * width, target=_TARGET_ROWS)
   large = x.shape[-1]
   shape = (small, size**2 * large)
-  total = chunks.sum_chunks(for_chunk, x, y, shape=shape, size=chunk_size)
+  total = blocking.sum_chunks(for_chunk, x, y, shape=shape, size=chunk_size)
   return total.T.reshape(size, size, large, small).astype(x.dtype)
 
 

@@ -32,7 +32,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from vaegan_jax.ops.cpu import chunks, phases
+from vaegan_jax.ops.cpu import blocking, phases
 
 # Outputs and taps in each direction, m and r in the notation of Lavin and Gray.
 _TILE, _TAPS = 4, 3
@@ -93,7 +93,7 @@ def weight_gradient(x: Array, y: Array, *, size: int, stride: int) -> Array:
   shape = (_POINTS**2, stride**2 * large, small)
   chunk_size = _chunk_size(batch, height * width)
   # (B' d B) * (A y A')
-  products = chunks.sum_chunks(for_chunk, x, y, shape=shape, size=chunk_size)
+  products = blocking.sum_chunks(for_chunk, x, y, shape=shape, size=chunk_size)
   matrix = _kernel_matrix(size, stride).astype(products.dtype)
   # G' [...] G: [points * phases * large, small] -> [size * size, large * small]
   kernel = matrix.T @ products.reshape(len(matrix), -1)
@@ -117,12 +117,12 @@ def _map_chunks(
   many = batch * pixels > _MAX_KEPT_TILES * _TILE**2
   if size == batch and batch % 2 == 0 and many:
     size //= 2
-  return chunks.map_chunks(function, x, shape=shape, size=size)
+  return blocking.map_chunks(function, x, shape=shape, size=size)
 
 
 def _chunk_size(batch: int, pixels: int) -> int:
   tiles = -(-pixels // _TILE**2)
-  return chunks.best_size(batch, tiles, target=_TARGET_ROWS)
+  return blocking.best_size(batch, tiles, target=_TARGET_ROWS)
 
 
 def _filter(
