@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
-from absl import app, logging
+from absl import app, flags, logging
 
 from experiments import overrides
 from vaegan_jax.distributed import preemption
@@ -37,10 +37,11 @@ def run(main: Callable[[list[str]], None]) -> None:
   with NOTICE.handle_signals():
     if not helps:
       try:
-        overrides.check(words)
-      except ValueError as error:
+        words = overrides.resolve(words)
+      except (ValueError, flags.Error) as error:
         _end(1, error)
-    app.run(main, argv=[program, *words])
+    sys.argv = [program, *words]  # where config_flags looks for settings
+    app.run(main)
 
 
 def refuse_arguments(argv: list[str]) -> None:

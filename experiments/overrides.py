@@ -1,7 +1,8 @@
-"""Checks of flags such as --config.gamma=1e-6 against the config they change.
+"""Reads flags such as --config.gamma=1e-6 against the config they change.
 
 absl and ml_collections refuse most wrong flags too, but some with a traceback
-and few with the allowed values.
+and few with the allowed values. They also join the values of a tuple that is
+set twice, and forget what is set before a second --config.
 """
 
 from __future__ import annotations
@@ -11,60 +12,97 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from absl import flags
+
 from vaegan_jax.config import schema
+from vaegan_jax.files import paths
 
-_BOOLEANS = ('true', 'false', '1', '0', 't', 'f', 'yes', 'no', 'y', 'n')
-_CONFIGS = pathlib.Path(__file__).parent / 'configs'
+_CONFIGS = pathlib.Path(__file__).absolute().parent / 'configs'
 
 
-def check(words: Sequence[str]) -> None:
-  """Refuses a config file that does not exist, and flags it has no setting for.
+def resolve(words: Sequence[str]) -> list[str]:
+  """Returns an equal command line that sets everything once, after --config.
+
+  The last value of a setting counts, and so does the last --config. The names
+  of experiments/configs, such as demo, become paths.
 
   Args:
     words: the command line without the program's name.
 
   Raises:
-    ValueError: naming the flag, the allowed values and the nearest setting.
+    ValueError: a config file does not exist, or a flag has no setting or a
+      value of another type; with the allowed values and the nearest setting.
   """
-  flags = _flags(words)
-  path = dict(flags).get('config')
-  if path is None:
-    return
-  settings = schema.flatten(_load(pathlib.Path(path.partition(':')[0])))
-  for name, value in flags:
-    head, dot, setting = name.partition('.')
-    if not dot:
+  words = flags.FLAGS.read_flags_from_files(list(words), force_gnu=False)
+  given, others = _split(words)
+  if 'config' not in given:
+    return words
+  name, colon, argument = (given.pop('config') or '').partition(':')
+  path = _find(name)
+  values = _values(given, schema.flatten(_load(path)))
+  changes = [_written(f'config.{name}', x) for name, x in values.items()]
+  return [f'--config={path}{colon}{argument}', *changes, *others]
+
+
+def _values(
+  given: Mapping[str, str | None], settings: Mapping[str, Any]
+) -> dict[str, str]:
+  """Returns the last value of each setting, by name."""
+  values: dict[str, str] = {}
+  for name, value in given.items():
+    head, _, setting = name.partition('.')
+    if value is None and isinstance(settings.get(setting), bool):
+      value = str(head == 'config')
+    elif head == 'noconfig':
+      value = None
+    if problem := _problem(head, setting, value, settings):
+      raise ValueError(_written(name, given[name]) + problem)
+    values.pop(setting, None)
+    values[setting] = str(value)
+  return values
+
+
+def _written(name: str, value: str | None) -> str:
+  return f'--{name}' if value is None else f'--{name}={value}'
+
+
+def _split(
+  words: Sequence[str],
+) -> tuple[dict[str, str | None], list[str]]:
+  """Separates the flags of a config, with their last values, from the rest.
+
+  The value may be the next word; a name alone has none.
+  """
+  given: dict[str, str | None] = {}
+  rest, others = list(words), []
+  while rest and rest[0] != '--':
+    word = rest.pop(0)
+    name, equals, value = word.lstrip('-').partition('=')
+    if not word.startswith('-') or not (name == 'config' or '.' in name):
+      others.append(word)
       continue
-    if head in ('config', 'noconfig'):
-      problem = _problem(setting, value, settings)
-    else:
-      near = schema.hint(setting, settings, form='--config.{}')
-      problem = f' does not exist: settings begin with --config.{near}'
-    if problem:
-      flag = f'--{name}' if value is None else f'--{name}={value}'
-      raise ValueError(flag + problem)
+    separate = rest and not equals and not rest[0].startswith('--')
+    given.pop(name, None)
+    given[name] = rest.pop(0) if separate else value if equals else None
+  return given, others + rest
 
 
-def _flags(words: Sequence[str]) -> list[tuple[str, str | None]]:
-  """Splits --name=value and --name value; a name alone has no value."""
-  flags: list[tuple[str, str | None]] = []
-  for word, following in zip(words, [*words, '--'][1:], strict=True):
-    if word == '--':
-      break
-    if word.startswith('-') and word.lstrip('-')[:1].isalpha():
-      name, equals, value = word.lstrip('-').partition('=')
-      separate = None if following.startswith('--') else following
-      flags.append((name, value if equals else separate))
-  return flags
+def _find(given: str) -> pathlib.Path:
+  """Finds a config file, by its path or as one of experiments/configs."""
+  path = paths.absolute(given, name='--config')
+  for file in (path, _CONFIGS.parents[1] / given, _CONFIGS / given):
+    for found in (file, file.with_name(f'{file.name}.py')):
+      if found.is_file():
+        return found
+  known = sorted(p.stem for p in _CONFIGS.glob('[a-z]*.py'))
+  near = schema.hint(path.stem, known, form='--config={}')
+  raise ValueError(
+    f'--config={given}: {path} does not exist{near} There are: '
+    f'{", ".join(known)}'
+  )
 
 
 def _load(path: pathlib.Path) -> Mapping[str, Any]:
-  if not path.is_file():
-    known = sorted(p.stem for p in _CONFIGS.glob('[a-z]*.py'))
-    near = schema.hint(path.stem, known, form='experiments/configs/{}.py')
-    raise ValueError(
-      f'--config={path} does not exist{near} There are: {", ".join(known)}'
-    )
   spec = importlib.util.spec_from_file_location('given_config', path)
   if spec is None or spec.loader is None:
     raise ValueError(f'--config={path}: expected a Python file, .py')
@@ -75,32 +113,36 @@ def _load(path: pathlib.Path) -> Mapping[str, Any]:
   return module.get_config()
 
 
-def _problem(name: str, value: str | None, settings: Mapping[str, Any]) -> str:
-  """Describes what is wrong with a flag; '' if nothing is."""
+def _problem(
+  head: str, name: str, value: str | None, settings: Mapping[str, Any]
+) -> str:
+  """Describes what is wrong with --HEAD.NAME=VALUE; '' if nothing is."""
+  if head not in ('config', 'noconfig'):
+    near = schema.hint(name, settings, form='--config.{}')
+    return f' does not exist: settings begin with --config.{near}'
   inside = [known for known in settings if known.startswith(f'{name}.')]
   if inside:
     return f' is a section, not a setting: set one of {", ".join(inside)}'
   if name not in settings:
     return ' does not exist' + schema.hint(name, settings, form='--config.{}')
   default = settings[name]
-  if _parses(type(default), value):
+  if value is not None and _parses(type(default), value):
     return ''
   example = str(default).strip('()').replace(' ', '')
   expected = schema.KINDS[type(default)]
   return f': expected {expected}, as in --config.{name}={example}'
 
 
-def _parses(kind: type, value: str | None) -> bool:
-  """Returns whether the words of a flag are a value of a type."""
-  if kind is bool:
-    # A flag that is alone, or before another word, means true.
-    return value is None or value.lower() in _BOOLEANS
+def _parses(kind: type, value: str) -> bool:
+  """Returns whether a text is a value of a type."""
   try:
-    if kind is tuple:
-      for item in (value or '').strip('()[]').removesuffix(',').split(','):
+    if kind is bool:
+      flags.BooleanParser().parse(value)
+    elif kind is tuple:
+      for item in value.strip('()[]').removesuffix(',').split(','):
         int(item)
     elif kind in (int, float):
-      kind(value or '')
+      kind(value)
   except ValueError:
     return False
   return True

@@ -19,7 +19,7 @@ from ml_collections import config_flags
 from experiments import launch
 
 _CONFIG = config_flags.DEFINE_config_file(
-  'config', None, 'The settings: a file of experiments/configs.'
+  'config', None, 'A name in experiments/configs, such as celeba; or a file.'
 )
 _TOPOLOGY = flags.DEFINE_string(
   'topology',

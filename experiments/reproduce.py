@@ -16,7 +16,9 @@ from ml_collections import config_flags
 from experiments import launch
 
 _CONFIG = config_flags.DEFINE_config_file(
-  'config', None, 'Config file: experiments/configs/reproduce_*.py.'
+  'config',
+  None,
+  'A name in experiments/configs, such as reproduce_faces; or a file.',
 )
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Folder of all runs; created if missing.', required=True

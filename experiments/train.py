@@ -17,7 +17,7 @@ from ml_collections import config_flags
 from experiments import launch
 
 _CONFIG = config_flags.DEFINE_config_file(
-  'config', None, 'Config file, from experiments/configs.'
+  'config', None, 'A name in experiments/configs, such as celeba; or a file.'
 )
 _WORKDIR = flags.DEFINE_string(
   'workdir',

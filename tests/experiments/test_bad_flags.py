@@ -6,9 +6,12 @@ import subprocess
 import sys
 
 import pytest
+from absl import flags
+from ml_collections import config_flags
 
 from experiments import overrides
 from tests import ROOT
+from vaegan_jax.config import schema
 
 
 def words(*overridden, config='demo'):
@@ -27,6 +30,10 @@ FLAGS = [
   ('--config.data.flips=maybe', r'flips=maybe: expected True or False'),
   ('--config.data.size=a,b', r'size=a,b: .*size=32,32'),
   ('--config.encoder.channels=', r'channels=: expected whole numbers'),
+  ('--noconfig.gamma', r'--noconfig\.gamma: expected a finite number'),
+  ('--config.data.flips=no', r'flips=no: expected True or False'),
+  ('--noconfig.data.flips=1', r'flips=1: expected True or False'),
+  ('--config.data.path', r'data\.path: expected a text'),
   ('--config.data=3', r'data=3 is a section, .*: set one of .* data\.source'),
 ]  # fmt: skip
 
@@ -34,9 +41,9 @@ FLAGS = [
 @pytest.mark.parametrize(('word', 'message'), FLAGS)
 def test_a_wrong_flag_is_refused_with_the_nearest_right_one(word, message):
   with pytest.raises(ValueError, match=message):
-    overrides.check(words(word))
+    overrides.resolve(words(word))
   with pytest.raises(ValueError, match=message):
-    overrides.check(words(*word.split('=')))
+    overrides.resolve(words(*word.split('=')))
 
 
 @pytest.mark.parametrize(
@@ -50,24 +57,108 @@ def test_a_wrong_flag_is_refused_with_the_nearest_right_one(word, message):
   ],
 )
 def test_valid_flags_are_accepted(right):
-  overrides.check(words(*right))
-  overrides.check(['--workdir=x', *right[:1]])
+  overrides.resolve(words(*right))
+  overrides.resolve(['--workdir=x', *right[:1]])
+
+
+def parsed(*words):
+  """Returns the config that a launcher reads from a command line."""
+  resolved = overrides.resolve(words)
+  values = flags.FlagValues()
+  holder = config_flags.DEFINE_config_file(
+    'config', flag_values=values, sys_argv=resolved
+  )
+  assert values(['program', *resolved]) == ['program']
+  return holder.value
+
+
+GIVEN_TWICE = [
+  ('encoder.channels', ['=16,32', '=8,16'], (8, 16)),
+  ('encoder.channels', ['=16,32', '=(8,)', '=4'], (4,)),
+  ('gamma', ['=1', '=2'], 2.0),
+  ('data.flips', ['=False', ''], True),
+  ('model', ['=gan', '=vae'], 'vae'),
+]
+
+
+@pytest.mark.parametrize(('name', 'values', 'expected'), GIVEN_TWICE)
+@pytest.mark.parametrize('separator', ['=', ' '])
+def test_the_last_value_of_a_setting_counts(name, values, expected, separator):
+  given = [
+    word
+    for value in values
+    for word in f'--config.{name}{value}'.replace('=', separator).split(' ')
+  ]
+  config = parsed('--config=demo', *given, '--config.steps=3')
+  assert schema.flatten(config)[name] == expected
+  assert config.steps == 3
+
+
+@pytest.mark.parametrize(
+  ('words', 'expected'),
+  [
+    (['--config.data.flips', '--noconfig.data.flips'], False),
+    (['--noconfig.data.flips', '--config.data.flips'], True),
+    (['--noconfig.data.flips', '--config.data.flips', 'f'], False),
+  ],
+)
+def test_a_flag_may_be_negated_and_set_again(words, expected):
+  assert parsed('--config=demo', *words).data.flips == expected
+
+
+def test_a_second_config_keeps_the_settings_before_it():
+  config = parsed('--config.steps=3', '--config=celeba', '--config', 'demo')
+  assert (config.steps, config.data.source) == (3, 'faces')
+
+
+def test_the_settings_of_a_flagfile_are_checked_too(tmp_path):
+  file = tmp_path / 'flags'
+  file.write_text('--config=demo\n--config.steps=3\n')
+  words = [f'--flagfile={file}', '--config.steps=4']
+  assert parsed(*words).steps == 4
+  file.write_text('--config=demo\n--config.stps=3\n')
+  with pytest.raises(ValueError, match=r'mean --config\.steps'):
+    overrides.resolve(words)
+
+
+@pytest.mark.parametrize(
+  'name',
+  [
+    'demo',
+    'demo.py',
+    'experiments/configs/demo',
+    'experiments/configs/demo.py',
+  ],
+)
+def test_a_config_is_found_from_any_folder(name, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  path = ROOT / 'experiments' / 'configs' / 'demo.py'
+  assert overrides.resolve([f'--config={name}']) == [f'--config={path}']
+  (tmp_path / 'demo').mkdir()
+  assert overrides.resolve([f'--config={name}']) == [f'--config={path}']
+
+
+def test_a_config_of_the_current_folder_precedes_ours(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'demo.py').write_text('def get_config(): return {"mine": 1}')
+  assert overrides.resolve(['--config=demo', '--config.mine=2']) == [
+    f'--config={tmp_path / "demo.py"}',
+    '--config.mine=2',
+  ]
 
 
 def test_flags_of_a_reproduction_name_its_training_settings():
   right = '--config.training.gamma=1'
-  overrides.check(words(right, config='reproduce_faces'))
+  overrides.resolve(words(right, config='reproduce_faces'))
   with pytest.raises(ValueError, match=r'mean --config\.training\.gamma'):
-    overrides.check(words('--config.gamma=1', config='reproduce_faces'))
+    overrides.resolve(words('--config.gamma=1', config='reproduce_faces'))
 
 
 @pytest.mark.parametrize('name', ['demmo', 'x'])
 def test_a_missing_config_is_refused_with_the_existing_ones(name):
   with pytest.raises(ValueError, match=r'There are: celeba, .*, vae_dis') as e:
-    overrides.check(words(config=name))
-  assert ('did you mean experiments/configs/demo.py?' in str(e.value)) == (
-    name == 'demmo'
-  )
+    overrides.resolve(words(config=name))
+  assert ('did you mean --config=demo?' in str(e.value)) == (name == 'demmo')
 
 
 def test_a_file_that_is_not_a_config_is_refused(tmp_path):
@@ -75,7 +166,7 @@ def test_a_file_that_is_not_a_config_is_refused(tmp_path):
   (tmp_path / 'a.txt').write_text('x = 1')
   for name, message in (('a.py', 'get_config'), ('a.txt', 'Python file')):
     with pytest.raises(ValueError, match=message):
-      overrides.check([f'--config={tmp_path / name}'])
+      overrides.resolve([f'--config={tmp_path / name}'])
 
 
 # Flags of the real launcher, which replace or follow --config=demo.py.

@@ -39,7 +39,7 @@ def test_documented_commands_have_valid_flags_and_the_config_first(path):
   found = re.findall(r'\b(?!sweep)\w+\.sh( --.*)', text)
   assert found
   for words in (line.replace('%a', '0').split() for line in found):
-    overrides.check(words)
+    overrides.resolve(words)
     settings = [i for i, x in enumerate(words) if x.startswith('--config.')]
     (config,) = [i for i, x in enumerate(words) if x.startswith('--config=')]
     assert config < min(settings)

@@ -219,4 +219,4 @@ def test_the_launcher_refuses_bad_arguments_in_one_line(words, message):
 
 
 def test_no_arguments_pass_the_check_of_flags():
-  overrides.check([])
+  overrides.resolve([])
