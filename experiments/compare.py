@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from experiments import launch
+from vaegan_jax.files import paths
 
 _OUTPUT = flags.DEFINE_string(
   'output',
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> None:
   if not argv[1:]:
     raise app.UsageError('expected the folder of a run, or several')
   try:
-    _compare([pathlib.Path(word) for word in argv[1:]])
+    _compare([paths.absolute(word, name='folder') for word in argv[1:]])
   except ValueError as error:
     sys.exit(f'Error: {error}')
 
@@ -43,8 +44,9 @@ def _compare(folders: Sequence[pathlib.Path]) -> None:
   from experiments import run_table
   from vaegan_jax.files import atomic
 
-  output = None if _OUTPUT.value is None else pathlib.Path(_OUTPUT.value)
-  if output is not None:
+  output = None
+  if _OUTPUT.value is not None:
+    output = paths.absolute(_OUTPUT.value, name='--output')
     _check(output)
   found = [
     run_table.read(path, name=n) for n, path in run_table.find(folders).items()

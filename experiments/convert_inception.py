@@ -16,6 +16,7 @@ from typing import Any
 from absl import flags
 
 from experiments import launch
+from vaegan_jax.files import paths
 
 # The SHA-256 of the one known file begins so; its name carries these digits.
 SHA256_START = '6726825d'
@@ -69,9 +70,10 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
 def main(argv: list[str]) -> None:
   """Converts the weights and prints the SHA-256 of the new file."""
   launch.refuse_arguments(argv)
-  output = pathlib.Path(_OUTPUT.value)
   with launch.session():
-    print(f'{convert(pathlib.Path(_WEIGHTS.value), output)}  {output}')
+    output = paths.absolute(_OUTPUT.value, name='--output')
+    weights = paths.absolute(_WEIGHTS.value, name='--weights')
+    print(f'{convert(weights, output)}  {output}')
 
 
 if __name__ == '__main__':

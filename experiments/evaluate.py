@@ -14,9 +14,15 @@ from collections.abc import Mapping
 from absl import flags
 
 from experiments import launch
+from vaegan_jax.files import paths
 
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Folder of the run.', required=True
+)
+_DATA_PATH = flags.DEFINE_string(
+  'data_path',
+  None,
+  'The images, if they are elsewhere than in training; as config.data.path.',
 )
 _IMAGES = flags.DEFINE_integer(
   'images', 2_000, 'The maximum number of test images.', lower_bound=20
@@ -52,12 +58,12 @@ def main(argv: list[str]) -> None:
   """Prints and writes the measures of a run."""
   launch.refuse_arguments(argv)
   with launch.session():
-    _evaluate(pathlib.Path(_WORKDIR.value))
+    _evaluate(paths.absolute(_WORKDIR.value, name='--workdir'))
 
 
 def _evaluate(workdir: pathlib.Path) -> None:
   from vaegan_jax import inference
-  from vaegan_jax.config import build
+  from vaegan_jax.config import build, schema
   from vaegan_jax.evaluation import studies, suite
   from vaegan_jax.evaluation.features import inception
   from vaegan_jax.files import atomic
@@ -66,9 +72,12 @@ def _evaluate(workdir: pathlib.Path) -> None:
   extract = None
   if _INCEPTION.value is not None:
     extract = inception.load(
-      pathlib.Path(_INCEPTION.value), sha256=_SHA256.value or ''
+      paths.absolute(_INCEPTION.value, name='--inception'),
+      sha256=_SHA256.value or '',
     )
   config = config_file.read(workdir)
+  if _DATA_PATH.value is not None:
+    config = schema.change(config, {'data.path': _DATA_PATH.value})
   model = inference.load(workdir)
   study = studies.prepare(
     build.source(config),

@@ -17,6 +17,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from experiments import launch
+from vaegan_jax.files import paths
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'A name in experiments/configs, such as celeba; or a file.'
@@ -41,10 +42,12 @@ def main(argv: list[str]) -> None:
   launch.refuse_arguments(argv)
   # Set before JAX starts, as it would search for a TPU.
   os.environ['JAX_PLATFORMS'] = 'cpu'
-  output = pathlib.Path(_OUTPUT.value) if _OUTPUT.value else None
   with launch.session():
-    if output and not output.parent.is_dir():
-      raise ValueError(f'--output={output}: make the folder {output.parent}')
+    output = None
+    if _OUTPUT.value is not None:
+      output = paths.absolute(_OUTPUT.value, name='--output')
+      if not output.parent.is_dir():
+        raise ValueError(f'--output={output}: make the folder {output.parent}')
     _plan(output)
 
 

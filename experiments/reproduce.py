@@ -8,8 +8,6 @@ The same command resumes, and keeps finished runs and measures.
 
 from __future__ import annotations
 
-import pathlib
-
 from absl import flags
 from ml_collections import config_flags
 
@@ -32,7 +30,9 @@ def main(argv: list[str]) -> None:
     from experiments import reproduction
 
     report = reproduction.run(
-      _CONFIG.value, pathlib.Path(_WORKDIR.value), notice=launch.NOTICE
+      _CONFIG.value,
+      _WORKDIR.value,
+      notice=launch.NOTICE,
     )
     print(f'Open {report}')
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import pathlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from vaegan_jax.config import build, checks, schema
 from vaegan_jax.core import objectives
 from vaegan_jax.distributed import preemption
 from vaegan_jax.evaluation import studies, suite
-from vaegan_jax.files import atomic, lock
+from vaegan_jax.files import atomic, lock, paths
 from vaegan_jax.runs import config_file, records, speed
 from vaegan_jax.training import loop
 
@@ -70,7 +71,7 @@ def _delta(config: ml_collections.ConfigDict, model: str) -> dict[str, Any]:
 
 def run(
   config: ml_collections.ConfigDict,
-  workdir: pathlib.Path,
+  workdir: str | os.PathLike,
   *,
   notice: preemption.Notice | None = None,
 ) -> pathlib.Path:
@@ -89,6 +90,9 @@ def run(
     lock.Locked: if another process uses the folder.
   """
   check(config)
+  workdir = paths.absolute(workdir, name='--workdir')
+  config = config.copy_and_resolve_references()
+  config.training = schema.with_absolute_paths(config.training)
   plan = {
     seed: trials(config, workdir, seed=seed) for seed in range(config.seeds)
   }

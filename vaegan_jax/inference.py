@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import pathlib
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -21,6 +20,7 @@ from jaxtyping import Array, Float, Float32, Shaped, UInt8
 from vaegan_jax.config import build
 from vaegan_jax.core import architecture, augmentation
 from vaegan_jax.data import chunks
+from vaegan_jax.files import paths
 from vaegan_jax.runs import checkpoints, config_file
 
 _BATCH = 64  # images per call: bounds memory, and one shape is compiled
@@ -178,8 +178,9 @@ def load(workdir: str | os.PathLike) -> Model:
 
   Raises:
     FileNotFoundError: the folder holds no run, or no checkpoint yet.
+    ValueError: the path is none of this machine.
   """
-  workdir = pathlib.Path(workdir)
+  workdir = paths.absolute(workdir, name='workdir')
   config = config_file.read(workdir)
   step, state = checkpoints.load(workdir)
   variables = {

@@ -146,6 +146,24 @@ def prepared(config):
   return build.conditional(build.resolve(config, build.source(config)))
 
 
+@pytest.mark.parametrize(
+  'name', [n for n, s in schema.SETTINGS.items() if s.path]
+)
+def test_the_address_of_a_remote_store_is_refused(name):
+  assert_refused(name, 'gs://bucket/x', 'gs:/ is not a path of this machine')
+
+
+def test_paths_become_absolute(tmp_path, monkeypatch):
+  monkeypatch.setenv('HOME', '/home/ada')
+  monkeypatch.chdir(tmp_path)
+  config = small.config('~/cache', data__path='images')
+  resolved = schema.with_absolute_paths(config)
+  assert resolved.data.cache == '/home/ada/cache'
+  assert resolved.data.path == str(tmp_path / 'images')
+  assert resolved.similarity == ''
+  assert schema.with_absolute_paths(resolved) == resolved
+
+
 @pytest.mark.parametrize('source', ['celeba', 'lfw', 'folder', 'tfds:cats'])
 def test_a_missing_path_is_refused(source, tmp_path):
   where = str(tmp_path / 'nowhere')

@@ -187,7 +187,10 @@ LAUNCHED = [
   '--config.data.path=nowhere',
   '--config=experiments/configs/celeba.py',
   '--config=experiments/configs/demmo.py',
+  '--config.data.path=s3://bucket/images',
   '--workdir=file',
+  '--workdir=gs://bucket/run',
+  '--workdir=$NOT_SET_ANYWHERE/run',
   '--multihost',
 ]
 

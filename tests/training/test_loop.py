@@ -11,6 +11,7 @@ import pytest
 import vaegan_jax
 from experiments.configs import celeba
 from tests import ROOT, small
+from vaegan_jax.config import schema
 from vaegan_jax.runs import config_file, records
 from vaegan_jax.training import loop, monitor
 
@@ -121,6 +122,19 @@ def test_runtime_settings_may_change_when_a_run_is_resumed(tmp_path):
   assert config_file.digest(one) != config_file.digest(
     small.config('here', seed=1)
   )
+
+
+def test_a_run_keeps_the_way_in_which_it_wrote_a_path(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'config.json').write_text(
+    json.dumps(small.config(similarity='gan').to_dict())
+  )
+  same = schema.with_absolute_paths(small.config(similarity='gan'))
+  assert same.similarity == str(tmp_path / 'gan')
+  config_file.write(tmp_path, same)
+  assert config_file.read(tmp_path).similarity == 'gan'
+  with pytest.raises(ValueError, match=r'config\.similarity: gan there, /else'):
+    config_file.check(tmp_path, small.config(similarity='/else/gan'))
 
 
 def test_refused_data_leave_the_folder_free_for_other_settings(tmp_path):

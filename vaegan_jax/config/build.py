@@ -15,6 +15,7 @@ from vaegan_jax.config.schema import Config
 from vaegan_jax.core import architecture, objectives, optimizers
 from vaegan_jax.core.equilibrium import Equilibrium
 from vaegan_jax.data import sources
+from vaegan_jax.files import paths
 
 # The value of config.conditional that stands for all attributes of the data.
 ALL = 'all'
@@ -166,12 +167,15 @@ def source(config: Config) -> sources.Source:
     ValueError: if config.data.path does not exist.
   """
   kind, _, name = config.data.source.partition(':')
-  data, path = config.data, pathlib.Path(config.data.path).expanduser()
-  if data.path and not path.exists():
-    raise ValueError(
-      f'config.data.path = {path} does not exist: name the folder of the '
-      f"images of '{kind}' with --config.data.path=PATH"
-    )
+  data, path = config.data, pathlib.Path()
+  if data.path:
+    path = paths.absolute(data.path, name='config.data.path')
+    if not path.exists():
+      raise ValueError(
+        f'config.data.path = {path} does not exist: name the folder of the '
+        f"images of '{kind}' with --config.data.path=PATH, or with "
+        '--data_path=PATH of experiments.evaluate'
+      )
   shape, skip_broken = size(config), data.skip_broken
   # Late: sources import SciPy, which only some runs need.
   from vaegan_jax.data.sources import celeba, faces, folder, lfw, tfds
@@ -204,4 +208,4 @@ def source(config: Config) -> sources.Source:
 def cache_directory(config: Config) -> pathlib.Path | None:
   """Returns the folder of decoded images; None: the user's cache."""
   where = config.data.cache
-  return pathlib.Path(where).expanduser() if where else None
+  return paths.absolute(where, name='config.data.cache') if where else None

@@ -36,32 +36,27 @@ def check_folders(config: Config, *, workdir: pathlib.Path) -> None:
   """Checks the folders that a run needs, before it writes into any.
 
   Args:
-    config: the run's settings.
+    config: the run's settings, with absolute paths.
     workdir: the run's folder, which need not exist.
 
   Raises:
     ValueError: naming the setting, its value and what is expected.
   """
-  _check_folder('--workdir', str(workdir))
+  _check_folder('--workdir', workdir)
   if config.data.cache:
-    _check_folder('config.data.cache', config.data.cache)
+    _check_folder('config.data.cache', pathlib.Path(config.data.cache))
   similarity = config.similarity
-  if similarity and not (_path(similarity) / 'config.json').is_file():
+  if similarity and not (pathlib.Path(similarity) / 'config.json').is_file():
     raise ValueError(
       f'config.similarity = {similarity}: expected the folder of a run, which '
       'holds a config.json'
     )
 
 
-def _check_folder(name: str, value: str) -> None:
-  path = _path(value)
+def _check_folder(name: str, path: pathlib.Path) -> None:
   for above in (path, *path.parents):
     if above.exists() and not above.is_dir():
-      raise ValueError(f'{name} = {value}: {above} is a file; name a folder')
-
-
-def _path(text: str) -> pathlib.Path:
-  return pathlib.Path(text).expanduser().absolute()
+      raise ValueError(f'{name} = {path}: {above} is a file; name a folder')
 
 
 def _layer_conflicts(config: Config) -> Conflicts:

@@ -16,6 +16,8 @@ from typing import Any, TypeAlias
 
 import ml_collections
 
+from vaegan_jax.files import paths
+
 Config: TypeAlias = ml_collections.ConfigDict
 
 KINDS: dict[type, str] = {
@@ -40,6 +42,7 @@ class Setting:
     positive: whether 0 is refused.
     choices: the texts allowed; empty if any text is.
     form: the allowed values in words, where the kind does not say enough.
+    path: whether it is a path; '' is none.
     runtime: whether it decides only where and how a run is computed, so that
       it may change when the run resumes.
   """
@@ -53,6 +56,7 @@ class Setting:
   positive: bool = False
   choices: tuple[str, ...] = ()
   form: str = ''
+  path: bool = False
   runtime: bool = False
 
   def allowed(self) -> str:
@@ -88,6 +92,7 @@ _flag = functools.partial(Setting, bool)
 _whole = functools.partial(Setting, int)
 _number = functools.partial(Setting, float)
 _text = functools.partial(Setting, str)
+_path = functools.partial(Setting, str, path=True)
 _layers = functools.partial(
   Setting, tuple, form='whole numbers above 0, one a layer, as in 64,128,256'
 )
@@ -105,7 +110,7 @@ SETTINGS: dict[str, Setting] = {
   'model': _text(
     "The paper's model to train.", choices=('vaegan', 'vae', 'vae_dis', 'gan')
   ),
-  'similarity': _text('vae_dis: run folder that provides its Dis.', ''),
+  'similarity': _path('vae_dis: run folder that provides its Dis.', ''),
   'conditional': _text(
     "Attributes to condition on: 'all', or names joined by commas.", ''
   ),
@@ -156,7 +161,7 @@ SETTINGS: dict[str, Setting] = {
   'data.source': _text(
     'Source of the images.', form='faces, celeba, lfw, folder or tfds:NAME'
   ),
-  'data.path': _text('Folder or archive of the images.', '', runtime=True),
+  'data.path': _path('Folder or archive of the images.', '', runtime=True),
   'data.size': _layers(
     'Height and width of the images in pixels.',
     most=2,
@@ -168,7 +173,7 @@ SETTINGS: dict[str, Setting] = {
   'data.train_on_validation': _flag('celeba: train on both splits.'),
   'data.faces': _count('faces: training images to draw.', 20_000, most=10**7),
   'data.seed': _seed('faces: seed of the images.', 0),
-  'data.cache': _text(
+  'data.cache': _path(
     "Folder of decoded images; '' is ~/.cache/vaegan_jax.", '', runtime=True
   ),
   'data.skip_broken': _flag(
@@ -259,6 +264,22 @@ def change(config: Config, delta: Mapping[str, Any]) -> Config:
   return changed.lock()
 
 
+def with_absolute_paths(config: Config) -> Config:
+  """Returns a config whose paths mean the same from every folder.
+
+  Raises:
+    ValueError: as `paths.absolute`.
+  """
+  return change(
+    config,
+    {
+      name: str(paths.absolute(value, name=f'config.{name}'))
+      for name, value in flatten(config).items()
+      if value and SETTINGS[name].path
+    },
+  )
+
+
 def check(flat: Mapping[str, Any]) -> None:
   """Checks each setting on its own; `checks.check` checks whole configs.
 
@@ -276,6 +297,8 @@ def check(flat: Mapping[str, Any]) -> None:
       raise ValueError(
         f'config.{name} = {value!r}: expected {SETTINGS[name].allowed()}{near}'
       )
+    if SETTINGS[name].path and value:
+      paths.absolute(value, name=f'config.{name}')
   for name in SETTINGS:
     if name not in flat:
       raise ValueError(

@@ -18,6 +18,7 @@ from jaxtyping import Int
 
 from vaegan_jax.data import building, sources, storage
 from vaegan_jax.data.images import defects
+from vaegan_jax.files import paths
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -130,7 +131,7 @@ def load(
 def default_directory() -> pathlib.Path:
   """Returns $XDG_CACHE_HOME/vaegan_jax, or ~/.cache/vaegan_jax."""
   root = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-  return pathlib.Path(root).expanduser() / 'vaegan_jax'
+  return paths.absolute(root, name='XDG_CACHE_HOME') / 'vaegan_jax'
 
 
 def _check(source: sources.Source, split: str) -> None:

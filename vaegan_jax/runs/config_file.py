@@ -10,7 +10,7 @@ import ml_collections
 
 from vaegan_jax.config import schema
 from vaegan_jax.config.schema import Config
-from vaegan_jax.files import atomic, checksums
+from vaegan_jax.files import atomic, checksums, paths
 
 _NAME = 'config.json'
 
@@ -54,11 +54,31 @@ def write(workdir: pathlib.Path, config: Config) -> None:
     ValueError: as `check`; nothing is written then.
   """
   check(workdir, config)
+  config = as_stored(workdir, config)
   path, text = pathlib.Path(workdir) / _NAME, _text(config)
   if path.exists() and path.read_text(encoding='utf-8') == text:
     return
   path.parent.mkdir(parents=True, exist_ok=True)
   atomic.write_text(path, text)
+
+
+def as_stored(workdir: pathlib.Path, config: Config) -> Config:
+  """Returns a config that names its paths as the run's config.json does.
+
+  Older runs stored paths as they were given, such as ~/gan, and have digests of
+  these. A path of another place is kept.
+  """
+  path = pathlib.Path(workdir) / _NAME
+  old = schema.flatten(_read_json(path)) if path.exists() else {}
+  same = {
+    name: old[name]
+    for name, value in schema.flatten(config).items()
+    if schema.SETTINGS[name].path
+    and name not in RUNTIME_SETTINGS
+    and old.get(name)
+    and str(paths.absolute(old[name], name=f'{path}: {name}')) == value
+  }
+  return schema.change(config, same)
 
 
 def check(workdir: pathlib.Path, config: Config) -> None:
@@ -72,7 +92,7 @@ def check(workdir: pathlib.Path, config: Config) -> None:
   if not path.exists():
     return
   old = schema.flatten(_read_json(path))
-  new = schema.flatten(json.loads(_text(config)))
+  new = schema.flatten(json.loads(_text(as_stored(workdir, config))))
   different = [
     f'  config.{name}: {old.get(name, "(absent)")} there, '
     f'{new.get(name, "(absent)")} here'

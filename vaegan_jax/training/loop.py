@@ -13,11 +13,11 @@ import jax
 import numpy as np
 
 from vaegan_jax import inference
-from vaegan_jax.config import build, checks
+from vaegan_jax.config import build, checks, schema
 from vaegan_jax.core import train_state
 from vaegan_jax.data import batches, cache, sources
 from vaegan_jax.distributed import parallel, preemption, processes
-from vaegan_jax.files import checksums, lock
+from vaegan_jax.files import checksums, lock, paths
 from vaegan_jax.report import run_figures
 from vaegan_jax.runs import checkpoints, config_file, records
 from vaegan_jax.training import monitor, setup
@@ -56,7 +56,7 @@ def train(
       is saved.
     processes.ProcessLost: another process of the run has ended.
   """
-  workdir = pathlib.Path(workdir)
+  workdir = paths.absolute(workdir, name='--workdir')
   notice = notice or preemption.Notice()
   with processes.translate_errors(), contextlib.ExitStack() as stack:
     with processes.fail_together():
@@ -90,6 +90,7 @@ def _check(
 ) -> tuple[build.Config, sources.Source]:
   """Refuses impossible settings; returns complete ones and the source."""
   checks.check(config)
+  config = schema.with_absolute_paths(config)
   checks.check_folders(config, workdir=workdir)
   source = build.source(config)
   return build.resolve(config, source), source
@@ -117,7 +118,7 @@ def _resume(
   with contextlib.ExitStack() as stack:
     saved = checkpoints.Checkpoints(
       workdir,
-      identity=_identity(config, dataset),
+      identity=_identity(config_file.as_stored(workdir, config), dataset),
       keep=config.keep,
       keep_every=config.keep_every,
     )

@@ -18,6 +18,7 @@ from jaxtyping import Int8, UInt8
 
 from vaegan_jax.data.images import decoding, resizing
 from vaegan_jax.data.sources import files
+from vaegan_jax.files import paths
 
 # The names that data sets use for each split.
 _ALIASES = {
@@ -182,10 +183,10 @@ class Tfds:
       FileNotFoundError: there is none.
       ValueError: it is in another format, or has several configs.
     """
-    root = self.data_dir or pathlib.Path(
-      os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets'
+    root = self.data_dir or paths.absolute(
+      os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets',
+      name='TFDS_DATA_DIR',
     )
-    root = root.expanduser()
     path, _, version = self.dataset.partition(':')
     found = _newest(root / path, version or '*')
     if found is None:
