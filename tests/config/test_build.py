@@ -1,6 +1,7 @@
 """Every shipped config is valid and builds the networks of the paper."""
 
 import importlib
+import types
 
 import pytest
 
@@ -79,6 +80,18 @@ def test_a_resolved_config_names_all_attributes():
   assert build.networks(config).attributes == len(faces.ATTRIBUTES)
   assert resolved('Male,Smiling').conditional == 'Male,Smiling'
   assert build.networks(resolved('')).attributes == 0
+
+
+@pytest.mark.usefixtures('unchecked')  # the stand-in is no Source
+def test_a_name_that_holds_a_comma_is_one_attribute():
+  names = ('Hair, black', '6" heels', 'Male')
+  source = types.SimpleNamespace(attribute_names=names, name='folder')
+  config = build.resolve(small.config(conditional='all'), source)
+  assert build.conditional(config) == names
+  config = build.resolve(
+    small.config(conditional='Male, "Hair, black"'), source
+  )
+  assert build.conditional(config) == ('Male', 'Hair, black')
 
 
 def test_networks_need_a_resolved_config():

@@ -5,8 +5,11 @@ Code below training and the launchers takes plain arguments, not configs.
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import pathlib
+from collections.abc import Sequence
 
 import optax
 
@@ -42,7 +45,7 @@ def resolve(config: Config, source: sources.Source) -> Config:
       "attributes here; set it to '' or use labelled data"
     )
   if config.conditional == ALL:
-    return schema.change(config, {'conditional': ','.join(known)})
+    return schema.change(config, {'conditional': _join(known)})
   for name in conditional(config):
     if name not in known:
       raise ValueError(
@@ -64,12 +67,20 @@ def conditional(config: Config) -> tuple[str, ...]:
       f'config.conditional = {given!r}: the names depend on the data; resolve '
       'the config with its source first'
     )
-  names = tuple(name.strip() for name in given.split(',')) if given else ()
+  # A name that holds a comma is in quotes.
+  rows = csv.reader([given], skipinitialspace=True)
+  names = tuple(name.strip() for row in rows for name in row)
   if len(set(names)) < len(names):
     raise ValueError(
       f'config.conditional = {given!r}: an attribute is repeated'
     )
   return names
+
+
+def _join(names: Sequence[str]) -> str:
+  text = io.StringIO()
+  csv.writer(text, lineterminator='').writerow(names)
+  return text.getvalue()
 
 
 def networks(config: Config) -> architecture.Networks:

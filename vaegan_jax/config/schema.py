@@ -112,7 +112,7 @@ SETTINGS: dict[str, Setting] = {
   ),
   'similarity': _path('vae_dis: run folder that provides its Dis.', ''),
   'conditional': _text(
-    "Attributes to condition on: 'all', or names joined by commas.", ''
+    "Attributes to condition on: 'all', or names as a row of CSV.", ''
   ),
   'steps': _count('Training steps.'),
   'batch_size': _whole('Images per step, over all devices.', least=2),

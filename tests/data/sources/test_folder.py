@@ -114,6 +114,49 @@ def test_attributes_are_in_the_order_of_the_images(labelled):
   assert source.length('train') == 3
 
 
+def label(root, **rows):
+  """Writes a train/ and a test/ with an image for each row of labels."""
+  lines = ['path;hat;beard']
+  for split, values in rows.items():
+    for number, row in enumerate(values):
+      save(root / split / f'{number}.png')
+      lines.append(f'{split}\\{number}.png; {row[0]}; {row[1]}')
+  (root / 'attributes.csv').write_text('\r\n'.join(lines))
+  source = folder.Folder(root, (16, 16))
+  return [source.attributes(split) for split in rows]
+
+
+@pytest.mark.parametrize(
+  'pair', [(0, 1), (-1, 1), ('no', 'Yes'), ('0,5', '1,5')]
+)
+def test_the_same_labels_are_the_same_attributes_in_any_coding(tmp_path, pair):
+  truth = {'train': [(0, 1), (1, 1), (0, 0)], 'test': [(1, 1), (1, 0)]}
+  coded = {s: [[pair[x] for x in row] for row in truth[s]] for s in truth}
+  for found, expected in zip(
+    label(tmp_path, **coded), truth.values(), strict=True
+  ):
+    assert found.dtype == np.int8
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_scores_in_one_split_are_scores_in_all(tmp_path):
+  train, test = label(tmp_path, train=[(0, 0.5), (1, 1)], test=[(1, 0), (0, 1)])
+  assert train.dtype == test.dtype == np.float32
+  np.testing.assert_array_equal(train, [[0, 0.5], [1, 1]])
+
+
+def test_a_table_without_attributes_or_images_is_refused(labelled):
+  for text, problem in (
+    ('path\ntrain/0.png\n', 'names no attributes'),
+    ('train/0.png,0,0\n', 'has no header'),
+    ('path,age\n', 'no row of .* names an image'),
+    ('path,age\n000,1\n', 'holds 000, and the images are train/0.png'),
+  ):
+    (labelled / 'attributes.csv').write_text(text)
+    with pytest.raises(ValueError, match=problem):
+      _ = folder.Folder(labelled, (16, 16)).attribute_names
+
+
 def test_images_without_attributes_are_counted_and_named(labelled):
   save(labelled / 'train' / '3.png')
   with pytest.raises(ValueError, match=r'1 of 4 images \(train/3.png'):
@@ -123,7 +166,7 @@ def test_images_without_attributes_are_counted_and_named(labelled):
 def test_the_fingerprint_depends_on_files_and_attributes(labelled):
   source = folder.Folder(labelled, (16, 16))
   prints = [source.fingerprint()]
-  (labelled / 'attributes.csv').write_text('path,age\n')
+  (labelled / 'attributes.csv').write_text('path,age\ntrain/0.png,1\n')
   prints.append(folder.Folder(labelled, (16, 16)).fingerprint())
   save(labelled / 'train' / '0.png', size=(90, 91))
   prints.append(folder.Folder(labelled, (16, 16)).fingerprint())

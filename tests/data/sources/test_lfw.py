@@ -71,6 +71,25 @@ def test_every_layout_holds_the_same_images_without_a_warning(
   assert source.fingerprint() == lfw.LFW(whole).fingerprint()
 
 
+def test_the_lists_of_kaggles_copy_are_read(whole, tmp_path_factory):
+  path = tmp_path_factory.mktemp('kaggle')
+  make_folder(path / 'lfw-deepfunneled' / 'lfw-deepfunneled', FILES)
+  for split, counts in PEOPLE.items():
+    lines = ['name,images', *(f'{n},{c}' for n, c in counts.items())]
+    text = '\r\n'.join(lines)
+    (path / f'peopleDev{split.capitalize()}.csv').write_text(text)
+  rows = [f'{n},{i},{a},{b}' for (n, i), (a, b) in SCORES.items()]
+  text = '\n'.join(['person,imagenum,Male,Big Nose', *rows])
+  (path / 'lfw_attributes.csv').write_text(text)
+  source, same = lfw.LFW(path), lfw.LFW(whole)
+  assert source.attribute_names == same.attribute_names
+  for split in ('train', 'test'):
+    assert numbers(source, split) == numbers(same, split)
+    np.testing.assert_array_equal(
+      source.attributes(split), same.attributes(split)
+    )
+
+
 def test_scores_are_in_the_order_of_the_images(whole):
   source = lfw.LFW(whole)
   assert source.attribute_names == ('Male', 'Big Nose')

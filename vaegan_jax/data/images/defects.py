@@ -87,11 +87,14 @@ def warn(broken: Sequence[BrokenImage], total: int, *, label: str) -> None:
     _LOGGER.warning('%s. They are left out.', description)
 
 
-def summarize(names: Sequence[str], total: int) -> str:
+def summarize(names: Sequence[str], total: int, *, unit: str = 'images') -> str:
   """Counts names and lists the first: '5 of 8 images (a, b, c, ...)'."""
-  ellipsis = ', ...' if len(names) > _LISTED else ''
-  first = ', '.join(names[:_LISTED])
-  return f'{len(names)} of {total} images ({first}{ellipsis})'
+  return f'{len(names)} of {total} {unit} ({few(names)})'
+
+
+def few(names: Sequence[str]) -> str:
+  """Lists the first names: 'a, b, c, ...'."""
+  return ', '.join(names[:_LISTED]) + ', ...' * (len(names) > _LISTED)
 
 
 def _describe(broken: Sequence[BrokenImage], total: int, *, label: str) -> str:

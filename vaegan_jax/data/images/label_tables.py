@@ -1,53 +1,121 @@
-"""Tables of image labels: each row is a name, then numbers."""
+"""Tables of labels in any dialect: each row is a name, then values.
+
+Tabs, semicolons, bars, commas or blanks separate the cells, which may be
+quoted. The text is UTF-8, or UTF-16 with a byte order mark.
+"""
 
 from __future__ import annotations
 
+import codecs
+import collections
 import csv
+import functools
+import io
+import itertools
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float32
 
+from vaegan_jax.data.images import defects
 
-def rows(path: pathlib.Path, *, tabs: bool = False) -> Iterator[list[str]]:
-  """Yields the cells of each line that is not empty.
+# The name of an image, or a part of it, then its values.
+Row: TypeAlias = Sequence[str]
 
-  Cells are separated by commas in a .csv and by white space otherwise.
+# Of separators that fit equally well, the first is taken.
+_SEPARATORS = '\t;|, '
+# Characters and lines that decide which one fits.
+_SAMPLE, _LINES = 1 << 16, 100
 
-  Args:
-    path: the table.
-    tabs: separate cells by tabs only, so that they may hold spaces.
+_WORDS = dict.fromkeys(('true', 'yes', 't', 'y'), 1.0)
+_WORDS |= dict.fromkeys(('false', 'no', 'f', 'n'), 0.0)
+_DECIMAL_COMMA = re.compile(r'([-+]?\d*),(\d+)')
+
+
+def rows(path: pathlib.Path) -> list[list[str]]:
+  """Reads the cells of each line that is not empty, without outer blanks.
+
+  The separator is the one by which most rows are a name and values. If it is a
+  semicolon, a comma in a number is a decimal point.
 
   Raises:
     ValueError: the file is not text, or not a table.
   """
   try:
-    with path.open(encoding='utf-8-sig', newline='') as lines:
-      cells: Iterable[list[str]]
-      if tabs:
-        cells = (line.strip('\r\n').split('\t') for line in lines)
-        cells = (row for row in cells if any(map(str.strip, row)))
-      elif path.suffix == '.csv':
-        cells = csv.reader(lines)
-      else:
-        cells = map(str.split, lines)
-      yield from (row for row in cells if row)
-  except (UnicodeDecodeError, csv.Error) as error:
+    text = _text(path)
+    sample = [line for line in text[:_SAMPLE].split('\n') if line.strip()]
+    separator = max(_SEPARATORS, key=functools.partial(_fit, sample[:_LINES]))
+    found = [*_cells(io.StringIO(text), separator, strict=True)]
+  except (UnicodeError, csv.Error) as error:
     raise ValueError(
-      f'{path} is not a table ({error}); fetch it again'
+      f'{path} is not a table ({error}); fetch it again, or save it as UTF-8'
     ) from error
+  if found and found[0][0].lower().startswith('sep='):  # a spreadsheet's hint
+    del found[0]
+  while found and all(len(row) > 1 and not row[-1] for row in found):
+    found = [row[:-1] for row in found]  # a separator ended each line
+  return found
 
 
-def by_name(
-  table: Iterable[Sequence[str]], *, path: pathlib.Path
-) -> dict[str, Sequence[str]]:
+def read(path: pathlib.Path) -> tuple[tuple[str, ...], list[list[str]]]:
+  """Reads a table whose header names the columns of values.
+
+  The header may also name the column of images. A title or a count above it
+  is skipped, and so is a first column that numbers the rows, as pandas writes.
+
+  Returns:
+    the names of the columns of values, and the rows below the header.
+
+  Raises:
+    ValueError: as `rows` and `check_names`.
+  """
+  table = [*itertools.dropwhile(lambda row: len(row) == 1, rows(path))]
+  if table[1:] and all(map(_is_numbered, table[1:])):
+    width = len(table[1])
+    table = [row[1:] if len(row) == width else row for row in table]
+  header, *body = table or [[]]
+  only_values = body and len(header) == len(body[0]) - 1
+  names = tuple(header if only_values else header[1:])
+  check_names(names, path=path)
+  return names, body
+
+
+def check_names(names: Sequence[str], *, path: pathlib.Path) -> None:
+  """Checks the names that a header gives to the columns of values.
+
+  Raises:
+    ValueError: there is none; one is empty, a number or repeated; or all are
+      values such as 'yes'.
+  """
+  repeated = [n for n, count in collections.Counter(names).items() if count > 1]
+  if not names:
+    problem = 'names no attributes'
+  elif any(map(_is_number, names)) or all(
+    n.casefold() in _WORDS for n in names
+  ):
+    problem = f'has no header, but a first row of {defects.few(names)}'
+  elif not all(names):
+    problem = 'has a column of values without a name'
+  elif repeated:
+    problem = f'has several columns named {defects.few(repeated)}'
+  else:
+    return
+  raise ValueError(
+    f'{path} {problem}: expected a first row that names each column, such as '
+    '"image,Smiling,Male", and below it a row for each image'
+  )
+
+
+def by_name(table: Iterable[Row], *, path: pathlib.Path) -> dict[str, Row]:
   """Maps the first cell of each row to the row.
 
   Raises:
     ValueError: two rows of the same name differ.
   """
-  named: dict[str, Sequence[str]] = {}
+  named: dict[str, Row] = {}
   for row in table:
     if named.setdefault(row[0], row) != row:
       raise ValueError(
@@ -56,53 +124,94 @@ def by_name(
   return named
 
 
-def lookup(
-  table: Mapping[str, Sequence[str]],
-  names: Sequence[str],
-  *,
-  columns: int,
-  path: pathlib.Path,
-) -> Float32[np.ndarray, 'names columns']:
-  """Returns the numbers of each image; zeros for images without a row.
+def numbers(
+  table: Sequence[Row], *, names: Sequence[str], path: pathlib.Path
+) -> Float32[np.ndarray, 'rows columns']:
+  """Converts the cells after the name of each row: numbers, 'true', 'no'.
 
   Args:
-    table: rows by name, as `by_name` returns them.
-    names: the images.
-    columns: numbers per row.
+    table: the rows.
+    names: the names of the columns of values.
     path: the table's file, for error messages.
 
   Raises:
-    ValueError: as `numbers`.
-  """
-  found = [i for i, name in enumerate(names) if name in table]
-  values = np.zeros((len(names), columns), np.float32)
-  cells = [table[names[i]] for i in found]
-  values[found] = numbers(cells, columns=columns, path=path)
-  return values
-
-
-def numbers(
-  table: Sequence[Sequence[str]], *, columns: int, path: pathlib.Path
-) -> Float32[np.ndarray, 'rows columns']:
-  """Converts the cells after the name of each row.
-
-  Raises:
-    ValueError: a row has the wrong number of cells, or a cell is not a finite
-      number.
+    ValueError: a row has the wrong number of cells, or a cell is neither a
+      finite number nor such a word.
   """
   for row in table:
-    if len(row) != columns + 1:
+    if len(row) != len(names) + 1:
       raise ValueError(
         f'{path}: the row of {row[0]} has {len(row) - 1} values, expected '
-        f'{columns}; the table is damaged'
+        f'{len(names)}; put a name that holds a separator into quotes, or '
+        'fetch the table again'
       )
+  cells = [row[1:] for row in table]
   try:
-    values = np.array([row[1:] for row in table], np.float32)
-  except ValueError as error:
-    raise ValueError(f'{path}: {error}; the values must be numbers') from error
-  values = values.reshape(len(table), columns)
-  finite = np.isfinite(values).all(axis=1)
-  if not finite.all():
-    name = table[int(np.argmin(finite))][0]
-    raise ValueError(f'{path}: the row of {name} holds a NaN or infinity')
-  return values
+    values = np.array(cells, np.float32)
+  except ValueError:  # words, or no numbers
+    values = np.array([[_value(c) for c in row] for row in cells], np.float32)
+  values = values.reshape(len(table), len(names))
+  wrong = np.argwhere(~np.isfinite(values))
+  if not len(wrong):
+    return values
+  row, column = wrong[0]
+  raise ValueError(
+    f'{path}: {len(set(wrong[:, 0]))} of {len(table)} rows hold a value that '
+    f'is missing or no number; the row of {table[row][0]} has '
+    f'{cells[row][column]!r} as {names[column]}: expected a finite number, '
+    'true or false; fill it in, or remove the row'
+  )
+
+
+def _text(path: pathlib.Path) -> str:
+  data = path.read_bytes()
+  wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+  text = data.decode('utf-16' if wide else 'utf-8-sig')
+  return text.replace('\r\n', '\n').replace('\r', '\n')
+
+
+def _cells(
+  lines: Iterable[str], separator: str, *, strict: bool = False
+) -> Iterator[list[str]]:
+  if separator == ' ':
+    lines = (' '.join(line.split()) for line in lines)
+  for row in csv.reader(
+    lines, delimiter=separator, skipinitialspace=True, strict=strict
+  ):
+    cells = [cell.strip() for cell in row]
+    if separator == ';':
+      cells = [_DECIMAL_COMMA.sub(r'\1.\2', cell) for cell in cells]
+    if any(cells):
+      yield cells
+
+
+def _fit(sample: Sequence[str], separator: str) -> tuple[int, int, bool]:
+  """Counts rows that are a name and values; then values; then any cells."""
+  table = [*_cells(sample, separator)]
+  known = [[_value(cell) is not None for cell in row[1:]] for row in table]
+  whole = sum(bool(row) and all(row) for row in known)
+  return whole, sum(map(sum, known)), any(known)
+
+
+def _value(cell: str) -> float | None:
+  """Returns the number that a cell stands for, or None."""
+  if _is_word(cell):
+    return _WORDS[cell.casefold()]
+  return float(cell) if _is_number(cell) else None
+
+
+def _is_word(cell: str) -> bool:
+  return cell.casefold() in _WORDS
+
+
+def _is_number(cell: str) -> bool:
+  try:
+    float(cell)
+  except ValueError:
+    return False
+  return True
+
+
+def _is_numbered(row: Row) -> bool:
+  """Returns whether an integer precedes the name of the image."""
+  return len(row) > 2 and row[0].isdecimal() and _value(row[1]) is None

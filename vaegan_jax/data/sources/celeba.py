@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int8
 
 from vaegan_jax.data import sources
 from vaegan_jax.data.images import archives, label_tables, resizing
@@ -52,18 +49,6 @@ class CelebA(files.AlignedSource):
   _face = np.s_[40:188, 15:163]  # Source: dataset/celeba.py, commit 1906387.
   _remedy = 'take the aligned and cropped images, img_align_celeba'
 
-  @functools.cached_property
-  def attribute_names(self) -> tuple[str, ...]:
-    """The 40 names; none without a list of attributes."""
-    if self._table is None:
-      return ()
-    rows = list(itertools.islice(label_tables.rows(self._table), 2))
-    if len(rows) < 2:
-      raise ValueError(f'{self._table} names no attributes; fetch it again')
-    # The .txt begins with the number of images, the .csv with the names.
-    first, second = rows
-    return tuple(second if len(first) == 1 else first[1:])
-
   def fingerprint(self) -> dict[str, Any]:
     """Covers the settings, the lists, and the images' names and sizes."""
     return {
@@ -71,15 +56,8 @@ class CelebA(files.AlignedSource):
       'resizing': resizing.VERSION,
       'images': files.digest(self._sizes),
       'partition': checksums.file_digest(self._partition),
-      'attributes': self._table and checksums.file_digest(self._table),
+      'attributes': self._labels_digest(),
     }
-
-  def attributes(
-    self, split: str
-  ) -> Int8[np.ndarray, 'images attributes'] | None:
-    """Returns 1 where an attribute is present and 0 elsewhere, or None."""
-    values = super().attributes(split)
-    return None if values is None else (values > 0).astype(np.int8)
 
   def _names(self, split: str) -> list[str]:
     if self.train_on_validation and split == 'validation':
@@ -104,30 +82,30 @@ class CelebA(files.AlignedSource):
   def _partition_numbers(self) -> dict[str, int]:
     """Maps the listed images to the numbers of their partitions."""
     path = self._partition
-    table = _image_rows(path)
-    numbers = label_tables.numbers([*table.values()], columns=1, path=path)
+    # A header names no file.
+    rows = (row for row in label_tables.rows(path) if '.' in row[0])
+    table = label_tables.by_name(rows, path=path)
+    numbers = label_tables.numbers(
+      [*table.values()], names=['partition'], path=path
+    )
     if not len(numbers) or not set(numbers[:, 0]) <= set(_PARTITIONS):
       raise ValueError(
         f'{path} must give each image 0 (train), 1 (validation) or 2 (test)'
       )
     return dict(zip(table, map(int, numbers[:, 0]), strict=True))
 
-  @functools.cached_property
-  def _rows(self) -> dict[str, Sequence[str]]:
-    return {} if self._table is None else _image_rows(self._table)
+  @property
+  def _listed(self) -> list[str]:
+    return [*self._partition_numbers]
 
   @functools.cached_property
   def _broken(self) -> dict[str, str]:
-    names, broken = self._partition_numbers, {}
-    if self._table is not None:
-      remedy = 'fetch it again, or remove it to train without attributes'
-      reason = f'{self._table} has no row of it: {remedy}'
-      broken = {n: reason for n in names if n not in self._rows}
     reason = (
       f'{self._partition.name} lists it, and {self.path} lacks it: fetch the '
       'images again, or remove its row'
     )
-    return broken | {n: reason for n in names if n not in self._sizes}
+    missing = [n for n in self._listed if n not in self._sizes]
+    return self._unlabelled() | dict.fromkeys(missing, reason)
 
   @functools.cached_property
   def _sizes(self) -> dict[str, int]:
@@ -161,9 +139,3 @@ class CelebA(files.AlignedSource):
         'images'
       )
     return found
-
-
-def _image_rows(path: pathlib.Path) -> dict[str, Sequence[str]]:
-  """Reads a list's rows of images; headers have no file name."""
-  rows = (row for row in label_tables.rows(path) if '.' in row[0])
-  return label_tables.by_name(rows, path=path)

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
@@ -16,16 +17,17 @@ from vaegan_jax.data.images import (
   decoding,
   defects,
   label_tables,
+  labels,
   resizing,
 )
+from vaegan_jax.files import checksums
 
 
 class FileSource(abc.ABC):
   """A source of image files and, optionally, a table of their attributes.
 
-  A subclass says which files a split has, how to read one, and what is known
-  to be wrong before any is read. `_tables` are the names that the table of
-  attributes may have.
+  A subclass lists the files of each split and of all, reads one, and extends
+  `_broken`. `_tables` are the names that the table of attributes may have.
   """
 
   name: str
@@ -36,18 +38,8 @@ class FileSource(abc.ABC):
 
   @property
   @abc.abstractmethod
-  def attribute_names(self) -> tuple[str, ...]:
-    """The columns of the attribute table; empty without one."""
-
-  @property
-  @abc.abstractmethod
-  def _rows(self) -> Mapping[str, Sequence[str]]:
-    """Maps the name of each file in the table to its row."""
-
-  @property
-  @abc.abstractmethod
-  def _broken(self) -> Mapping[str, str]:
-    """Maps the names of files known to be broken to the reason."""
+  def _listed(self) -> Sequence[str]:
+    """The files of all splits, including broken ones."""
 
   @abc.abstractmethod
   def _names(self, split: str) -> Sequence[str]:
@@ -56,6 +48,15 @@ class FileSource(abc.ABC):
   @abc.abstractmethod
   def _read(self, name: str) -> UInt8[np.ndarray, 'height width channels']:
     """Reads one image, or raises BrokenImage."""
+
+  @property
+  def attribute_names(self) -> tuple[str, ...]:
+    """The columns of the attribute table; empty without one.
+
+    Raises:
+      ValueError: the table has no header, or no row of any file.
+    """
+    return self._labels.names if self._labels else ()
 
   def length(self, split: str) -> int:
     """Counts the images of a split, including broken ones.
@@ -75,15 +76,12 @@ class FileSource(abc.ABC):
   def attributes(
     self, split: str
   ) -> Shaped[np.ndarray, 'images attributes'] | None:
-    """Returns the numbers of the attribute table, float32, or None."""
-    if self._table is None or not self.attribute_names:
-      return None
-    return label_tables.lookup(
-      self._rows,
-      self._names(split),
-      columns=len(self.attribute_names),
-      path=self._table,
-    )
+    """Returns the attributes, or None without an attribute table.
+
+    Returns:
+      int8 of 0 and 1 if each attribute is one of two values, else float32.
+    """
+    return self._labels.of(self._names(split)) if self._labels else None
 
   def read(
     self, split: str, start: int, stop: int
@@ -94,6 +92,38 @@ class FileSource(abc.ABC):
       if name in self._broken:
         raise defects.BrokenImage(name, self._broken[name])
     return np.stack([self._read(name) for name in names])
+
+  @functools.cached_property
+  def _labels(self) -> labels.Labels | None:
+    return None if self._table is None else self._read_labels(self._table)
+
+  def _read_labels(self, path: pathlib.Path) -> labels.Labels:
+    names, rows = label_tables.read(path)
+    return labels.Labels(
+      names, labels.match(rows, self._listed, path=path), path
+    )
+
+  @functools.cached_property
+  def _broken(self) -> Mapping[str, str]:
+    """Maps the files known to be broken to the reason."""
+    return self._unlabelled()
+
+  def _unlabelled(self) -> dict[str, str]:
+    """Maps the files without a row in the attribute table to the reason."""
+    if self._labels is None:
+      return {}
+    reason = (
+      f'{self._table} has no row of it: add one, or remove the table to train '
+      'without attributes'
+    )
+    rows = self._labels.rows
+    return {name: reason for name in self._listed if name not in rows}
+
+  def _labels_digest(self) -> list[Any] | None:
+    """Covers the attribute table and what its values become."""
+    if self._table is None:
+      return None
+    return [labels.VERSION, checksums.file_digest(self._table)]
 
   @functools.cached_property
   def _table(self) -> pathlib.Path | None:

@@ -7,14 +7,14 @@ import functools
 import hashlib
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import UInt8
 
 from vaegan_jax.data import sources
-from vaegan_jax.data.images import archives, decoding, label_tables, resizing
+from vaegan_jax.data.images import archives, decoding, resizing
 from vaegan_jax.data.sources import files
 
 _SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp')
@@ -36,7 +36,7 @@ class Folder(files.FileSource):
     path: the folder. Its jpg, jpeg, png, webp and bmp files are read, except
       those whose names begin with a dot. An optional `attributes.csv` names
       its columns in the first line; every other line has the path of an image
-      relative to the folder, then numbers.
+      relative to the folder, then numbers, or words such as true and false.
     size: height and width of the images.
     channels: 1 (grey) or 3 (RGB).
     skip_broken: leave out any number of broken images.
@@ -50,35 +50,14 @@ class Folder(files.FileSource):
   name = 'folder'
   _tables = ('attributes.csv',)
 
-  @functools.cached_property
-  def attribute_names(self) -> tuple[str, ...]:
-    """The columns of attributes.csv; none without that file."""
-    if self._table is None:
-      return ()
-    header = next(label_tables.rows(self._table), [])
-    return tuple(header[1:])
-
   def fingerprint(self) -> dict[str, Any]:
     """Covers the settings, the files' names and sizes, and attributes.csv."""
-    table = b'' if self._table is None else self._table.read_bytes()
     sizes = {name: (self.path / name).stat().st_size for name in self._files}
     return {
       'resizing': resizing.VERSION,
       'images': files.digest(sizes),
-      'attributes': hashlib.sha256(table).hexdigest(),
+      'attributes': self._labels_digest(),
     }
-
-  def attributes(
-    self, split: str
-  ) -> Shaped[np.ndarray, 'images attributes'] | None:
-    """Returns the numbers of attributes.csv, or None.
-
-    Numbers that are all 0 or 1 are attributes, int8; others scores, float32.
-    """
-    values = super().attributes(split)
-    if values is not None and np.isin(values, (0, 1)).all():
-      return values.astype(np.int8)
-    return values
 
   def _read(self, name: str) -> UInt8[np.ndarray, 'height width channels']:
     data = archives.read_file(self.path / name, name)
@@ -113,22 +92,9 @@ class Folder(files.FileSource):
       )
     return found
 
-  @functools.cached_property
-  def _rows(self) -> dict[str, Sequence[str]]:
-    path = self._table
-    if path is None or not self.attribute_names:
-      return {}
-    return label_tables.by_name(label_tables.rows(path), path=path)
-
-  @functools.cached_property
-  def _broken(self) -> dict[str, str]:
-    if not self.attribute_names:
-      return {}
-    reason = (
-      f'{self._table} has no row of it: its first column must be the path '
-      f'relative to {self.path}, with / between folders'
-    )
-    return {name: reason for name in self._files if name not in self._rows}
+  @property
+  def _listed(self) -> list[str]:
+    return self._files
 
 
 def _walk(root: pathlib.Path) -> Iterator[str]:

@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import logging
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from vaegan_jax.data.images import (
   archives,
   defects,
   label_tables,
+  labels,
   resizing,
 )
 from vaegan_jax.data.sources import files
@@ -29,6 +29,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _ARCHIVE = 'lfw-deepfunneled.tgz'
 _FOLDERS = ('lfw-deepfunneled', 'lfw')
+_NESTED = 'lfw-deepfunneled/lfw-deepfunneled'  # in Kaggle's copy
 _PEOPLE = {'train': 'peopleDevTrain.txt', 'test': 'peopleDevTest.txt'}
 _SITE = 'vis-www.cs.umass.edu/lfw'
 
@@ -40,6 +41,7 @@ _MAX_IMAGES = 9999
 
 # The columns before the scores in the attribute file.
 _KEY = ['person', 'imagenum']
+_HEADER = ['name', 'images']
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +55,8 @@ class LFW(files.AlignedSource):
 
   Attributes:
     path: a folder with `lfw-deepfunneled.tgz` or its content,
-      `lfw-deepfunneled/` or `lfw/`; `peopleDevTrain.txt` and
-      `peopleDevTest.txt`; and (optional) `lfw_attributes.txt`.
+      `lfw-deepfunneled/` or `lfw/`; `peopleDevTrain` and `peopleDevTest`; and
+      (optional) `lfw_attributes`; each .txt, or .csv as in Kaggle's copy.
     size: height and width of the images.
     skip_broken: leave out any number of broken images, and of images without
       scores.
@@ -66,27 +68,10 @@ class LFW(files.AlignedSource):
 
   name = 'lfw'
   channels = 3
-  _tables = ('lfw_attributes.txt',)
+  _tables = ('lfw_attributes.txt', 'lfw_attributes.csv')
   _shape = (250, 250, 3)
   _face = np.s_[50:200, 50:200]  # Source: dataset/lfw.py, commit 1906387.
   _remedy = f'take the deep-funneled images, {_ARCHIVE}'
-
-  @functools.cached_property
-  def attribute_names(self) -> tuple[str, ...]:
-    """The 73 names; none without an attribute file.
-
-    Raises:
-      ValueError: the file has no line that names its columns.
-    """
-    if self._table is None:
-      return ()
-    for row in label_tables.rows(self._table, tabs=True):
-      if row[0].startswith('#') and row[1:3] == _KEY:
-        return tuple(row[3:])
-    raise ValueError(
-      f"{self._table} has no header: expected a line '#', 'person', 'imagenum' "
-      'and the names of the attributes, separated by tabs; fetch it again'
-    )
 
   def fingerprint(self) -> dict[str, Any]:
     """Covers the lists, and the names and sizes of the images used."""
@@ -96,7 +81,7 @@ class LFW(files.AlignedSource):
       'resizing': resizing.VERSION,
       'images': files.digest({n: sizes[n] for n in used if n in sizes}),
       'people': {s: checksums.file_digest(self._people(s)) for s in _PEOPLE},
-      'attributes': self._table and checksums.file_digest(self._table),
+      'attributes': self._labels_digest(),
     }
 
   def _names(self, split: str) -> list[str]:
@@ -109,21 +94,31 @@ class LFW(files.AlignedSource):
 
   @functools.cached_property
   def _splits(self) -> dict[str, list[str]]:
-    splits = {split: _list_images(self._people(split)) for split in _PEOPLE}
-    both = sorted(set(splits['train']) & set(splits['test']))
+    if self._labels is None:
+      return self._people_images
+    return {s: self._scored(s, n) for s, n in self._people_images.items()}
+
+  @property
+  def _listed(self) -> list[str]:
+    return [name for names in self._people_images.values() for name in names]
+
+  @functools.cached_property
+  def _people_images(self) -> dict[str, list[str]]:
+    """Lists the images of the people of each split."""
+    images = {split: _list_images(self._people(split)) for split in _PEOPLE}
+    both = sorted(set(images['train']) & set(images['test']))
     if both:
       raise ValueError(
-        f'{defects.summarize(both, len(splits["test"]))} of {_PEOPLE["test"]} '
+        f'{defects.summarize(both, len(images["test"]))} of {_PEOPLE["test"]} '
         f'are in {_PEOPLE["train"]} as well: a model would be tested on its '
         'training data; fetch both lists again'
       )
-    if self._table is None:
-      return splits
-    return {split: self._scored(split, splits[split]) for split in _PEOPLE}
+    return images
 
   def _scored(self, split: str, names: list[str]) -> list[str]:
     """Keeps the images that have scores."""
-    missing = [name for name in names if name not in self._rows]
+    unlabelled = self._unlabelled()
+    missing = [name for name in names if name in unlabelled]
     summary = defects.summarize(missing, len(names))
     problem = f'{self._table} has no scores of {summary} of {split!r}'
     if len(missing) == len(names):
@@ -137,7 +132,7 @@ class LFW(files.AlignedSource):
       )
     if missing:
       _LOGGER.warning('%s. They are left out.', problem)
-    return [name for name in names if name in self._rows]
+    return [name for name in names if name not in unlabelled]
 
   @functools.cached_property
   def _broken(self) -> dict[str, str]:
@@ -150,24 +145,34 @@ class LFW(files.AlignedSource):
       if name not in sizes
     }
 
-  @functools.cached_property
-  def _rows(self) -> dict[str, Sequence[str]]:
-    path = self._table
-    if path is None:
-      return {}
-    rows = [r for r in label_tables.rows(path, tabs=True) if r[0][:1] != '#']
-    for row in rows:
+  def _read_labels(self, path: pathlib.Path) -> labels.Labels:
+    table = label_tables.rows(path)
+    headers = [
+      names for row in table if (names := _column_names(row)) is not None
+    ]
+    if not headers:
+      raise ValueError(
+        f"{path} has no header: expected a line '#', 'person', 'imagenum' and "
+        'the names of the attributes, separated by tabs; fetch it again'
+      )
+    label_tables.check_names(headers[0], path=path)
+    rows = []
+    for row in table:
+      if row[0].startswith('#') or _column_names(row) is not None:
+        continue
       if len(row) < 3 or not row[1].isdecimal():
         raise ValueError(
           f'{path} has the row {row[:3]}: expected a person, the number of an '
           'image and scores, separated by tabs; fetch it again'
         )
-    named = ([_file_name(r[0], int(r[1])), *r[2:]] for r in rows)
-    return label_tables.by_name(named, path=path)
+      rows.append([_file_name(row[0], int(row[1])), *row[2:]])
+    matched = labels.match(rows, self._listed, path=path)
+    return labels.Labels(headers[0], matched, path)
 
   @functools.cached_property
   def _archive(self) -> archives.Archive:
-    candidates = [self.path / name for name in (_ARCHIVE, *_FOLDERS)]
+    names = (_ARCHIVE, _NESTED, *_FOLDERS)
+    candidates = [self.path / name for name in names]
     found = archives.open_first(*candidates, pattern='*/*.jpg')
     if found is None:
       raise FileNotFoundError(
@@ -177,18 +182,31 @@ class LFW(files.AlignedSource):
     return found
 
   def _people(self, split: str) -> pathlib.Path:
-    path = self.path / _PEOPLE[split]
-    if not path.is_file():
+    name = _PEOPLE[split]
+    found = self._find(name, name.replace('.txt', '.csv'))
+    if found is None:
       raise FileNotFoundError(
-        f'no {path.name} in {self.path}: it lists the people of {split!r}; it '
-        f'comes from {_SITE}'
+        f'no {name} or .csv in {self.path}: it lists the people of {split!r}; '
+        f'it comes from {_SITE}'
       )
-    return path
+    return found
+
+
+def _column_names(row: label_tables.Row) -> tuple[str, ...] | None:
+  """Returns the names of the scores in a header; None for other rows."""
+  cells = [cell for cell in row if cell != '#']
+  is_header = [cell.lower() for cell in cells[:2]] == _KEY
+  return tuple(cells[2:]) if is_header else None
 
 
 def _list_images(path: pathlib.Path) -> list[str]:
-  """Lists the images of people: their number, then each name with a count."""
-  rows = list(label_tables.rows(path))
+  """Lists the images of people: their number, then each name with a count.
+
+  In Kaggle's copy a header replaces their number.
+  """
+  rows = label_tables.rows(path)
+  if rows and [cell.lower() for cell in rows[0]] == _HEADER:
+    rows[0] = [str(len(rows) - 1)]
   last_cells = [row[-1] for row in rows]
   if not rows or not all(cell.isdecimal() for cell in last_cells):
     raise ValueError(

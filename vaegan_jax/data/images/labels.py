@@ -1,0 +1,165 @@
+"""Labels of images: which row of a table is whose, and what values mean."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+import logging
+import os
+import pathlib
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float32, Shaped
+
+from vaegan_jax.data.images import defects, label_tables
+
+_LOGGER = logging.getLogger(__name__)
+
+# Version of the values that a table becomes. Raise it when they change.
+VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+  """The attributes of all images of a source.
+
+  A column of two values is binary, whichever they are: the smaller becomes 0
+  and the larger 1. A column of one value becomes 1 if other columns have it as
+  their larger value, or else if it is positive and not their smaller one. Other
+  columns are scores. The images of all splits decide together.
+
+  Attributes:
+    names: the names of the columns.
+    rows: maps images to their rows.
+    path: the table's file.
+  """
+
+  names: tuple[str, ...]
+  rows: Mapping[str, label_tables.Row]
+  path: pathlib.Path
+
+  def of(
+    self, images: Sequence[str]
+  ) -> Shaped[np.ndarray, 'images attributes']:
+    """Returns the attributes of images; zeros for images without a row.
+
+    Returns:
+      int8 if no column holds scores, else float32.
+
+    Raises:
+      ValueError: as `label_tables.numbers`.
+    """
+    found = [i for i, image in enumerate(images) if image in self.rows]
+    values = np.zeros((len(images), len(self.names)), self._values.dtype)
+    values[found] = self._values[[self._places[images[i]] for i in found]]
+    return values
+
+  @functools.cached_property
+  def _places(self) -> dict[str, int]:
+    return {image: place for place, image in enumerate(self.rows)}
+
+  @functools.cached_property
+  def _values(self) -> Shaped[np.ndarray, 'images attributes']:
+    table = [*self.rows.values()]
+    values = label_tables.numbers(table, names=self.names, path=self.path)
+    return _code(values, names=self.names, path=self.path)
+
+
+def match(
+  table: Sequence[label_tables.Row],
+  images: Sequence[str],
+  *,
+  path: pathlib.Path,
+) -> dict[str, label_tables.Row]:
+  """Maps images to their rows, and logs how many rows name none of them.
+
+  The names in a table all have one form: paths of images, paths from a folder
+  above, or bare file names, with or without the ending; slashes or backslashes.
+  A name that fits several images counts as none.
+
+  Args:
+    table: the rows.
+    images: the paths of the images, with slashes.
+    path: the table's file, for messages.
+
+  Raises:
+    ValueError: no row names an image, or two rows of an image differ.
+  """
+  names = [row[0] for row in table]
+  found = _find(names, images)
+  named = [
+    [image, *row[1:]]
+    for image, row in zip(found, table, strict=True)
+    if image is not None
+  ]
+  if not named:
+    raise ValueError(
+      f'no row of {path} names an image: its first column holds '
+      f'{defects.few(names) or "nothing"}, and the images are '
+      f'{defects.few(images)}; write these paths there, or remove the table to '
+      'train without attributes'
+    )
+  without = [n for n, image in zip(names, found, strict=True) if image is None]
+  if without:
+    summary = defects.summarize(without, len(table), unit='rows')
+    _LOGGER.info('%s of %s name no image and are ignored.', summary, path)
+  return label_tables.by_name(named, path=path)
+
+
+def _find(names: Sequence[str], images: Sequence[str]) -> list[str | None]:
+  """Returns the image of each name, by the first form that fits any name."""
+  plain = [_plain(name) for name in names]
+  above = os.path.commonprefix(plain).rfind('/') + 1  # noqa: RUF071
+  whole = [lambda path: path, _without_ending]
+  bare = [_file_name, lambda path: _without_ending(_file_name(path))]
+  # A path from a folder above is no bare name: test/1.png is not train/1.png.
+  for start, forms in ((0, [*whole, *bare]), (above, whole)):
+    for form in forms:
+      keys = collections.defaultdict(list)
+      for image in images:
+        keys[form(_plain(image))].append(image)
+      found = [keys.get(name[start:], []) for name in plain]
+      if any(found):
+        return [same[0] if len(same) == 1 else None for same in found]
+  return [None] * len(names)
+
+
+def _plain(path: str) -> str:
+  """Returns a path as Linux writes it; macOS decomposes accents."""
+  path = unicodedata.normalize('NFC', path.replace('\\', '/'))
+  return path.removeprefix('./')
+
+
+def _file_name(path: str) -> str:
+  return path.rpartition('/')[2]
+
+
+def _without_ending(path: str) -> str:
+  return os.path.splitext(path)[0]
+
+
+def _code(
+  values: Float32[np.ndarray, 'images attributes'],
+  *,
+  names: Sequence[str],
+  path: pathlib.Path,
+) -> Shaped[np.ndarray, 'images attributes']:
+  """Codes binary and constant columns by 0 and 1."""
+  low, high = values.min(0), values.max(0)
+  scores = ((values != low) & (values != high)).any(0)
+  constant = low == high
+  binary = ~scores & ~constant
+  is_high = np.isin(high, high[binary])
+  is_high |= (high > 0) & ~np.isin(high, low[binary])
+  flags = (values == high) & (binary | is_high)
+  if constant.any():
+    same = [name for name, x in zip(names, constant, strict=True) if x]
+    _LOGGER.warning('%s: all images agree on %s.', path, defects.few(same))
+  for pair in sorted({*zip(low[binary], high[binary], strict=True)} - {(0, 1)}):
+    _LOGGER.info('%s: %g and %g become 0 and 1.', path, *pair)
+  if scores.any():
+    return np.where(scores, values, flags.astype(np.float32))
+  return flags.astype(np.int8)
