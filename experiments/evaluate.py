@@ -32,6 +32,7 @@ _RUNS = flags.DEFINE_integer(
   10,
   'Images per attribute vector, for a conditional model.',
   lower_bound=1,
+  upper_bound=1_000,
 )
 _ORACLE_STEPS = flags.DEFINE_integer(
   'oracle_steps',
@@ -50,7 +51,11 @@ _SHA256 = flags.DEFINE_string(
   'The SHA-256 of that file, as the converter printed it.',
 )
 _SEED = flags.DEFINE_integer(
-  'seed', 0, 'The seed of the samples.', lower_bound=0
+  'seed',
+  0,
+  'The seed of the samples.',
+  lower_bound=0,
+  upper_bound=2**32 // 1_000 - 1,
 )
 
 

@@ -156,11 +156,11 @@ def check(config: ml_collections.ConfigDict) -> None:
     ValueError: naming the setting, its value and the allowed values.
   """
   least = {'seeds': 1, 'images': 20, 'runs': 1, 'oracle_steps': 1}
+  most = {'seeds': suite.SEEDS, 'runs': suite.DRAWS}
   for name, smallest in least.items():
-    if config[name] < smallest:
-      raise ValueError(
-        f'config.{name} = {config[name]}: expected at least {smallest}'
-      )
+    schema.Setting(int, '', least=smallest, most=most.get(name)).require(
+      config[name], name=f'config.{name}'
+    )
   for name, wanted in {'model': 'vaegan', 'conditional': ''}.items():
     if config.training[name] != wanted:
       raise ValueError(

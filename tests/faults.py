@@ -145,7 +145,7 @@ def assert_complete(folder, expected):
 
 def digests(folder: pathlib.Path):
   """Returns digests of all that a run computed: state, metrics, pictures."""
-  _, state = checkpoints.load(folder)
+  state = checkpoints.load(folder).state
   found = {
     jax.tree_util.keystr(path): _sha256(np.asarray(leaf).tobytes())
     for path, leaf in jax.tree.leaves_with_path(state)

@@ -15,6 +15,7 @@ FLOORS = (
   ('evaluation',),
   ('report',),
   ('inference',),
+  ('arguments',),
   ('runs',),
   ('config',),
   ('data',),

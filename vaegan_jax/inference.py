@@ -10,13 +10,24 @@ import functools
 import hashlib
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Shaped, UInt8
+from jaxtyping import (
+  Array,
+  Bool,
+  Float,
+  Float32,
+  PRNGKeyArray,
+  Shaped,
+  UInt8,
+  UInt32,
+)
 
+from vaegan_jax import arguments
 from vaegan_jax.config import build
 from vaegan_jax.core import architecture, augmentation
 from vaegan_jax.data import chunks
@@ -25,10 +36,18 @@ from vaegan_jax.runs import checkpoints, config_file
 
 _BATCH = 64  # images per call: bounds memory, and one shape is compiled
 
-Pixels: TypeAlias = UInt8[np.ndarray, 'batch height width channels']
-Codes: TypeAlias = Float32[np.ndarray, 'batch latent']
-Attributes: TypeAlias = Shaped[np.ndarray, 'batch attributes'] | None
+Images: TypeAlias = UInt8[np.ndarray | Array, 'batch height width channels']
+Pixels: TypeAlias = arguments.Pixels
+Codes: TypeAlias = arguments.Codes
+Attributes: TypeAlias = (
+  Shaped[np.ndarray | Array, 'batch attributes'] | Sequence | None
+)
 Variables: TypeAlias = Mapping[str, Any]  # Flax's collections
+
+Finite: TypeAlias = Bool[Array, ' batch']
+
+# What a checkpoint's manifest calls `arguments.attribute_limits`.
+LIMITS = 'attribute_limits'
 
 _COLLECTIONS = ('params', 'batch_stats')
 
@@ -54,16 +73,18 @@ class Model:
     *,
     step: int = 0,
     attribute_names: tuple[str, ...] = (),
+    attribute_limits: arguments.Limits | None = None,
   ):
     self.step = step
     self.image_shape = networks.decoder.shape
     self.latent_size = networks.latent
     self.encodes = networks.encoder is not None
     self.attribute_names = attribute_names
+    self._attribute_limits = attribute_limits
     self._networks, self._variables = networks, variables
 
   def posterior(
-    self, images: Pixels, attributes: Attributes = None
+    self, images: Images, attributes: Attributes = None
   ) -> tuple[Codes, Codes]:
     """Computes the mean and log variance of q(z|x).
 
@@ -72,38 +93,45 @@ class Model:
       attributes: the images' attributes, for a conditional model.
 
     Raises:
-      TypeError, ValueError: the arguments have another type or shape than this
-        model takes, or the model is a GAN.
+      TypeError, ValueError: the arguments have another type, shape or range
+        than this model takes, or the model is a GAN.
+      FloatingPointError: a network computes a NaN or infinity.
     """
     if not self.encodes:
       raise ValueError(
         'this model is a GAN and has no encoder: it can sample and decode; '
         'take a vae, vae_dis or vaegan to encode or reconstruct'
       )
-    _check(images, np.uint8, self.image_shape, 'images')
+    pixels = arguments.images(images, shape=self.image_shape)
     encode = functools.partial(
       _encode, self._networks.encoder, self._variables['encoder']
     )
-    return self._apply(encode, images, attributes)
+    return self._apply(encode, pixels, attributes)
 
-  def encode(self, images: Pixels, attributes: Attributes = None) -> Codes:
+  def encode(self, images: Images, attributes: Attributes = None) -> Codes:
     """Computes the mean code of each image, without noise."""
     return self.posterior(images, attributes)[0]
 
-  def decode(self, codes: Codes, attributes: Attributes = None) -> Pixels:
+  def decode(
+    self,
+    codes: Float32[np.ndarray | Array, 'batch latent'],
+    attributes: Attributes = None,
+  ) -> Pixels:
     """Decodes each code to an image.
 
     Raises:
-      TypeError, ValueError: codes are not float32 of this model's size.
+      TypeError, ValueError: codes are not finite float32 of this model's size,
+        or attributes as in `posterior`.
+      FloatingPointError: the decoder computes a NaN.
     """
-    _check(codes, np.float32, (self.latent_size,), 'codes')
+    rows = arguments.codes(codes, latent=self.latent_size)
     decode = functools.partial(
       _decode, self._networks.decoder, self._variables['decoder']
     )
-    return self._apply(decode, codes, attributes)
+    return self._apply(decode, rows, attributes)[0]
 
   def reconstruct(
-    self, images: Pixels, attributes: Attributes = None
+    self, images: Images, attributes: Attributes = None
   ) -> Pixels:
     """Computes x_tilde: encodes images to their mean codes and decodes them."""
     return self.decode(self.encode(images, attributes), attributes)
@@ -115,12 +143,16 @@ class Model:
     return self.decode(self.sample_prior(n, seed=seed), attributes)
 
   def sample_prior(self, n: int, *, seed: int = 0) -> Codes:
-    """Draws n codes from the prior; the first k are the same for any n >= k."""
-    if n < 1:
-      raise ValueError(f'n = {n} samples: expected at least 1')
-    key, shape = jax.random.key(seed), (self.latent_size,)
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, np.arange(n))
-    return np.asarray(jax.vmap(lambda k: jax.random.normal(k, shape))(keys))
+    """Draws n codes from the prior; the first k are the same for any n >= k.
+
+    Raises:
+      ValueError: `n` is not a whole number of at least 1, or `seed` not one
+        from 0 to 2^32 - 1.
+    """
+    rows = np.arange(arguments.count(n), dtype=np.uint32)
+    key = jax.random.key(arguments.seed(seed))
+    draw = functools.partial(_draw, self.latent_size, key)
+    return chunks.apply(draw, (rows,), size=_BATCH)
 
   def prior(self, n: int, *, seed: int = 0) -> Codes:
     """Draws codes from the prior; the former name of `sample_prior`."""
@@ -142,32 +174,27 @@ class Model:
   def _apply(
     self, function: Callable, rows: np.ndarray, attributes: Attributes
   ) -> Any:
-    """Applies a function to rows and their attributes, batch by batch."""
-    arrays = (rows, *self._condition(attributes, len(rows)))
-    return chunks.apply(function, arrays, size=_BATCH)
+    """Applies a function to rows and their attributes, batch by batch.
 
-  def _condition(self, attributes: Attributes, count: int) -> tuple:
-    """Checks attributes and returns them as arguments of a network."""
-    names = self.attribute_names
-    if not names and attributes is not None:
-      raise ValueError(
-        'this model is not conditional: call it without `attributes`, or '
-        'train one with --config.conditional=all'
+    Raises:
+      FloatingPointError: a result holds a NaN or infinity.
+    """
+    condition = arguments.attributes(
+      attributes,
+      rows=len(rows),
+      names=self.attribute_names,
+      limits=self._attribute_limits,
+    )
+    arrays = (rows,) if condition is None else (rows, condition)
+    *results, finite = chunks.apply(function, arrays, size=_BATCH)
+    if not finite.all():
+      raise FloatingPointError(
+        f'a network computes a NaN or infinity for '
+        f'{arguments.listed(~finite)}: the largest input is '
+        f'{np.abs(rows).max():.3g}; take smaller codes, or a checkpoint from '
+        'before the run diverged'
       )
-    if not names:
-      return ()
-    if attributes is None:
-      raise ValueError(
-        f'this model is conditional on {len(names)} attributes '
-        f'({", ".join(names[:3])}, ...): pass `attributes`, {count} rows'
-      )
-    rows = np.asarray(attributes, np.float32)
-    if rows.shape != (count, len(names)) or not np.isfinite(rows).all():
-      raise ValueError(
-        f'attributes have the shape {rows.shape}: this model takes finite '
-        f'numbers ({count}, {len(names)}) here, the columns {", ".join(names)}'
-      )
-    return (rows,)
+    return tuple(results)
 
 
 def load(workdir: str | os.PathLike) -> Model:
@@ -182,15 +209,20 @@ def load(workdir: str | os.PathLike) -> Model:
   """
   workdir = paths.absolute(workdir, name='workdir')
   config = config_file.read(workdir)
-  step, state = checkpoints.load(workdir)
+  saved = checkpoints.load(workdir)
   variables = {
     # The averaged variables if there are any, else those of the last step.
-    name: saved.get('average') or {x: saved[x] for x in _COLLECTIONS}
-    for name, saved in state['networks'].items()
+    name: network.get('average') or {x: network[x] for x in _COLLECTIONS}
+    for name, network in saved.state['networks'].items()
   }
   names = build.conditional(config)
-  networks = build.networks(config)
-  return Model(networks, variables, step=step, attribute_names=names)
+  return Model(
+    build.networks(config),
+    variables,
+    step=saved.step,
+    attribute_names=names,
+    attribute_limits=saved.about.get(LIMITS),
+  )
 
 
 # Modules are hashable, so models of equal networks share compiled programs.
@@ -202,10 +234,11 @@ def _encode(
   variables: Variables,
   pixels: UInt8[Array, 'batch height width channels'],
   *condition: Float[Array, 'batch attributes'],
-) -> tuple[Float[Array, 'batch latent'], Float[Array, 'batch latent']]:
+) -> tuple[Float[Array, 'batch latent'], Float[Array, 'batch latent'], Finite]:
   images = augmentation.to_images(pixels)
   posterior: Any = encoder.apply(variables, images, *condition, train=False)
-  return posterior
+  mean, log_var = posterior
+  return mean, log_var, jnp.isfinite(mean + log_var).all(axis=1)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -214,24 +247,15 @@ def _decode(
   variables: Variables,
   codes: Float[Array, 'batch latent'],
   *condition: Float[Array, 'batch attributes'],
-) -> UInt8[Array, 'batch height width channels']:
+) -> tuple[UInt8[Array, 'batch height width channels'], Finite]:
   images: Any = decoder.apply(variables, codes, *condition, train=False)
-  return augmentation.to_pixels(images)
+  # A NaN would become a black pixel.
+  return augmentation.to_pixels(images), jnp.isfinite(images).all((1, 2, 3))
 
 
-def _check(given: Any, dtype: type, shape: tuple[int, ...], what: str) -> None:
-  if not isinstance(given, np.ndarray | jax.Array):
-    kind = type(given).__name__
-    raise TypeError(f'{what} are a {kind}: stack a list with numpy.stack')
-  if given.dtype != dtype:
-    unit = ' pixels, 0..255' if dtype == np.uint8 else ''
-    raise TypeError(
-      f'{what} are {given.dtype}: expected {np.dtype(dtype)}{unit}'
-    )
-  if given.ndim != len(shape) + 1 or given.shape[1:] != shape:
-    expected = ', '.join(['N', *map(str, shape)])
-    raise ValueError(
-      f'{what} have the shape {given.shape}: this model takes [{expected}]'
-    )
-  if not len(given):
-    raise ValueError(f'no {what}: expected at least one')
+@functools.partial(jax.jit, static_argnums=0)
+def _draw(
+  latent: int, key: PRNGKeyArray, rows: UInt32[Array, ' batch']
+) -> Float32[Array, 'batch latent']:
+  keys = jax.vmap(jax.random.fold_in, (None, 0))(key, rows)
+  return jax.vmap(lambda k: jax.random.normal(k, (latent,), jnp.float32))(keys)

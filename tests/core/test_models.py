@@ -44,7 +44,7 @@ def trained(folder, drawn):
 
 
 def networks_of(folder, name):
-  return checkpoints.load(folder / name)[1]['networks']
+  return checkpoints.load(folder / name).state['networks']
 
 
 def pixels(model, count=3):

@@ -30,7 +30,7 @@ def assert_equal_runs(one, other, *, tolerance=1e-5):
   rows, others = read_rows(one), read_rows(other)
   assert [row['step'] for row in rows] == [row['step'] for row in others]
   losses, norms = small.apart(rows, others)
-  (step, state), (last, twin) = map(checkpoints.load, (one, other))
+  (step, state, _), (last, twin, _) = map(checkpoints.load, (one, other))
   assert step == last
   optimizers = [
     [network.pop('opt_state') for network in saved['networks'].values()]

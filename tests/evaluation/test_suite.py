@@ -163,3 +163,11 @@ def test_faces_are_redrawn_with_an_attribute_flipped():
   redrawn = studies._redraw(source, places, np.array([1, 2]), 'Eyeglasses')
   truth = source.draw('test', [0, 2], flip='Eyeglasses').pixels
   np.testing.assert_array_equal(redrawn, truth)
+
+
+@pytest.mark.parametrize(
+  'wrong', [{'seed': 2**32 // 1000}, {'seed': -1}, {'runs': 1001}, {'runs': 0}]
+)
+def test_trials_that_would_share_their_draws_are_refused(wrong):
+  with pytest.raises(ValueError, match='runs from 1 to 1000 and a seed from 0'):
+    suite.evaluate(Painter(), None, **wrong)

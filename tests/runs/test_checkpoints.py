@@ -80,7 +80,7 @@ def test_the_newest_state_comes_back_bit_for_bit(three):
   restored = restore(three)
   assert_equal(restored, make(3))
   assert restored['key'].dtype == make(0)['key'].dtype
-  step, loaded = checkpoints.load(three)
+  step, loaded, _ = checkpoints.load(three)
   assert step == 3
   np.testing.assert_array_equal(
     loaded['deep'][0]['kernel'], make(3)['deep'][0]['kernel']
@@ -114,7 +114,7 @@ def test_a_state_is_copied_before_the_next_step_reuses_its_memory(
     numbers = step(numbers)
   go.set()
   owner.close()
-  assert not checkpoints.load(tmp_path)[1]['x'].any()
+  assert not checkpoints.load(tmp_path).state['x'].any()
 
 
 FIELDS = [field.name for field in dataclasses.fields(train_state.NetworkState)]
@@ -136,7 +136,7 @@ def test_names_of_version_0_1_are_restored(tmp_path):
   }
   restored = open_run(tmp_path).restore(expected)
   jax.tree.map(np.testing.assert_array_equal, restored, expected)
-  _, loaded = checkpoints.load(tmp_path)
+  loaded = checkpoints.load(tmp_path).state
   assert set(loaded['networks']['decoder']) <= set(FIELDS)
 
 
@@ -208,7 +208,7 @@ def test_a_step_that_is_damaged_twice_is_kept_twice(copy):
 
 def test_a_reader_skips_damage_and_moves_nothing(copy, caplog):
   (newest(copy) / checksums.NAME).unlink()
-  assert checkpoints.load(copy)[0] == 2
+  assert checkpoints.load(copy).step == 2
   assert 'skipped: manifest.json is missing' in caplog.text
   assert folders(copy) == ['1', '2', '3']
 

@@ -181,24 +181,6 @@ def test_a_loaded_model_encodes_decodes_reconstructs_and_samples(finished):
   assert (samples[:5] != model.sample(5, seed=4)).any()
 
 
-@pytest.mark.parametrize(
-  ('given', 'error', 'message'),
-  [
-    ([np.zeros((16, 16, 3), np.uint8)], TypeError, 'stack a list'),
-    (np.zeros((1, 16, 16, 3), np.float32), TypeError, 'expected uint8'),
-    (np.zeros((1, 32, 32, 3), np.uint8), ValueError, '16, 16, 3'),
-    (np.zeros((16, 16, 3), np.uint8), ValueError, '16, 16, 3'),
-    (np.zeros((0, 16, 16, 3), np.uint8), ValueError, 'at least one'),
-  ],
-)
-@pytest.mark.usefixtures('unchecked')
-def test_images_of_another_shape_or_type_are_refused(
-  finished, given, error, message
-):
-  with pytest.raises(error, match=message):
-    vaegan_jax.load(finished / 'whole').encode(given)
-
-
 def test_a_folder_without_a_run_is_refused(tmp_path):
   with pytest.raises(FileNotFoundError, match='not the folder of a run'):
     vaegan_jax.load(tmp_path)

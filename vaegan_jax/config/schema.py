@@ -87,6 +87,17 @@ class Setting:
     above = value > 0 if self.positive else value >= self.least
     return above and (self.most is None or value <= self.most)
 
+  def require(self, value: Any, *, name: str) -> Any:
+    """Returns a value that is allowed.
+
+    Raises:
+      ValueError: naming the setting, its value and the allowed values.
+    """
+    if not self.allows(value):
+      near = hint(str(value), self.choices)
+      raise ValueError(f'{name} = {value!r}: expected {self.allowed()}{near}')
+    return value
+
 
 _flag = functools.partial(Setting, bool)
 _whole = functools.partial(Setting, int)
@@ -292,11 +303,7 @@ def check(flat: Mapping[str, Any]) -> None:
   for name, value in flat.items():
     if name not in SETTINGS:
       raise ValueError(f'config.{name} does not exist{hint(name, SETTINGS)}')
-    if not SETTINGS[name].allows(value):
-      near = hint(str(value), SETTINGS[name].choices)
-      raise ValueError(
-        f'config.{name} = {value!r}: expected {SETTINGS[name].allowed()}{near}'
-      )
+    SETTINGS[name].require(value, name=f'config.{name}')
     if SETTINGS[name].path and value:
       paths.absolute(value, name=f'config.{name}')
   for name in SETTINGS:

@@ -26,11 +26,18 @@ def apply(
     the function's results for all rows, an array or a tree of arrays.
   """
   count = len(jax.tree.leaves(arrays)[0])
-  results = []
+  results: Any = None
   for start in range(0, max(count, 1), size):
     cut = functools.partial(_cut, start=start, size=size)
-    results.append(function(*jax.tree.map(cut, arrays)))
-  return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)
+    part = function(*jax.tree.map(cut, arrays))
+    if results is None:
+      results = jax.tree.map(
+        lambda x: np.empty((count, *x.shape[1:]), x.dtype), part
+      )
+    # At once, so that neither devices nor host hold all results twice.
+    for whole, x in zip(*map(jax.tree.leaves, (results, part)), strict=True):
+      whole[start : start + size] = np.asarray(x)[: count - start]
+  return results
 
 
 def _cut(array: np.ndarray, *, start: int, size: int) -> np.ndarray:

@@ -103,7 +103,10 @@ def _drawn(
   # Independent attributes teach the oracle the look of each attribute, not
   # which attributes occur together.
   independent = dataclasses.replace(
-    source, correlated=False, seed=source.seed + 1, train=_INDEPENDENT
+    source,
+    correlated=False,
+    seed=(source.seed + 1) % 2**32,
+    train=_INDEPENDENT,
   )
   return {
     'visible': source.visible('test', 0, source.length('test'))[places],

@@ -24,6 +24,10 @@ from vaegan_jax.evaluation.metrics import distances, quality
 
 # Increase it whenever the same model would get other numbers.
 VERSION = 2
+# Draws of one trial; `runs` is at most this number.
+DRAWS = 1_000
+# Seeds of trials whose draws differ.
+SEEDS = 2**32 // DRAWS
 # Training images for the attribute vectors.
 _ENCODED = 5_000
 
@@ -126,9 +130,17 @@ def evaluate(
     study: what to measure with.
     runs: as in `Trial`.
     seed: the seed of the samples.
+
+  Raises:
+    ValueError: `runs` is above DRAWS, or `seed` not below SEEDS.
   """
+  if not (1 <= runs <= DRAWS and 0 <= seed < SEEDS):
+    raise ValueError(
+      f'runs = {runs} and seed = {seed}: expected runs from 1 to {DRAWS} and a '
+      f'seed from 0 to {SEEDS - 1}'
+    )
   # A trial of one seed shares no draws with a trial of the next.
-  trial = Trial(model, study, runs, 1_000 * seed)
+  trial = Trial(model, study, runs, DRAWS * seed)
   return {
     name: value
     for prefix, evaluator in EVALUATORS.items()

@@ -16,7 +16,7 @@ import logging
 import pathlib
 from collections.abc import Callable, Mapping
 from concurrent import futures
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,20 @@ _LOGGER = logging.getLogger(__name__)
 _FOLDER = 'checkpoints'
 _STATE = 'state'
 _DAMAGED = 'damaged-'
+
+
+class Saved(NamedTuple):
+  """A checkpoint that was read.
+
+  Attributes:
+    step: the steps done.
+    state: nested dicts of NumPy arrays; the key as its numbers.
+    about: what the manifest says about it, in JSON types.
+  """
+
+  step: int
+  state: dict[str, Any]
+  about: dict[str, Any]
 
 
 class NotSaved(OSError):
@@ -45,6 +59,7 @@ class Checkpoints:
     keep: the number of newest checkpoints to keep.
     keep_every: keeps the first checkpoint of every so many steps for ever;
       0 keeps none.
+    about: what else the manifest of each new checkpoint says, in JSON types.
   """
 
   def __init__(
@@ -54,12 +69,13 @@ class Checkpoints:
     identity: Mapping[str, str],
     keep: int = 3,
     keep_every: int = 0,
+    about: Mapping[str, Any] | None = None,
   ):
     self._folder = pathlib.Path(workdir).absolute() / _FOLDER
     if processes.is_primary():
       self._folder.mkdir(parents=True, exist_ok=True)
       atomic.remove_hidden(self._folder)
-    self._identity = dict(identity)
+    self._identity, self._about = dict(identity), dict(about or {})
     self._keep, self._keep_every = keep, keep_every
     self._thread = futures.ThreadPoolExecutor(1, 'checkpoints')
     self._saving: futures.Future[None] | None = None
@@ -143,7 +159,8 @@ class Checkpoints:
     try:
       with atomic.new_folder(self._folder / str(step)) as temporary:
         serialisation.save(temporary / _STATE, state)
-        checksums.write(temporary, about={'step': step, **self._identity})
+        about = {**self._about, **self._identity, 'step': step}
+        checksums.write(temporary, about=about)
       self._remove_old()
     # Orbax and TensorStore report a full disk as several types of errors.
     except Exception as error:
@@ -164,7 +181,7 @@ class Checkpoints:
     for step in set(steps) - kept:
       atomic.remove(self._folder / str(step))
 
-  def _set_aside(self, folder: pathlib.Path, error: checksums.Damaged) -> None:
+  def _set_aside(self, folder: pathlib.Path, error: Exception) -> None:
     target = self._folder / f'{_DAMAGED}{folder.name}'
     number = 1
     while target.exists():
@@ -200,14 +217,10 @@ class Checkpoints:
       )
 
 
-def load(workdir: pathlib.Path) -> tuple[int, dict[str, Any]]:
-  """Reads a run's newest intact state as nested dicts of NumPy arrays.
+def load(workdir: pathlib.Path) -> Saved:
+  """Reads a run's newest intact checkpoint, also while the run goes on.
 
-  Skips damaged ones with a warning, and leaves them in place. The key is
-  returned as its numbers.
-
-  Returns:
-    the step and the state.
+  Skips damaged ones with a warning, and leaves them in place.
 
   Raises:
     FileNotFoundError: the run has saved nothing yet.
@@ -216,7 +229,12 @@ def load(workdir: pathlib.Path) -> tuple[int, dict[str, Any]]:
   folder = pathlib.Path(workdir).absolute() / _FOLDER
   newest, about = _newest_intact(folder, on_damage=_skip)
   if newest is not None:
-    return about['step'], serialisation.load(newest / _STATE)
+    try:
+      return Saved(about['step'], serialisation.load(newest / _STATE), about)
+    except (OSError, ValueError):
+      if newest.exists():
+        raise
+      return load(workdir)  # the run has replaced it by newer ones
   if steps := _steps(folder):
     raise ValueError(
       f'none of the {len(steps)} checkpoints in {folder} is intact: restore '
@@ -228,14 +246,14 @@ def load(workdir: pathlib.Path) -> tuple[int, dict[str, Any]]:
   )
 
 
-def _skip(folder: pathlib.Path, error: checksums.Damaged) -> None:
+def _skip(folder: pathlib.Path, error: Exception) -> None:
   _LOGGER.warning('%s is damaged and skipped: %s.', folder, error)
 
 
 def _newest_intact(
   folder: pathlib.Path,
   *,
-  on_damage: Callable[[pathlib.Path, checksums.Damaged], None],
+  on_damage: Callable[[pathlib.Path, Exception], None],
 ) -> tuple[pathlib.Path | None, dict[str, Any]]:
   """Returns the newest intact checkpoint, and what its manifest says of it.
 
@@ -243,12 +261,16 @@ def _newest_intact(
     folder: of all checkpoints.
     on_damage: is called for each newer checkpoint with what is wrong.
   """
-  for step in reversed(_steps(folder)):
+  seen: set[int] = set()
+  # Listed again each time: a run removes old steps as it saves new ones.
+  while unseen := set(_steps(folder)) - seen:
+    seen.add(step := max(unseen))
     found = folder / str(step)
     try:
       return found, _verify(found)
-    except checksums.Damaged as error:
-      on_damage(found, error)
+    except (checksums.Damaged, FileNotFoundError) as error:
+      if found.exists():
+        on_damage(found, error)
   return None, {}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
-from vaegan_jax import inference
+from vaegan_jax import arguments, inference
 from vaegan_jax.config import build, checks, schema
 from vaegan_jax.core import train_state
 from vaegan_jax.data import batches, cache, sources
@@ -78,11 +78,11 @@ def train(
 
     def draw(state: train_state.TrainState) -> None:
       if processes.is_primary():
-        model = _model(run, state)
+        model = _model(run, state, dataset)
         run_figures.draw_strips(model, examples, workdir=workdir)
 
     state = _resume(run, dataset, workdir, draw=draw, notice=notice)
-    return _report(_model(run, state), examples, workdir)
+    return _report(_model(run, state, dataset), examples, workdir)
 
 
 def _check(
@@ -121,6 +121,7 @@ def _resume(
       identity=_identity(config_file.as_stored(workdir, config), dataset),
       keep=config.keep,
       keep_every=config.keep_every,
+      about={inference.LIMITS: _limits(dataset)},
     )
     stack.enter_context(contextlib.closing(saved))
     state = saved.restore(run.abstract_state)
@@ -247,7 +248,14 @@ def _loop(
   return state
 
 
-def _model(run: setup.Run, state: train_state.TrainState) -> inference.Model:
+def _limits(dataset: cache.Dataset) -> arguments.Limits | None:
+  rows = dataset.attributes
+  return None if rows is None else arguments.attribute_limits(rows)
+
+
+def _model(
+  run: setup.Run, state: train_state.TrainState, dataset: cache.Dataset
+) -> inference.Model:
   variables = {
     name: parallel.local(network.evaluated())
     for name, network in state.networks.items()
@@ -257,4 +265,5 @@ def _model(run: setup.Run, state: train_state.TrainState) -> inference.Model:
     variables,
     step=int(state.step),
     attribute_names=build.conditional(run.config),
+    attribute_limits=_limits(dataset),
   )

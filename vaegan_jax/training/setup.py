@@ -165,10 +165,11 @@ def _load_pretrained(
         f'{here}: give both runs the same config.data, config.width and '
         f'config.{name}'
       )
-  step, state = checkpoints.load(folder)
-  if step < other.steps:
+  saved = checkpoints.load(folder)
+  if saved.step < other.steps:
     raise ValueError(
-      f'config.similarity = {folder} is at step {step} of {other.steps}: train '
-      'it to its end first'
+      f'config.similarity = {folder} is at step {saved.step} of {other.steps}: '
+      'train it to its end first'
     )
-  return {name: train_state.NetworkState(**state['networks'][name]).evaluated()}
+  network = train_state.NetworkState(**saved.state['networks'][name])
+  return {name: network.evaluated()}

@@ -1,0 +1,187 @@
+"""A model refuses what it was not trained on, and takes arrays of any kind."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from vaegan_jax import arguments, inference
+from vaegan_jax.core import architecture, train_state
+
+NAMES = ('Male', 'Age')
+LARGEST = np.finfo(np.float32).max
+LIMITS = [[0.0, 1.0], [-3.0, 9.0]]
+PIXELS = np.random.default_rng(0).integers(0, 256, (3, 16, 8, 3), np.uint8)
+CODES = np.random.default_rng(1).normal(size=(3, 5)).astype(np.float32)
+ROWS = np.array([[0, 1.5], [1, 2], [0.5, -3]], np.float32)
+
+pytestmark = pytest.mark.usefixtures('unchecked')
+
+
+@functools.cache
+def make(names=()):
+  networks = architecture.build(
+    (16, 8, 3),
+    latent=5,
+    encoder=(4,),
+    encoder_hidden=8,
+    decoder=(4, 4),
+    names=('encoder', 'decoder'),
+    attributes=len(names),
+  )
+  state = train_state.initialise(
+    networks,
+    dict.fromkeys(networks.present(), optax.identity()),
+    key=jax.random.key(0),
+  )
+  # As large as trained ones may be: large codes overflow.
+  variables = {
+    name: jax.tree.map(lambda x: 10 * x, network.variables())
+    for name, network in state.networks.items()
+  }
+  return inference.Model(
+    networks, variables, attribute_names=names, attribute_limits=LIMITS
+  )
+
+
+FLOATS = PIXELS / np.float32(255)
+WRONG_IMAGES = [
+  ([*PIXELS], TypeError, 'images are a list: .* stack a list'),
+  (np.ma.masked_equal(PIXELS, 3), TypeError, 'images are a MaskedArray'),
+  (PIXELS.tobytes(), TypeError, 'images are a bytes'),
+  (FLOATS, TypeError, r'float32 from 0 to 1: .*\(255 \* images\)\.round'),
+  (jnp.asarray(FLOATS), TypeError, r'float32 from 0 to 1: expected uint8'),
+  (2 * FLOATS - 1, TypeError, r'from -1 to 1: .*127\.5 \* \(images \+ 1\)'),
+  (255 * FLOATS, TypeError, r'from 0 to 255: .* with images\.round\(\)\.'),
+  (FLOATS - np.nan, TypeError, 'float32 from nan to nan: expected uint8'),
+  (16 * PIXELS.astype(np.uint16), TypeError, r'to 4080: .*, 0\.\.255$'),
+  (PIXELS > 9, TypeError, r'bool from 0 to 1: .*with \(255 \* images\)'),
+  (PIXELS.astype(object), TypeError, 'images are object: expected uint8'),
+  (np.zeros((1, 32, 32, 3), np.uint8), ValueError, '16, 8, 3]; resize'),
+  (PIXELS[0], ValueError, r'add the axis of the batch: images\[None\]'),
+  (PIXELS[None], ValueError, r'\(1, 3, 16, 8, 3\): this model takes'),
+  (np.moveaxis(PIXELS, -1, 1), ValueError, r'numpy\.moveaxis\(images, 1, -1'),
+  (PIXELS[..., 0], ValueError, r'axis of the channels: images\[\.\.\., None'),
+  (PIXELS[..., :1], ValueError, r'numpy\.repeat\(images, 3, axis=-1\)'),
+  (PIXELS[..., [0, 1, 2, 2]], ValueError, r'drop the .*images\[\.\.\., :3'),
+  (PIXELS[:0], ValueError, 'at least one'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(('given', 'error', 'message'), WRONG_IMAGES)
+def test_images_that_are_not_its_pixels_are_refused_with_the_remedy(
+  given, error, message
+):
+  for method in (make().encode, make().reconstruct, make().posterior):
+    with pytest.raises(error, match=message):
+      method(given)
+
+
+BROKEN = CODES.copy()
+BROKEN[1, 2] = np.inf
+WRONG_CODES = [
+  (CODES.tolist(), TypeError, 'codes are a list'),
+  (CODES.astype(float), TypeError, r'float64: .*astype\("float32"\)'),
+  (CODES.astype('>f4'), TypeError, r'codes are >f4: expected float32'),
+  (CODES * np.nan, ValueError, r'NaN or infinity in 3 of 3 rows \(0, 1, 2\)'),
+  (BROKEN, ValueError, r'in 1 of 3 rows \(1\)'),
+  (CODES[0], ValueError, r'the batch: codes\[None\]'),
+  (CODES[:, :4], ValueError, r'\(3, 4\): this model takes \[N, 5\]'),
+  (CODES[:0], ValueError, 'at least one'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(('given', 'error', 'message'), WRONG_CODES)
+def test_codes_that_cannot_be_decoded_are_refused(given, error, message):
+  with pytest.raises(error, match=message):
+    make().decode(given)
+
+
+def test_a_nan_is_reported_and_not_drawn_as_black():
+  # Finite codes whose products are not.
+  with pytest.raises(FloatingPointError, match=r'1 of 3 rows \(2\).* 3e\+38'):
+    make().decode(np.float32([[0] * 5, [1] * 5, [3e38] * 5]))
+
+
+@pytest.mark.parametrize(
+  'seed', [2**32, -1, 1.5, True, None, '1', np.float32(3), np.uint64(2**63)]
+)
+def test_seeds_that_config_seed_may_not_be_are_refused(seed):
+  with pytest.raises(ValueError, match=r'seed = .*: expected a whole number'):
+    make().sample(2, seed=seed)
+
+
+@pytest.mark.parametrize('n', [0, -1, 2.0, True, None, '3'])
+def test_a_count_that_is_not_positive_is_refused(n):
+  with pytest.raises(ValueError, match=r'n = .*: expected a whole number, at '):
+    make().sample_prior(n)
+
+
+def test_numbers_and_arrays_of_numpy_and_jax_are_equally_good():
+  model = make(NAMES)
+  expected = model.sample(3, ROWS, seed=7)
+  for three, seven in (
+    (np.int64(3), np.uint8(7)),
+    (jnp.array(3), jnp.uint32(7)),
+  ):
+    made = model.sample(three, jnp.asarray(ROWS), seed=seven)
+    np.testing.assert_array_equal(made, expected)
+  np.testing.assert_array_equal(
+    model.sample(3, ROWS.tolist(), seed=7), expected
+  )
+  codes = model.encode(PIXELS, ROWS)
+  backwards = np.asfortranarray(PIXELS[::-1])[::-1]
+  backwards.flags.writeable = False
+  for same in (jnp.asarray(PIXELS), np.asfortranarray(PIXELS), backwards):
+    np.testing.assert_array_equal(model.encode(same, ROWS), codes)
+
+
+def test_the_largest_seed_is_not_that_of_another():
+  seeds = (0, 1, 2**31, 2**32 - 1)
+  drawn = [make().sample_prior(1, seed=seed).tobytes() for seed in seeds]
+  assert len(set(drawn)) == len(seeds)
+
+
+WRONG_ROWS = [
+  (None, ValueError, 'conditional on 2 attributes'),
+  (ROWS[:2], ValueError, r'finite numbers \(3, 2\) here, .* Male, Age'),
+  (ROWS.T, ValueError, r'shape \(2, 3\)'),
+  (ROWS * np.nan, ValueError, 'finite numbers'),
+  (ROWS + 8, ValueError, r'Male is 8 in row 0: expected 0 to 1, .*; 2 of 2'),
+  (255 * np.uint8(ROWS), ValueError, r'Age is 255 in row 0: expected -3 to 9'),
+  (2 * (ROWS > 0) - 1, ValueError, r'Male is -1 in row 0: .* 1 of 2'),
+  ([['a', 'b']] * 3, TypeError, 'attributes are .*: expected numbers'),
+  (ROWS + 0j, TypeError, 'complex64: expected numbers'),
+  ([[1, 2], [3]], ValueError, 'inhomogeneous'),
+  ({'Male': [1]}, TypeError, 'attributes are a dict'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(('rows', 'error', 'message'), WRONG_ROWS)
+def test_attributes_unlike_those_of_training_are_refused(rows, error, message):
+  for use in (
+    lambda: make(NAMES).decode(CODES, rows),
+    lambda: make(NAMES).encode(PIXELS, rows),
+    lambda: make(NAMES).sample(3, rows),
+  ):
+    with pytest.raises(error, match=message):
+      use()
+
+
+@pytest.mark.parametrize(
+  ('column', 'limits'),
+  [
+    ([0, 1, 1], (0, 1)),
+    ([False, True, True], (0, 1)),
+    ([0, 0, 0], (0, 1)),
+    ([0, 0.5, 1], (-1, 2)),
+    ([-2, 4, 1], (-8, 10)),
+    ([3, 3, 3], LARGEST * np.array([-1, 1])),
+  ],
+)
+def test_limits_leave_room_for_scores_but_not_for_flags(column, limits):
+  columns = np.array([column]).T
+  assert arguments.attribute_limits(columns) == [list(limits)]
