@@ -41,7 +41,7 @@ def main(argv: list[str]) -> None:
 
 
 def _compare(folders: Sequence[pathlib.Path]) -> None:
-  from experiments import run_table
+  from experiments import run_files, run_table
   from vaegan_jax.files import atomic
 
   output = None
@@ -49,7 +49,7 @@ def _compare(folders: Sequence[pathlib.Path]) -> None:
     output = paths.absolute(_OUTPUT.value, name='--output')
     _check(output)
   found = [
-    run_table.read(path, name=n) for n, path in run_table.find(folders).items()
+    run_files.read(path, name=n) for n, path in run_files.find(folders).items()
   ]
   table = run_table.table(found, measures=_MEASURES.value)
   print(table.text(), end='')

@@ -97,8 +97,12 @@ def _evaluate(workdir: pathlib.Path) -> None:
   references = suite.references(study, runs=_RUNS.value)
   measures = suite.evaluate(model, study, runs=_RUNS.value, seed=_SEED.value)
   _print(measures, references['real'])
+  print(f'As samples, the real images are {study.real().kind}.')
+  if model.attribute_names:
+    print('The model is given the attributes of each test image.')
   path = workdir / 'evaluation.json'
-  about = {'step': model.step, 'images': len(study.test.images)}
+  conditions = suite.conditions(study, runs=_RUNS.value)
+  about = {'step': model.step, 'seed': _SEED.value, **conditions}
   content = {'about': about, 'model': measures, **references}
   atomic.write_text(path, json.dumps(content, indent=2) + '\n')
   print(f'Wrote {path}')

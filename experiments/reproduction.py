@@ -123,9 +123,10 @@ def _compare(
     images=config.images,
     oracle_steps=config.oracle_steps,
   )
+  conditions = suite.conditions(study, runs=config.runs)
   references = _kept(
     workdir / 'references.json',
-    _about(config, study),
+    {**conditions, 'real': study.real().kind},
     lambda: suite.references(study, runs=config.runs),
   )
   models: dict[str, inference.Model] = {}
@@ -144,7 +145,11 @@ def _compare(
     config,
     study=study,
     measured=reproduction_tables.Measured(
-      models, measured, references, _seconds(config, folders.values())
+      models,
+      measured,
+      references,
+      seconds=_seconds(config, folders.values()),
+      real=study.real().kind,
     ),
   )
 
@@ -184,7 +189,8 @@ def _measure(
     _LOGGER.info('Measuring %s.', folder)
     return suite.evaluate(model, study, runs=config.runs, seed=seed)
 
-  about = _about(config, study) | {'model': model.digest(), 'seed': seed}
+  about = suite.conditions(study, runs=config.runs)
+  about |= {'model': model.digest(), 'seed': seed}
   return _kept(folder / 'measures.json', about, make)
 
 
@@ -202,20 +208,6 @@ def _train(
     jax.clear_caches()  # each run compiles its own programs
     model = inference.load(folder)
   return model
-
-
-def _about(
-  config: ml_collections.ConfigDict, study: studies.Study
-) -> dict[str, Any]:
-  """Returns the conditions of measures, apart from the model."""
-  return {
-    'version': suite.VERSION,
-    'images': config.images,
-    'runs': config.runs,
-    'train': study.train.digest,
-    'test': study.test.digest,
-    'oracle': study.oracle.digest if study.oracle else None,
-  }
 
 
 def _kept(

@@ -206,6 +206,7 @@ def _record(finding: claims.Finding) -> dict[str, object]:
     'value': _number(finding.value),
     'spread': _number(finding.spread),
     'verdict': finding.verdict,
+    'missing': list(finding.missing),
   }
 
 
@@ -216,10 +217,13 @@ def _number(value: float) -> float | None:
 def _judgement(finding: claims.Finding) -> comparison_page.Judgement:
   claim, seeds = finding.claim, len(finding.values)
   measure = f'{_name(claim.greater)} - {_name(claim.lesser)}'
-  reason = {
-    0: ' Not measured on these data.',
-    1: ' One seed is not enough for a verdict.',
-  }.get(seeds, '')
+  if finding.missing:
+    reason = f' Undecided, as {"; ".join(finding.missing)}.'
+  else:
+    reason = {
+      0: ' Not measured on these data.',
+      1: ' One seed is not enough for a verdict.',
+    }.get(seeds, '')
   return comparison_page.Judgement(
     claim.statement,
     claim.place,

@@ -31,12 +31,14 @@ class Measured(NamedTuple):
     measures: of each seed, by model.
     references: of real images, as `suite.references` returns them.
     seconds: of training, all runs together.
+    real: what the real images are that take the place of samples.
   """
 
   models: dict[str, inference.Model]
   measures: list[dict[str, dict[str, float]]]
   references: dict[str, dict[str, float]]
   seconds: float
+  real: str
 
 
 # Measure -> heading and digits after the point.
@@ -59,6 +61,7 @@ _RECONSTRUCTIONS = {
   'reconstructions/high_frequency_ratio': ('High frequencies', 2),
 }
 _VECTORS = {
+  'attribute_vectors/attributes': ('Attributes', 0),
   'attribute_vectors/flipped': ('Flipped', 3),
   'attribute_vectors/flipped_random': ('By a random vector', 3),
   'attribute_vectors/leaked': ('Others changed', 3),
@@ -74,16 +77,20 @@ _SIMILARITY = {
 
 def make(measured: Measured) -> list[tables.Table]:
   """Returns a table for each kind of measure that exists."""
-  plain = [name for name in TITLES if not name.startswith(paper.CONDITIONAL)]
+  plain = list(MODELS)
   conditional = [n for n in TITLES if n.startswith(paper.CONDITIONAL)]
+  real = {
+    f'{title} ({measured.real})': row
+    for title, row in _rows(measured, ['real']).items()
+  }
   made = [
     _table(
       'Samples',
       'Compared with as many held-out images. The best value of high '
       'frequencies and density is 1; that of distances is 0. In the first row, '
-      'real training images take the place of samples.',
+      'real images take the place of samples.',
       columns=_SAMPLES,
-      rows=_rows(measured, ['real', *plain]),
+      rows={**real, **_rows(measured, plain)},
     ),
     _table(
       'Samples of conditional models',
@@ -99,11 +106,20 @@ def make(measured: Measured) -> list[tables.Table]:
       'predicts for both images: balanced accuracy, where chance is 0.5; for '
       'scores, the correlation.',
       columns=_RECONSTRUCTIONS,
-      rows=_rows(measured, [*plain, *conditional]),
+      rows=_rows(measured, plain),
+    ),
+    _table(
+      'Reconstructions by conditional models',
+      'As above, but Enc and Dec are given the true attributes of each image, '
+      'which the models above must keep in the code: the two tables cannot be '
+      'compared.',
+      columns=_RECONSTRUCTIONS,
+      rows=_rows(measured, conditional),
     ),
     _table(
       'Visual attribute vectors',
-      'The share of images with the attribute after its vector is added, the '
+      'Means over the attributes whose vectors could be measured, whose number '
+      'is given: the share of images with the attribute after adding it, the '
       'share of other attributes that change with it, each beside that of '
       'random vectors, and the distance in features to the true '
       'counterfactual, where it is known.',
@@ -115,8 +131,8 @@ def make(measured: Measured) -> list[tables.Table]:
   return [table for table in made if table.rows]
 
 
-# Title -> measure -> its value of each seed.
-_Rows = Mapping[str, Mapping[str, list[float]]]
+# Title -> measure -> its value of each seed, or None.
+_Rows = Mapping[str, Mapping[str, list[float | None]]]
 
 
 def _rows(measured: Measured, names: Sequence[str]) -> _Rows:
@@ -126,9 +142,9 @@ def _rows(measured: Measured, names: Sequence[str]) -> _Rows:
     if name in measured.references:
       seeds = [measured.references[name]]
     else:
-      seeds = [seed[name] for seed in measured.measures if name in seed]
+      seeds = [seed.get(name, {}) for seed in measured.measures]
     rows[TITLES[name]] = {
-      measure: [values[measure] for values in seeds if measure in values]
+      measure: [values.get(measure) for values in seeds]
       for measure in {measure for values in seeds for measure in values}
     }
   return rows

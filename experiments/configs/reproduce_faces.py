@@ -35,7 +35,6 @@ def get_config() -> ml_collections.ConfigDict:
     {
       'real_share': 0.5,
       'joint_normalisation': True,
-      'average_decay': 0.98,
       'discriminator': {'learning_rate_scale': 0.25},
       'optimizer': {'learning_rate': 6e-4, 'final_learning_rate': 1e-4},
     }

@@ -52,6 +52,12 @@ def test_the_reference_has_the_numbers_of_the_authors_code():
   assert build.equilibrium(config).centre == 0.68
 
 
+def test_lfw_has_the_settings_of_the_same_commit_as_the_reference():
+  ours, reference = (schema.flatten(load(n)) for n in ('lfw', 'celeba'))
+  differ = {name for name in ours if ours[name] != reference[name]}
+  assert differ == {'conditional', 'data.source'}
+
+
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [

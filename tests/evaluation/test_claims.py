@@ -38,6 +38,18 @@ def test_a_verdict_needs_two_seeds_that_agree(differences, verdict):
   assert claims.decide(CLAIM, seeds(*differences)).verdict == verdict
 
 
+@pytest.mark.parametrize('value', [math.nan, math.inf, None])
+def test_a_seed_without_a_measure_leaves_a_claim_undecided_by_name(value):
+  measured = seeds(0.8, 0.9, 1.0)
+  assert claims.decide(CLAIM, measured).verdict == 'holds'
+  measured[1]['a'] = {} if value is None else {'m': value}
+  finding = claims.decide(CLAIM, measured)
+  assert finding.verdict == 'undecided'
+  what = 'no' if value is None else value
+  assert finding.missing == (f'seed 1 has {what} m of a',)
+  assert finding.values == pytest.approx((0.8, 1.0))
+
+
 def test_value_and_spread_are_mean_and_deviation_over_seeds():
   finding = claims.decide(CLAIM, seeds(1.0, 2.0))
   assert finding.value == pytest.approx(1.5)
@@ -50,6 +62,8 @@ def test_a_claim_without_measures_is_undecided():
   )
   assert finding.verdict == 'undecided'
   assert math.isnan(finding.value)
+  # No seed has it: not measured on these data.
+  assert not claims.decide(CLAIM, [{'a': {'m': 9.0}}] * 2).missing
 
 
 def test_every_claim_of_the_paper_names_its_place():

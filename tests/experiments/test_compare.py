@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from experiments import overrides, run_table
+from experiments import overrides, run_files, run_table
 from experiments.configs import demo
 from tests import ROOT
 from vaegan_jax.runs import config_file, records
@@ -21,7 +21,9 @@ def write_rows(folder, name, rows):
   (folder / f'{name}.jsonl').write_text(text)
 
 
-def begin(folder, *, rows=0, prior=20.0, measures=None, at=None, **changes):
+def begin(
+  folder, *, rows=0, prior=20.0, measures=None, at=None, about=(), **changes
+):
   """Writes the files of a run that has logged some rows."""
   config = demo.get_config().unlock()
   config.update_from_flattened_dict(
@@ -40,16 +42,20 @@ def begin(folder, *, rows=0, prior=20.0, measures=None, at=None, **changes):
     folder, 'timing', ({'step': s, 'seconds': s / 10, **timing} for s in steps)
   )
   if measures is not None:
-    found = {'about': {'step': at}, 'model': measures, 'real': {}}
+    found = {'about': {'step': at, **dict(about)}, 'model': measures}
     (folder / 'evaluation.json').write_text(json.dumps(found))
   return folder
 
 
-def table(*folders, **options):
-  found = run_table.find(list(folders))
-  made = run_table.table(
-    [run_table.read(f, name=n) for n, f in found.items()], **options
+def compare(*folders, **options):
+  found = run_files.find(list(folders))
+  return run_table.table(
+    [run_files.read(f, name=n) for n, f in found.items()], **options
   )
+
+
+def table(*folders, **options):
+  made = compare(*folders, **options)
   return [dict(zip(made.header, row, strict=True)) for row in made.rows]
 
 
@@ -99,6 +105,81 @@ def test_runs_that_differ_in_their_seed_have_a_mean_and_a_spread(sweep):
   assert float(spread) == pytest.approx(statistics.stdev(values), abs=0.01)
   assert (rows[3]['gamma'], rows[3]['seed']) == ('1e-06', '')
   assert rows[3]['step'] == '30'
+
+
+def test_copies_of_a_run_count_once_and_are_named(tmp_path):
+  """jit, pmap and the copy of a folder compute the same run."""
+  begin(tmp_path / 'jit', rows=3)
+  begin(tmp_path / 'pmap', rows=2, prior=90.0, compile='pmap')
+  made = compare(tmp_path)
+  assert [row[0] for row in made.rows] == ['jit', 'pmap']
+  assert 'pmap repeats jit and is in no mean' in made.lead
+  begin(tmp_path / 'other', rows=3, seed=1, prior=22.0)
+  mean = table(tmp_path)[-1]
+  assert (mean['run'], mean['prior'][:5]) == ('mean of 2', '21.00')
+
+
+def test_runs_of_other_data_have_no_mean(tmp_path):
+  for seed, data in enumerate(['a', 'a', None]):
+    folder = begin(tmp_path / f'{seed}', rows=3, seed=seed)
+    if data is not None:
+      step = folder / 'checkpoints' / '10'
+      step.mkdir(parents=True)
+      (step / 'manifest.json').write_text(json.dumps({'about': {'data': data}}))
+  assert table(tmp_path)[-1]['run'] == 'mean of 3'
+  (tmp_path / '1/checkpoints/10/manifest.json').write_text(
+    json.dumps({'about': {'data': 'b'}})
+  )
+  made = compare(tmp_path)
+  assert [row[0] for row in made.rows] == ['0', '1', '2']
+  assert '0, 1, 2 have no mean: their training data differ' in made.lead
+
+
+def test_measures_of_other_conditions_have_no_mean(tmp_path):
+  for seed, images in enumerate([2000, 2000, 200]):
+    begin(
+      tmp_path / f'{seed}',
+      rows=3,
+      seed=seed,
+      measures={'samples/fid': 50.0},
+      at=30,
+      about={'images': images},
+    )
+  made = compare(tmp_path)
+  rows = [dict(zip(made.header, row, strict=True)) for row in made.rows]
+  assert [row['measured with images'] for row in rows[:3]] == [
+    '2000',
+    '2000',
+    '200',
+  ]
+  assert (rows[3]['samples/fid'], rows[3]['prior'][:5]) == ('', '20.00')
+  assert 'Measures of 0, 1, 2 have no mean: their images differ' in made.lead
+
+
+def test_a_mean_of_fewer_seeds_says_so(tmp_path):
+  for seed in range(3):
+    found = {'samples/fid': 50.0} if seed else None
+    begin(tmp_path / f'{seed}', rows=3, seed=seed, measures=found, at=30)
+  assert table(tmp_path)[-1]['samples/fid'] == '50.00 ± 0.00 (2 of 3)'
+
+
+def test_conditional_models_have_their_own_columns_of_measures(tmp_path):
+  found = {'reconstructions/psnr': 17.0, 'similarity/cosine': 0.5}
+  begin(tmp_path / 'plain', rows=3, measures=found, at=30)
+  begin(
+    tmp_path / 'given',
+    rows=3,
+    measures=found,
+    at=30,
+    conditional='Male,Smiling',
+  )
+  made = compare(tmp_path)
+  names = ['reconstructions/psnr', 'reconstructions/psnr (given attributes)']
+  rows = [dict(zip(made.header, row, strict=True)) for row in made.rows]
+  cells = {row['run']: [row[name] for name in names] for row in rows}
+  assert cells == {'plain': ['17.00', ''], 'given': ['', '17.00']}
+  assert 'are given the attributes' in made.lead
+  assert set(names) < set(compare(tmp_path, measures=names[:1]).header)
 
 
 def test_a_run_without_rows_has_not_begun_and_is_in_no_mean(sweep):
@@ -153,19 +234,19 @@ def test_damaged_measures_are_named(tmp_path):
   for text in ('{', '[]', '{"model": 1}', '{"model": {"a": "b"}}'):
     (folder / 'evaluation.json').write_text(text)
     with pytest.raises(ValueError, match=r'evaluation\.json is damaged'):
-      run_table.read(folder, name='a')
+      run_files.read(folder, name='a')
 
 
 def test_a_repeated_run_appears_once_under_its_shortest_name(
   sweep, monkeypatch
 ):
   monkeypatch.chdir(sweep)
-  found = run_table.find([sweep, pathlib.Path('gamma_1e-05-seed_0')])
+  found = run_files.find([sweep, pathlib.Path('gamma_1e-05-seed_0')])
   assert len(found) == 6
   assert 'gamma_1e-05-seed_0' in found
   (sweep / 'deeper').mkdir()
   begin(sweep / 'deeper' / 'a', rows=1)
-  assert 'deeper/a' in run_table.find([sweep, sweep / 'deeper'])
+  assert 'deeper/a' in run_files.find([sweep, sweep / 'deeper'])
 
 
 @pytest.mark.parametrize(
@@ -174,7 +255,7 @@ def test_a_repeated_run_appears_once_under_its_shortest_name(
 )
 def test_a_folder_without_runs_is_refused(tmp_path, place, message):
   with pytest.raises(ValueError, match=f'{message}: expected the --workdir'):
-    run_table.find([tmp_path / place])
+    run_files.find([tmp_path / place])
 
 
 def test_long_settings_are_shortened_except_in_exact_tables(tmp_path):

@@ -6,11 +6,16 @@ import re
 import numpy as np
 import pytest
 
-from experiments import paper, reproduction, reproduction_report
+from experiments import (
+  paper,
+  reproduction,
+  reproduction_report,
+  reproduction_tables,
+)
 from experiments.configs import reproduce_faces
 from tests import small, synthetic
 from vaegan_jax.data.sources import faces
-from vaegan_jax.evaluation import studies
+from vaegan_jax.evaluation import claims, studies
 from vaegan_jax.evaluation.features import oracles
 
 
@@ -123,6 +128,68 @@ def test_the_report_says_that_an_oracle_saw_the_training_images():
   )
   note = reproduction_report._notes(config(), study)[-1]
   assert 'trained on the training images;' in note
+
+
+def tables(*seeds, real='other held-out images'):
+  """Returns the rows of each table by its title."""
+  measured = reproduction_tables.Measured(
+    {}, list(seeds), {'real': {'samples/frechet': 5.0}}, seconds=1.0, real=real
+  )
+  return {t.title: t.rows for t in reproduction_tables.make(measured)}
+
+
+def test_models_that_are_given_attributes_have_a_table_of_their_own():
+  found = {'reconstructions/psnr': 20.0}
+  made = tables({'vae': found, 'conditional_vae': found})
+  plain = made['Reconstructions of held-out images']
+  conditional = made['Reconstructions by conditional models']
+  assert [row[0] for row in plain] == ['VAE']
+  assert [row[0] for row in conditional] == ['Conditional VAE']
+
+
+def test_a_seed_without_a_measure_shows_in_its_cell():
+  (row,) = tables(
+    {'vae': {'reconstructions/psnr': 20.0}}, {'vae': {}}
+  ).popitem()[1]
+  assert row[:2] == ['VAE', '20.00 (1 of 2)']
+
+
+def test_a_claim_names_the_seed_that_lacks_a_measure():
+  claim = paper.CLAIMS[0]
+  good = {'gan': {'samples/sharpness': 0.9}, 'vae': {'samples/sharpness': 0.1}}
+  bad = {**good, 'gan': {'samples/sharpness': float('nan')}}
+  finding = claims.decide(claim, [good, bad, good])
+  judgement = reproduction_report._judgement(finding)
+  assert judgement.verdict == 'undecided'
+  assert 'seed 1 has nan samples/sharpness of gan' in judgement.detail
+  json.dumps(reproduction_report._record(finding), allow_nan=False)
+
+
+@pytest.mark.usefixtures('unchecked')  # the source is a stand-in
+@pytest.mark.parametrize(
+  ('count', 'kind'),
+  [
+    (20, 'other held-out images'),
+    (21, 'training images, from which the oracle learned'),
+  ],
+)
+def test_the_row_of_real_images_says_which_they_are(monkeypatch, count, kind):
+  data = {s: synthetic.dataset(41, split=s, seed=0) for s in ('train', 'test')}
+  data['train'].images[:] = 0
+  monkeypatch.setattr(
+    studies.cache, 'load', lambda _, *, split, **__: data[split]
+  )
+  monkeypatch.setattr(
+    studies.oracles, 'load', lambda *_, **__: validated_oracle()
+  )
+  study = studies.prepare(None, images=count)
+  real = study.real()
+  assert real.kind == kind
+  assert len(real.images) == len(study.test.images) == count
+  assert real.images.any() == (kind == 'other held-out images')
+  used = {image.tobytes() for image in study.test.images}
+  assert not used & {image.tobytes() for image in real.images}
+  assert tables({}, real=kind)['Samples'][0][0] == f'Real images ({kind})'
 
 
 @pytest.mark.slow

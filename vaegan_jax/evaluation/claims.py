@@ -2,8 +2,9 @@
 
 A claim says that one measure exceeds another by a margin. It is tested once
 for each training seed. It holds if it holds for every seed and fails if it
-fails for every seed. It is undecided if the seeds disagree, if their mean is
-within two standard deviations of the margin, or if there is only one seed.
+fails for every seed. It is undecided if a seed lacks a measure or has a NaN or
+infinity, if the seeds disagree, if their mean is within two standard deviations
+of the margin, or if there is only one seed.
 """
 
 from __future__ import annotations
@@ -50,13 +51,16 @@ class Finding(NamedTuple):
 
   Attributes:
     claim: the claim.
-    values: greater - lesser for each seed; empty if it was not measured.
+    values: greater - lesser for each seed that has both.
     verdict: 'holds', 'fails' or 'undecided'.
+    missing: what seeds lack: 'seed 1 has no samples/recall of vae'. Empty if no
+      seed has a measure at all, as for scores, which have no attribute vectors.
   """
 
   claim: Claim
   values: tuple[float, ...]
   verdict: str
+  missing: tuple[str, ...] = ()
 
   @property
   def value(self) -> float:
@@ -72,20 +76,27 @@ class Finding(NamedTuple):
 
 
 def decide(claim: Claim, seeds: Sequence[Measures]) -> Finding:
-  """Decides a claim from the measures of each seed."""
-  differences = [
-    _value(claim.greater, measures) - _value(claim.lesser, measures)
-    for measures in seeds
-  ]
+  """Decides a claim from the measures of each seed, counted from 0."""
+  quantities = claim.greater, claim.lesser
+  pairs = [[_value(q, measures) for q in quantities] for measures in seeds]
+  if any(all(x is None for x in values) for values in zip(*pairs, strict=True)):
+    return Finding(claim, (), 'undecided')
+  missing = tuple(
+    f'seed {seed} has {"no" if x is None else x} {q.measure} of {q.model}'
+    for seed, pair in enumerate(pairs)
+    for q, x in zip(quantities, pair, strict=True)
+    if x is None or not math.isfinite(x)
+  )
+  differences = [a - b for a, b in pairs if a is not None and b is not None]
   values = tuple(x for x in differences if math.isfinite(x))
-  finding = Finding(claim, values, 'undecided')
+  finding = Finding(claim, values, 'undecided', missing)
   held = [value > claim.margin for value in values]
-  if len(values) < 2 or any(held) != all(held):
+  if missing or len(values) < 2 or any(held) != all(held):
     return finding
   if abs(finding.value - claim.margin) < 2 * finding.spread:
     return finding
   return finding._replace(verdict='holds' if all(held) else 'fails')
 
 
-def _value(quantity: Quantity, measures: Measures) -> float:
-  return measures.get(quantity.model, {}).get(quantity.measure, math.nan)
+def _value(quantity: Quantity, measures: Measures) -> float | None:
+  return measures.get(quantity.model, {}).get(quantity.measure)

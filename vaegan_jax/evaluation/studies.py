@@ -34,6 +34,7 @@ class Study(NamedTuple):
       that is possible.
     oracle_train: the images that the oracle was trained on, if not `train`.
     inception: computes Inception's features, for the FID; None: no FID.
+    spare: as many other held-out images; None if there are too few.
   """
 
   train: cache.Dataset
@@ -44,6 +45,28 @@ class Study(NamedTuple):
   counterfactual: editing.Counterfactual | None = None
   oracle_train: cache.Dataset | None = None
   inception: features.Extract | None = None
+  spare: cache.Dataset | None = None
+
+  def real(self) -> Real:
+    """Returns real images to measure in place of samples.
+
+    They are training images, unless the oracle was trained on these and there
+    are spare ones: an oracle's features set apart the images that it learned
+    from.
+    """
+    images = self.train.take(self.train.spread(len(self.test.images))).images
+    if self.oracle is None or self.oracle_train is not None:
+      return Real(images, 'training images')
+    if self.spare is not None:
+      return Real(self.spare.images, 'other held-out images')
+    return Real(images, 'training images, from which the oracle learned')
+
+
+class Real(NamedTuple):
+  """Real images, and what they are: 'training images'."""
+
+  images: features.Pixels
+  kind: str
 
 
 def prepare(
@@ -72,6 +95,7 @@ def prepare(
     for split in ('train', 'test')
   )
   places = test.spread(images)
+  spare = _spare(test, places)
   test = test.take(places)
   if len(test.images) < _MINIMUM:
     raise ValueError(
@@ -92,8 +116,22 @@ def prepare(
     visible=drawn.get('visible'),
   )
   return Study(
-    train, test, oracle, oracle.features, inception=inception, **drawn
+    train,
+    test,
+    oracle,
+    oracle.features,
+    inception=inception,
+    spare=spare,
+    **drawn,
   )
+
+
+def _spare(whole: cache.Dataset, used: np.ndarray) -> cache.Dataset | None:
+  """Takes as many images as are used from the others; None if too few."""
+  rest = np.setdiff1d(np.arange(len(whole.images)), used)
+  if len(rest) < len(used):
+    return None
+  return whole.take(rest[np.arange(len(used)) * len(rest) // len(used)])
 
 
 def _drawn(

@@ -148,20 +148,34 @@ def evaluate(
   }
 
 
+def conditions(study: studies.Study, *, runs: int) -> dict[str, Any]:
+  """Returns what measures depend on besides the model, in JSON types.
+
+  Measures can be compared if their conditions are equal.
+  """
+  return {
+    'version': VERSION,
+    'images': len(study.test.images),
+    'runs': runs,
+    'train': study.train.digest,
+    'test': study.test.digest,
+    'oracle': study.oracle.digest if study.oracle else None,
+  }
+
+
 def references(
   study: studies.Study, *, runs: int = 25
 ) -> dict[str, dict[str, float]]:
   """Measures real images in place of samples.
 
   Returns:
-    'real': training images as samples, the floor for every model; and the test
+    'real': `study.real()` as samples, the floor for every model; and the test
     images as samples for their own attributes, the first row of the paper's
     table. 'ignoring': random test images for each query, the value of good and
     varied images alone.
   """
   images = study.test.images
-  others = study.train.take(study.train.spread(len(images))).images
-  real = _named('samples', _compare_samples(others, study))
+  real = _named('samples', _compare_samples(study.real().images, study))
   if study.oracle is None:
     return {'real': real}
   queries = np.asarray(study.test.attributes)

@@ -59,11 +59,18 @@ class Table:
     return file.getvalue()
 
 
-def mean_and_deviation(values: Sequence[float], *, digits: int) -> str:
-  """Formats a mean ± the standard deviation, if any; '' without values."""
-  if not values:
+def mean_and_deviation(values: Sequence[float | None], *, digits: int) -> str:
+  """Formats a mean ± the standard deviation, if any; '' without values.
+
+  A NaN or infinity shows. Values that are None are left out of the mean and
+  counted: '0.5 (1 of 2)'.
+  """
+  known = [x for x in values if x is not None]
+  if not known:
     return ''
-  mean = f'{np.mean(values):.{digits}f}'
-  if len(values) > 1:
-    mean += f' ± {np.std(values, ddof=1):.{digits}f}'
+  mean = f'{np.mean(known):.{digits}f}'
+  if len(known) > 1:
+    mean += f' ± {np.std(known, ddof=1):.{digits}f}'
+  if len(known) < len(values):
+    mean += f' ({len(known)} of {len(values)})'
   return mean
