@@ -31,6 +31,9 @@ class Numbered:
   def fingerprint(self):
     return {'shade': self.shade}
 
+  def stamp(self):
+    return ''
+
   def length(self, split):
     return self.images if split != 'test' else 0
 

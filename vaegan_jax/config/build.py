@@ -17,7 +17,7 @@ from vaegan_jax.config import schema
 from vaegan_jax.config.schema import Config
 from vaegan_jax.core import architecture, objectives, optimizers
 from vaegan_jax.core.equilibrium import Equilibrium
-from vaegan_jax.data import sources
+from vaegan_jax.data import cache, sources
 from vaegan_jax.files import paths
 
 # The value of config.conditional that stands for all attributes of the data.
@@ -187,7 +187,11 @@ def source(config: Config) -> sources.Source:
         f"images of '{kind}' with --config.data.path=PATH, or with "
         '--data_path=PATH of experiments.evaluate'
       )
-  shape, skip_broken = size(config), data.skip_broken
+  shape = size(config)
+  options = {
+    'skip_broken': data.skip_broken,
+    'train_on_validation': data.train_on_validation,
+  }
   # Late: sources import SciPy, which only some runs need.
   from vaegan_jax.data.sources import celeba, faces, folder, lfw, tfds
 
@@ -195,28 +199,24 @@ def source(config: Config) -> sources.Source:
     case 'faces':
       return faces.Faces(shape, seed=data.seed, train=data.faces)
     case 'celeba':
-      return celeba.CelebA(
-        path,
-        shape,
-        train_on_validation=data.train_on_validation,
-        skip_broken=skip_broken,
-      )
+      return celeba.CelebA(path, shape, **options)
     case 'lfw':
-      return lfw.LFW(path, shape, skip_broken=skip_broken)
+      return lfw.LFW(path, shape, skip_broken=data.skip_broken)
     case 'folder':
-      return folder.Folder(
-        path, shape, channels=data.channels, skip_broken=skip_broken
-      )
+      return folder.Folder(path, shape, channels=data.channels, **options)
   return tfds.Tfds(
     name,
     shape,
     channels=data.channels,
     data_dir=path if data.path else None,
-    skip_broken=skip_broken,
+    **options,
   )
 
 
 def cache_directory(config: Config) -> pathlib.Path | None:
   """Returns the folder of decoded images; None: the user's cache."""
-  where = config.data.cache
-  return paths.absolute(where, name='config.data.cache') if where else None
+  where, number = config.data.cache, config.data.rebuild
+  folder = paths.absolute(where, name='config.data.cache') if where else None
+  if not number:
+    return folder
+  return (folder or cache.default_directory()) / f'rebuild-{number}'

@@ -102,12 +102,13 @@ SETTINGS: dict[str, Setting] = {
   'data.channels': _count('Channels: 3 for RGB, 1 for grey.', 3, most=3),
   'data.flips': _flag('Mirror every other image.'),
   'data.jitter': _flag('Move and recolour images slightly.'),
-  'data.train_on_validation': _flag('celeba: train on both splits.'),
+  'data.train_on_validation': _flag('celeba, folder, tfds: use both splits.'),
   'data.faces': _count('faces: training images to draw.', 20_000, most=10**7),
   'data.seed': _seed('faces: seed of the images.', 0),
   'data.cache': _path(
     "Folder of decoded images; '' is ~/.cache/vaegan_jax.", '', runtime=True
   ),
+  'data.rebuild': _whole('A new number decodes anew.', 0, runtime=True),
   'data.skip_broken': _flag(
     'Train even if more than 1 image in 1000 is unusable.', False, runtime=True
   ),

@@ -1,14 +1,17 @@
 """The cache: any source -> one uint8 array on disk.
 
 Each image is decoded once. Later runs map the array, and a batch is a gather of
-its rows.
+its rows. An array belongs to the content of the files it was made from. They
+are read again only if their stamp, of sizes and times, is new.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 import pathlib
 from typing import Any
@@ -16,9 +19,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from vaegan_jax.data import building, sources, storage
+from vaegan_jax.data import building, looks, sources, storage
 from vaegan_jax.data.images import defects
-from vaegan_jax.files import paths
+from vaegan_jax.files import atomic, paths
+
+_LOGGER = logging.getLogger(__name__)
+
+# Images that are looked at for complaints.
+_SAMPLE = 256
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,6 +79,11 @@ class Dataset:
       attributes=None if attributes is None else attributes[rows],
     )
 
+  def sample(self, count: int) -> Dataset:
+    """Copies images of a fixed shuffle into memory; all, if there are fewer."""
+    noise = np.random.Philox(key=0).random_raw(len(self.images))
+    return self.take(np.argsort(noise, kind='stable')[:count])
+
   def spread(self, count: int) -> Int[np.ndarray, ' rows']:
     """Returns evenly spaced rows; all, if there are fewer.
 
@@ -109,16 +122,22 @@ def load(
     OSError: the disk has too little room.
   """
   _check(source, split)
-  about = _about(source, split)
-  folder = (directory or default_directory()) / _folder_name(about) / split
+  directory = directory or default_directory()
+  stamp = source.stamp()
+  memo = directory / 'fingerprints' / f'{stamp or source.name}.json'
+  fingerprint = _recall(memo) or source.fingerprint()
+  about = _about(source, split, fingerprint)
+  folder = directory / _folder_name(about) / split
   if not folder.exists():
     building.build(source, folder, split=split, about=about, progress=progress)
   stored = storage.read(folder, about=about, verify=verify)
+  if stamp:
+    _remember(memo, fingerprint)
   broken, label = stored.broken, f'{source.name} {split}'
   total = len(stored.images) + len(broken)
   defects.check(broken, total, label=label, skip=source.skip_broken)
   defects.warn(broken, total, label=label)
-  return Dataset(
+  dataset = Dataset(
     images=stored.images,
     attributes=stored.attributes,
     attribute_names=source.attribute_names,
@@ -126,6 +145,9 @@ def load(
     split=split,
     digest=stored.digest,
   )
+  for complaint in looks.complaints(dataset.sample(_SAMPLE).images):
+    _LOGGER.warning('The images of %s: %s.', label, complaint)
+  return dataset
 
 
 def default_directory() -> pathlib.Path:
@@ -146,7 +168,26 @@ def _check(source: sources.Source, split: str) -> None:
     )
 
 
-def _about(source: sources.Source, split: str) -> dict[str, Any]:
+def _recall(memo: pathlib.Path) -> dict[str, Any]:
+  """Reads the fingerprint of a stamp; {} if there is none, or it is damaged."""
+  try:
+    found = json.loads(memo.read_text(encoding='utf-8'))
+  except (OSError, ValueError, RecursionError):
+    return {}
+  return found if isinstance(found, dict) else {}
+
+
+def _remember(memo: pathlib.Path, fingerprint: dict[str, Any]) -> None:
+  """Writes the fingerprint of a stamp, if the cache may be written to."""
+  if not memo.exists():
+    with contextlib.suppress(OSError):
+      memo.parent.mkdir(exist_ok=True)
+      atomic.write_text(memo, json.dumps(fingerprint) + '\n')
+
+
+def _about(
+  source: sources.Source, split: str, fingerprint: dict[str, Any]
+) -> dict[str, Any]:
   """Describes what a cache must hold to serve a source and split."""
   about = {
     'version': storage.VERSION,
@@ -155,7 +196,7 @@ def _about(source: sources.Source, split: str) -> dict[str, Any]:
     'size': list(source.size),
     'channels': source.channels,
     'attribute_names': list(source.attribute_names),
-    'fingerprint': source.fingerprint(),
+    'fingerprint': fingerprint,
   }
   return json.loads(json.dumps(about))  # lists for tuples, as JSON has it
 

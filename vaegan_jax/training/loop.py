@@ -67,7 +67,7 @@ def train(
         config_file.check(workdir, config)
       dataset = _load(config, source, split='train')
       test = _load(config, source, split='test')
-      examples = test.first(3 * run_figures.COLUMNS)
+      examples = test.sample(3 * run_figures.COLUMNS)
     processes.check_equal(
       jax=jax.__version__,
       config=config_file.process_digest(config),

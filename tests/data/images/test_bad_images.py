@@ -122,6 +122,7 @@ def pictures(tmp_path):
       path = root / str(copy) / f'{number:02d}.jpg'
       path.parent.mkdir(parents=True, exist_ok=True)
       path.write_bytes(data)
+  make_folder(tmp_path / 'pictures', {'test/1.png': encode(GREY)})
   return tmp_path / 'pictures'
 
 

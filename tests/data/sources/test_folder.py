@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from vaegan_jax.data import sources
-from vaegan_jax.data.sources import folder
+from vaegan_jax.data.sources import folder, splits
 
 KINDS = ('jpg', 'jpeg', 'png', 'webp', 'bmp', 'PNG', 'JPG')
 
@@ -48,8 +48,8 @@ def test_links_are_followed_but_not_in_cycles(pictures):
 
 def test_a_hash_of_the_path_puts_most_images_in_train(tmp_path):
   paths = [f'{number}.png' for number in range(2000)]
-  splits = [folder._split_by_hash(path) for path in paths]
-  counts = [splits.count(split) for split in sources.SPLITS]
+  found = splits.assign(paths, root=tmp_path, train_on_validation=False)
+  counts = [len(found[split]) for split in sources.SPLITS]
   assert counts == pytest.approx([1800, 100, 100], abs=50)
 
 
@@ -71,6 +71,7 @@ def test_folders_with_the_names_of_splits_are_the_splits(tmp_path, validation):
 
 
 def test_images_are_sorted_and_cropped_about_their_centre(tmp_path):
+  save(tmp_path / 'test' / '0.png')
   for number in range(3):
     save(tmp_path / 'train' / f'{number}.png', number * 50, (40 + number, 25))
   source = folder.Folder(tmp_path, (16, 24))
@@ -83,6 +84,7 @@ def test_images_are_sorted_and_cropped_about_their_centre(tmp_path):
 def test_one_channel_is_grey(tmp_path, mode):
   path = tmp_path / 'train' / f'x.{"jpg" if mode == "CMYK" else "png"}'
   save(path, 255, mode=mode)
+  save(tmp_path / 'test' / '0.png')
   pixels = folder.Folder(tmp_path, (16, 16), channels=1).read('train', 0, 1)
   assert pixels.shape == (1, 16, 16, 1)
   assert pixels.min() > 250
@@ -97,11 +99,11 @@ def test_an_empty_or_missing_folder_is_refused(tmp_path):
 
 @pytest.fixture
 def labelled(tmp_path):
-  for number in range(3):
-    save(tmp_path / 'train' / f'{number}.png')
+  for name in ('train/0', 'train/1', 'train/2', 'test/0'):
+    save(tmp_path / f'{name}.png')
   (tmp_path / 'attributes.csv').write_text(
     'path,age,hat\ntrain/2.png,30,1\ntrain/0.png,10,0\ntrain/1.png,20,.5\n'
-    'gone.png,1,1\n'
+    'test/0.png,40,1\ngone.png,1,1\n'
   )
   return tmp_path
 

@@ -1,22 +1,22 @@
-"""Image files of a folder, a zip or a tgz, by their bare names.
+"""Image files of a folder, a zip or a tgz, by their names.
 
 Nothing is unpacked to disk, so names in an archive cannot write anywhere.
 """
 
 from __future__ import annotations
 
-import filecmp
 import functools
-import operator
 import pathlib
 import stat
 import tarfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from vaegan_jax.data.images import defects
+from vaegan_jax.files import contents
 
 # Largest image file in bytes; an archive can claim any size.
 MAX_FILE = 256 << 20
@@ -34,48 +34,42 @@ class _Member(NamedTuple):
   """A file of an archive.
 
   Attributes:
+    name: the name by which it is read.
     path: its path in the archive, with folders.
-    size: its size in bytes.
-    content: what `same` compares.
+    stamp: size and CRC-32; of a file on disk, which is not read for it,
+      `contents.stamp`.
     read: reads the whole file; its name is for error messages.
+    on_disk: whether it is a file of a folder.
   """
 
+  name: str
   path: str
-  size: int
-  content: Any
+  stamp: contents.Stamp
   read: Callable[[str], bytes]
+  on_disk: bool = False
 
   @property
-  def name(self) -> str:
-    """The path without folders."""
-    return self.path.replace('\\', '/').rpartition('/')[2]
+  def size(self) -> int:
+    """Bytes; 0 for a file that cannot be examined."""
+    return self.stamp[0] or 0
 
 
 class Archive:
-  """Files by their bare names; identical copies count once.
+  """Files by their names; identical copies count once.
 
   Args:
     path: the folder or archive, for error messages.
     members: its files.
-    same: compares the contents of two members of equal size.
 
   Raises:
     ValueError: two files have the same name and different content.
   """
 
-  def __init__(
-    self,
-    path: pathlib.Path,
-    members: list[_Member],
-    *,
-    same: Callable[..., bool] = operator.eq,
-  ):
-    self._members: dict[str, _Member] = {}
+  def __init__(self, path: pathlib.Path, members: Iterable[_Member]):
+    self.path, self._members = path, dict[str, _Member]()
     for member in members:
       first = self._members.setdefault(member.name, member)
-      if first is member:
-        continue
-      if first.size != member.size or not same(first.content, member.content):
+      if first is not member and _contents([first]) != _contents([member]):
         raise ValueError(
           f'{path} holds {first.path} and {member.path}, which have the same '
           'name and different content; remove one'
@@ -84,6 +78,19 @@ class Archive:
   def sizes(self) -> dict[str, int]:
     """Maps each file's name to its size in bytes."""
     return {name: member.size for name, member in self._members.items()}
+
+  def path_of(self, name: str) -> str:
+    """Returns the path in the archive of a file."""
+    return self._members[name].path
+
+  def contents(self, names: Iterable[str]) -> dict[str, contents.Stamp]:
+    """Returns size and CRC-32 of the named files; reads those on disk."""
+    return _contents([self._members[n] for n in names if n in self._members])
+
+  def stamps(self, names: Iterable[str]) -> dict[str, contents.Stamp]:
+    """Returns what changes when a named file does, without reading it."""
+    members = self._members
+    return {n: members[n].stamp for n in names if n in members}
 
   def read(self, name: str) -> bytes:
     """Reads a whole file; thread-safe.
@@ -121,13 +128,13 @@ def open_folder(path: pathlib.Path, *, pattern: str = '*') -> Archive:
   Raises:
     ValueError: as `Archive`.
   """
-  members = [
-    _Member(str(f), f.stat().st_size, f, functools.partial(read_file, f))
-    for f in sorted(path.glob(pattern))
-    if f.is_file()
-  ]
-  same = functools.partial(filecmp.cmp, shallow=False)
-  return Archive(path, members, same=same)
+  files = (file for file in sorted(path.glob(pattern)) if file.is_file())
+  return Archive(path, [_on_disk(file.name, file) for file in files])
+
+
+def open_files(root: pathlib.Path, names: Iterable[str]) -> Archive:
+  """Opens files of a folder by their paths relative to it."""
+  return Archive(root, [_on_disk(name, root / name) for name in names])
 
 
 def open_zip(path: pathlib.Path) -> Archive:
@@ -148,11 +155,18 @@ def open_zip(path: pathlib.Path) -> Archive:
       'name the folder, or pack it again without'
     )
   read = functools.partial(_read_zip, archive, threading.Lock())
-  members = [
-    _Member(i.filename, i.file_size, i.CRC, functools.partial(read, i))
-    for i in files
-  ]
-  return Archive(path, members)
+  return Archive(
+    path,
+    [
+      _Member(
+        _bare(i.filename),
+        i.filename,
+        [i.file_size, i.CRC],
+        functools.partial(read, i),
+      )
+      for i in files
+    ],
+  )
 
 
 def open_tgz(path: pathlib.Path) -> Archive:
@@ -170,7 +184,7 @@ def open_tgz(path: pathlib.Path) -> Archive:
     with tarfile.open(path, 'r:gz') as tar:
       for member in _unpack(tar):
         members.append(member)
-        total += len(member.content)
+        total += member.size if member.size <= MAX_FILE else 0
         if total > MAX_TGZ:
           break
   except defects.READ_ERRORS as error:
@@ -190,10 +204,17 @@ def read_file(path: pathlib.Path, name: str) -> bytes:
     BrokenImage: it cannot be read, or is too large.
   """
   try:
-    _check_size(path.stat().st_size, name=name)
+    found = path.stat()
+    _check_size(found.st_size, name=name)
+    # Opening a pipe would wait for a writer.
+    if not stat.S_ISREG(found.st_mode):
+      raise defects.BrokenImage(name, 'it is no file; remove it')
     return path.read_bytes()
   except OSError as error:
-    raise defects.BrokenImage(name, f'it cannot be read ({error})') from error
+    what = 'it is a link to a missing file' if path.is_symlink() else ''
+    raise defects.BrokenImage(
+      name, f'{what or "it cannot be read"} ({error.strerror})'
+    ) from error
 
 
 def _read_zip(
@@ -226,11 +247,37 @@ def _unpack(tar: tarfile.TarFile) -> Iterator[_Member]:
     file = tar.extractfile(info) if info.isreg() else None
     if file is not None:
       data = file.read() if info.size <= MAX_FILE else b''
-      yield _Member(info.name, info.size, data, _in_memory(data))
+      yield _Member(
+        _bare(info.name),
+        info.name,
+        [info.size, zlib.crc32(data)],
+        _in_memory(data),
+      )
 
 
 def _in_memory(data: bytes) -> Callable[[str], bytes]:
   return lambda name: data
+
+
+def _on_disk(name: str, path: pathlib.Path) -> _Member:
+  read = functools.partial(read_file, path)
+  return _Member(name, str(path), contents.stamp(path), read, on_disk=True)
+
+
+def _contents(members: Sequence[_Member]) -> dict[str, contents.Stamp]:
+  """Maps names to size and CRC-32."""
+  found = {member.name: member.stamp for member in members}
+  on_disk = [member for member in members if member.on_disk]
+  paths = [pathlib.Path(member.path) for member in on_disk]
+  crcs = contents.crcs(paths, largest=MAX_FILE)
+  for member, crc in zip(on_disk, crcs, strict=True):
+    found[member.name] = [member.size, crc]
+  return found
+
+
+def _bare(path: str) -> str:
+  """Returns the path without folders."""
+  return path.replace('\\', '/').rpartition('/')[2]
 
 
 def _is_plain(info: zipfile.ZipInfo) -> bool:

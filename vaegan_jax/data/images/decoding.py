@@ -11,7 +11,19 @@ from PIL import Image, ImageOps
 from vaegan_jax.data.images import defects
 
 # PIL reads more formats, some with other programs (EPS with Ghostscript).
-FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'GIF', 'TIFF', 'PPM')
+FORMATS = (
+  *('JPEG', 'PNG', 'WEBP', 'BMP', 'GIF', 'TIFF', 'PPM'),
+  *('AVIF', 'JPEG2000', 'DIB', 'QOI', 'SGI', 'TGA', 'PCX'),
+)
+
+
+def _suffixes() -> frozenset[str]:
+  kinds = Image.registered_extensions()
+  return frozenset(end for end, kind in kinds.items() if kind in FORMATS)
+
+
+# How the names of readable images end, in lower case.
+SUFFIXES = _suffixes()
 
 # 8192 x 8192. A file of a few kilobytes can claim any number.
 MAX_PIXELS = 1 << 26

@@ -55,7 +55,7 @@ class BrokenImage(ValueError):
 
   def __str__(self) -> str:
     """Returns name and reason."""
-    return f'{self.name}: {self.reason}'
+    return f'{printable(self.name)}: {self.reason}'
 
 
 def check(
@@ -94,7 +94,15 @@ def summarize(names: Sequence[str], total: int, *, unit: str = 'images') -> str:
 
 def few(names: Sequence[str]) -> str:
   """Lists the first names: 'a, b, c, ...'."""
-  return ', '.join(names[:_LISTED]) + ', ...' * (len(names) > _LISTED)
+  first = ', '.join(map(printable, names[:_LISTED]))
+  return first + ', ...' * (len(names) > _LISTED)
+
+
+def printable(name: str) -> str:
+  """Escapes what a terminal or a log cannot show, such as bytes of no text."""
+  return ''.join(
+    c if c.isprintable() else ascii(c)[1:-1].replace('udc', 'x') for c in name
+  )
 
 
 def _describe(broken: Sequence[BrokenImage], total: int, *, label: str) -> str:

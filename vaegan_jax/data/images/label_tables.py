@@ -14,6 +14,7 @@ import io
 import itertools
 import pathlib
 import re
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -21,6 +22,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from vaegan_jax.data.images import defects
+
+# A table, which may lie in a zip.
+File: TypeAlias = pathlib.Path | zipfile.Path
 
 # The name of an image, or a part of it, then its values.
 Row: TypeAlias = Sequence[str]
@@ -35,7 +39,7 @@ _WORDS |= dict.fromkeys(('false', 'no', 'f', 'n'), 0.0)
 _DECIMAL_COMMA = re.compile(r'([-+]?\d*),(\d+)')
 
 
-def rows(path: pathlib.Path) -> list[list[str]]:
+def rows(path: File) -> list[list[str]]:
   """Reads the cells of each line that is not empty, without outer blanks.
 
   The separator is the one by which most rows are a name and values. If it is a
@@ -60,7 +64,7 @@ def rows(path: pathlib.Path) -> list[list[str]]:
   return found
 
 
-def read(path: pathlib.Path) -> tuple[tuple[str, ...], list[list[str]]]:
+def read(path: File) -> tuple[tuple[str, ...], list[list[str]]]:
   """Reads a table whose header names the columns of values.
 
   The header may also name the column of images. A title or a count above it
@@ -83,7 +87,7 @@ def read(path: pathlib.Path) -> tuple[tuple[str, ...], list[list[str]]]:
   return names, body
 
 
-def check_names(names: Sequence[str], *, path: pathlib.Path) -> None:
+def check_names(names: Sequence[str], *, path: File) -> None:
   """Checks the names that a header gives to the columns of values.
 
   Raises:
@@ -109,7 +113,7 @@ def check_names(names: Sequence[str], *, path: pathlib.Path) -> None:
   )
 
 
-def by_name(table: Iterable[Row], *, path: pathlib.Path) -> dict[str, Row]:
+def by_name(table: Iterable[Row], *, path: File) -> dict[str, Row]:
   """Maps the first cell of each row to the row.
 
   Raises:
@@ -125,7 +129,7 @@ def by_name(table: Iterable[Row], *, path: pathlib.Path) -> dict[str, Row]:
 
 
 def numbers(
-  table: Sequence[Row], *, names: Sequence[str], path: pathlib.Path
+  table: Sequence[Row], *, names: Sequence[str], path: File
 ) -> Float32[np.ndarray, 'rows columns']:
   """Converts the cells after the name of each row: numbers, 'true', 'no'.
 
@@ -163,7 +167,7 @@ def numbers(
   )
 
 
-def _text(path: pathlib.Path) -> str:
+def _text(path: File) -> str:
   data = path.read_bytes()
   wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
   text = data.decode('utf-16' if wide else 'utf-8-sig')

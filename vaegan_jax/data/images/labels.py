@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import logging
 import os
-import pathlib
 import unicodedata
 from collections.abc import Mapping, Sequence
 
@@ -39,7 +38,7 @@ class Labels:
 
   names: tuple[str, ...]
   rows: Mapping[str, label_tables.Row]
-  path: pathlib.Path
+  path: label_tables.File
 
   def of(
     self, images: Sequence[str]
@@ -72,7 +71,7 @@ def match(
   table: Sequence[label_tables.Row],
   images: Sequence[str],
   *,
-  path: pathlib.Path,
+  path: label_tables.File,
 ) -> dict[str, label_tables.Row]:
   """Maps images to their rows, and logs how many rows name none of them.
 
@@ -145,7 +144,7 @@ def _code(
   values: Float32[np.ndarray, 'images attributes'],
   *,
   names: Sequence[str],
-  path: pathlib.Path,
+  path: label_tables.File,
 ) -> Shaped[np.ndarray, 'images attributes']:
   """Codes binary and constant columns by 0 and 1."""
   low, high = values.min(0), values.max(0)

@@ -37,8 +37,17 @@ class Source(Protocol):
   def fingerprint(self) -> dict[str, Any]:
     """Returns everything that determines the images, in JSON types.
 
-    A cache belongs to one fingerprint. Every start computes it, so it covers
-    the names and sizes of files but does not open them all.
+    A cache belongs to one fingerprint. It covers the content of files, not
+    their times or places, so copies of the data share a cache. It is computed
+    when the stamp is new.
+    """
+    ...
+
+  def stamp(self) -> str:
+    """Returns a digest that changes whenever the fingerprint may.
+
+    Every start computes it, so it covers the times of files for their content.
+    '' if the fingerprint reads no files.
     """
     ...
 

@@ -10,14 +10,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
+import zipfile
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from vaegan_jax.data import sources
-from vaegan_jax.data.images import archives, label_tables, resizing
-from vaegan_jax.data.sources import files
-from vaegan_jax.files import checksums
+from vaegan_jax.data.images import archives, label_tables
+from vaegan_jax.data.sources import files, splits
+
+_FOLDER = 'img_align_celeba'
+
+# Their names on the authors' site, on Kaggle's, and from Kaggle's program.
+_ZIPS = (f'{_FOLDER}.zip', 'archive.zip', 'celeba-dataset.zip')
 
 _PARTITIONS = {0: 'train', 1: 'validation', 2: 'test'}
 
@@ -29,7 +35,8 @@ class CelebA(files.AlignedSource):
   Attributes:
     path: a folder with `img_align_celeba.zip` or `img_align_celeba/`,
       `list_eval_partition` and (optional) `list_attr_celeba`, .txt or .csv; or
-      the zip itself, with the lists beside it.
+      the zip itself, with the lists beside or in it, as in Kaggle's
+      `archive.zip`.
     size: height and width of the images.
     train_on_validation: whether 'train' includes the validation partition, as
       in the authors' runs that are tested on the test partition. There is then
@@ -49,22 +56,14 @@ class CelebA(files.AlignedSource):
   _face = np.s_[40:188, 15:163]  # Source: dataset/celeba.py, commit 1906387.
   _remedy = 'take the aligned and cropped images, img_align_celeba'
 
-  def fingerprint(self) -> dict[str, Any]:
-    """Covers the settings, the lists, and the images' names and sizes."""
+  def _settings(self) -> dict[str, Any]:
     return {
       'train_on_validation': self.train_on_validation,
-      'resizing': resizing.VERSION,
-      'images': files.digest(self._sizes),
-      'partition': checksums.file_digest(self._partition),
-      'attributes': self._labels_digest(),
+      'partition': files.table_digest(self._partition),
     }
 
   def _names(self, split: str) -> list[str]:
-    if self.train_on_validation and split == 'validation':
-      raise ValueError(
-        "split 'validation' is empty: with train_on_validation its images are "
-        "in 'train'; take 'test', or set train_on_validation to False"
-      )
+    splits.check_validation(split, train_on_validation=self.train_on_validation)
     return self._splits[split]
 
   @functools.cached_property
@@ -92,6 +91,7 @@ class CelebA(files.AlignedSource):
       raise ValueError(
         f'{path} must give each image 0 (train), 1 (validation) or 2 (test)'
       )
+    self._warn_of_unlisted(table, where=path.name)
     return dict(zip(table, map(int, numbers[:, 0]), strict=True))
 
   @property
@@ -104,22 +104,17 @@ class CelebA(files.AlignedSource):
       f'{self._partition.name} lists it, and {self.path} lacks it: fetch the '
       'images again, or remove its row'
     )
-    missing = [n for n in self._listed if n not in self._sizes]
+    present = self._archive.sizes()
+    missing = [n for n in self._listed if n not in present]
     return self._unlabelled() | dict.fromkeys(missing, reason)
 
   @functools.cached_property
-  def _sizes(self) -> dict[str, int]:
-    """Maps the listed images that exist to their sizes in bytes."""
-    sizes = self._archive.sizes()
-    return {n: sizes[n] for n in self._partition_numbers if n in sizes}
-
-  @functools.cached_property
   def _archive(self) -> archives.Archive:
-    folder = self.path / 'img_align_celeba'
+    folder = self.path / _FOLDER
     found = archives.open_first(
-      self.path if self.path.is_file() else folder / folder.name,
+      self.path if self.path.is_file() else folder / _FOLDER,
       folder,  # Kaggle's copy nests it twice
-      folder.with_suffix('.zip'),
+      *(self.path / name for name in _ZIPS),
     )
     if found is None:
       raise FileNotFoundError(
@@ -130,7 +125,25 @@ class CelebA(files.AlignedSource):
     return found
 
   @functools.cached_property
-  def _partition(self) -> pathlib.Path:
+  def _beside(self) -> Sequence[label_tables.File]:
+    """The files beside the images, or else the lists in their zip."""
+    beside, path = super()._beside, self._archive.path
+    names = {p.name.lower() for p in beside}
+    if not path.is_file():
+      return beside
+    lists = [
+      name
+      for name in self._archive.sizes()
+      if name.startswith('list_') and name.lower() not in names
+    ]
+    for name in lists:
+      self._archive.read(name)  # finds damage
+    root = zipfile.Path(path).root
+    inside = [zipfile.Path(root, self._archive.path_of(n)) for n in lists]
+    return [*beside, *inside]
+
+  @functools.cached_property
+  def _partition(self) -> label_tables.File:
     found = self._find('list_eval_partition.txt', 'list_eval_partition.csv')
     if found is None:
       raise FileNotFoundError(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import abc
 import functools
 import hashlib
+import logging
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,19 @@ from vaegan_jax.data.images import (
   label_tables,
   labels,
   resizing,
+  trees,
 )
-from vaegan_jax.files import checksums
+from vaegan_jax.files import checksums, contents
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class FileSource(abc.ABC):
   """A source of image files and, optionally, a table of their attributes.
 
   A subclass lists the files of each split and of all, reads one, and extends
-  `_broken`. `_tables` are the names that the table of attributes may have.
+  `_broken`. `_tables` are the names that the table of attributes may have, in
+  any case.
   """
 
   name: str
@@ -40,6 +45,15 @@ class FileSource(abc.ABC):
   @abc.abstractmethod
   def _listed(self) -> Sequence[str]:
     """The files of all splits, including broken ones."""
+
+  @property
+  @abc.abstractmethod
+  def _archive(self) -> archives.Archive:
+    """The image files."""
+
+  @abc.abstractmethod
+  def _settings(self) -> dict[str, Any]:
+    """Returns what determines the images beside their files, in JSON types."""
 
   @abc.abstractmethod
   def _names(self, split: str) -> Sequence[str]:
@@ -57,6 +71,22 @@ class FileSource(abc.ABC):
       ValueError: the table has no header, or no row of any file.
     """
     return self._labels.names if self._labels else ()
+
+  def fingerprint(self) -> dict[str, Any]:
+    """Covers the settings, the tables, and the content of the images."""
+    return self._identify(self._archive.contents(self._listed))
+
+  def stamp(self) -> str:
+    """Covers the same, and the times of images on disk for their content."""
+    return checksums.digest(self._identify(self._archive.stamps(self._listed)))
+
+  def _identify(self, images: Mapping[str, contents.Stamp]) -> dict[str, Any]:
+    return {
+      'resizing': resizing.VERSION,
+      **self._settings(),
+      'images': checksums.digest(images),
+      'attributes': self._table and [labels.VERSION, table_digest(self._table)],
+    }
 
   def length(self, split: str) -> int:
     """Counts the images of a split, including broken ones.
@@ -97,7 +127,7 @@ class FileSource(abc.ABC):
   def _labels(self) -> labels.Labels | None:
     return None if self._table is None else self._read_labels(self._table)
 
-  def _read_labels(self, path: pathlib.Path) -> labels.Labels:
+  def _read_labels(self, path: label_tables.File) -> labels.Labels:
     names, rows = label_tables.read(path)
     return labels.Labels(
       names, labels.match(rows, self._listed, path=path), path
@@ -119,21 +149,32 @@ class FileSource(abc.ABC):
     rows = self._labels.rows
     return {name: reason for name in self._listed if name not in rows}
 
-  def _labels_digest(self) -> list[Any] | None:
-    """Covers the attribute table and what its values become."""
-    if self._table is None:
-      return None
-    return [labels.VERSION, checksums.file_digest(self._table)]
-
   @functools.cached_property
-  def _table(self) -> pathlib.Path | None:
+  def _table(self) -> label_tables.File | None:
     return self._find(*self._tables)
 
-  def _find(self, *names: str) -> pathlib.Path | None:
-    """Finds the first of some files in the folder of the images."""
+  def _find(self, *names: str) -> label_tables.File | None:
+    """Finds the first of some tables beside the images, in any case.
+
+    Raises:
+      ValueError: two files differ in the case of their names only.
+    """
+    for name in names:
+      found = [p for p in self._beside if p.name.lower() == name.lower()]
+      if len(found) > 1:
+        raise ValueError(
+          f'{" and ".join(map(str, found))} are tables of the same name, if '
+          'case does not matter; remove one'
+        )
+      if found:
+        return found[0]
+    return None
+
+  @functools.cached_property
+  def _beside(self) -> Sequence[label_tables.File]:
+    """The files in the folder of the images, or beside their zip."""
     folder = self.path.parent if self.path.is_file() else self.path
-    paths = (folder / name for name in names)
-    return next((path for path in paths if path.is_file()), None)
+    return [p for p in sorted(folder.iterdir()) if p.is_file()]
 
 
 class AlignedSource(FileSource):
@@ -147,11 +188,6 @@ class AlignedSource(FileSource):
   _face: tuple[slice, slice]
   _remedy: str
 
-  @property
-  @abc.abstractmethod
-  def _archive(self) -> archives.Archive:
-    """The image files."""
-
   def _read(self, name: str) -> UInt8[np.ndarray, 'height width 3']:
     pixels = decoding.decode(self._archive.read(name), name=name)
     if pixels.shape != self._shape:
@@ -159,8 +195,19 @@ class AlignedSource(FileSource):
       raise defects.BrokenImage(name, f'{reason}: {self._remedy}')
     return resizing.fit(pixels[self._face], self.size)
 
+  def _warn_of_unlisted(self, listed: Collection[str], *, where: str) -> None:
+    """Logs how many images are not used because a list lacks them."""
+    images = [name for name in self._archive.sizes() if trees.is_image(name)]
+    unlisted = [name for name in images if name not in listed]
+    if unlisted:
+      _LOGGER.warning(
+        '%s of %s are not in %s. They are left out.',
+        defects.summarize(unlisted, len(images)),
+        self.path,
+        where,
+      )
 
-def digest(sizes: Mapping[str, int]) -> str:
-  """Digests the names of files and their sizes in bytes, in any order."""
-  lines = (f'{name}\0{size}\n' for name, size in sorted(sizes.items()))
-  return hashlib.sha256(''.join(lines).encode()).hexdigest()
+
+def table_digest(table: label_tables.File) -> str:
+  """Returns the sha256 of a table in hexadecimal."""
+  return hashlib.sha256(table.read_bytes()).hexdigest()

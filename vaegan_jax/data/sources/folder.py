@@ -4,122 +4,109 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import os
+import logging
 import pathlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-from vaegan_jax.data import sources
-from vaegan_jax.data.images import archives, decoding, resizing
-from vaegan_jax.data.sources import files
+from vaegan_jax.data.images import (
+  archives,
+  decoding,
+  resizing,
+  trees,
+)
+from vaegan_jax.data.sources import files, splits
 
-_SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp')
-
-# Without a folder train/ a hash of the path decides: 90, 5 and 5 percent.
-_BOUNDS = {'train': 0.9, 'validation': 0.95}
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class Folder(files.FileSource):
   """Images in a folder and its sub-folders, cropped about their centre.
 
-  If the folder holds `train/`, the splits are the folders `train/`,
-  `validation/` (or `val/`) and `test/`, and other files are ignored. Otherwise
-  a hash of each image's path puts it in train (90 %), validation or test (5 %
-  each), so adding images moves none.
+  If there is a folder for training and one for testing or validation, under
+  any of the names that `splits.of` knows, these are the splits, and images
+  elsewhere are left out. Otherwise a hash of each image's path puts it in train
+  (90 %), validation or test (5 % each), so adding images moves none. If only
+  the folder for testing is missing, the hash takes it from train.
 
   Attributes:
-    path: the folder. Its jpg, jpeg, png, webp and bmp files are read, except
-      those whose names begin with a dot. An optional `attributes.csv` names
-      its columns in the first line; every other line has the path of an image
-      relative to the folder, then numbers, or words such as true and false.
+    path: the folder. Every file is read whose name ends as those of images do
+      (`decoding.SUFFIXES`), except those that `trees.scan` leaves out. An
+      optional `attributes.csv` names its columns in the first line; every other
+      line has the path of an image relative to the folder, then
+      numbers, or words such as true and false.
     size: height and width of the images.
     channels: 1 (grey) or 3 (RGB).
+    train_on_validation: whether 'train' includes the validation images. There
+      is then no split 'validation'.
     skip_broken: leave out any number of broken images.
   """
 
   path: pathlib.Path
   size: tuple[int, int]
   channels: int = 3
+  train_on_validation: bool = False
   skip_broken: bool = False
 
   name = 'folder'
   _tables = ('attributes.csv',)
 
-  def fingerprint(self) -> dict[str, Any]:
-    """Covers the settings, the files' names and sizes, and attributes.csv."""
-    sizes = {name: (self.path / name).stat().st_size for name in self._files}
-    return {
-      'resizing': resizing.VERSION,
-      'images': files.digest(sizes),
-      'attributes': self._labels_digest(),
-    }
+  def length(self, split: str) -> int:
+    """Counts the images of a split, including broken ones.
+
+    Raises:
+      ValueError: there are none, or too many have no attributes.
+    """
+    if not self._names(split):
+      raise ValueError(
+        f'{self.path} has {len(self._listed)} images and none for {split!r}. '
+        'Without a folder for it about 1 image in 20 is: take at least 100, or '
+        f'put some into {self.path / split}/ and the others into '
+        f'{self.path / "train"}/'
+      )
+    return super().length(split)
+
+  def _settings(self) -> dict[str, Any]:
+    return {'train_on_validation': self.train_on_validation}
 
   def _read(self, name: str) -> UInt8[np.ndarray, 'height width channels']:
-    data = archives.read_file(self.path / name, name)
+    data = self._archive.read(name)
     pixels = decoding.decode(data, channels=self.channels, name=name)
     return resizing.fit(pixels, self.size)
 
   def _names(self, split: str) -> list[str]:
+    splits.check_validation(split, train_on_validation=self.train_on_validation)
     return self._splits[split]
 
   @functools.cached_property
   def _splits(self) -> dict[str, list[str]]:
-    named = any(name.startswith('train/') for name in self._files)
-    split_of = _split_by_folder if named else _split_by_hash
-    splits = [(split_of(name), name) for name in self._files]
-    return {
-      wanted: [name for split, name in splits if split == wanted]
-      for wanted in sources.SPLITS
-    }
+    return splits.assign(
+      self._listed, root=self.path, train_on_validation=self.train_on_validation
+    )
 
   @functools.cached_property
-  def _files(self) -> list[str]:
+  def _listed(self) -> list[str]:
     """Lists all images as sorted relative paths."""
     if not self.path.is_dir():
       raise FileNotFoundError(
         f'{self.path} is not a folder; name one that holds images'
       )
-    found = sorted(_walk(self.path))
-    if not found:
+    tree = trees.scan(self.path, known=self._tables)
+    left_out = f' Left out: {tree.describe()}.' if tree.left_out else ''
+    if not tree.files:
       raise FileNotFoundError(
-        f'{self.path} and its sub-folders hold no image; put '
-        f'{", ".join(_SUFFIXES)} files there'
+        f'{self.path} and its sub-folders hold no image: put files there whose '
+        f'names end in {", ".join(sorted(decoding.SUFFIXES))}.{left_out}'
       )
-    return found
+    if left_out:
+      _LOGGER.warning(
+        '%s has %d images.%s', self.path, len(tree.files), left_out
+      )
+    return tree.files
 
-  @property
-  def _listed(self) -> list[str]:
-    return self._files
-
-
-def _walk(root: pathlib.Path) -> Iterator[str]:
-  """Yields relative paths of images with slashes; enters each folder once."""
-  seen: set[str] = set()
-  for folder, folders, names in os.walk(root, followlinks=True):
-    real = os.path.realpath(folder)
-    if real in seen:
-      folders.clear()
-      continue
-    seen.add(real)
-    folders[:] = [name for name in folders if not name.startswith('.')]
-    relative = pathlib.Path(folder).relative_to(root)
-    for name in names:
-      if name.lower().endswith(_SUFFIXES) and not name.startswith('.'):
-        yield (relative / name).as_posix()
-
-
-def _split_by_folder(name: str) -> str:
-  """Returns the first folder, which may be no split."""
-  first = name.partition('/')[0]
-  return 'validation' if first == 'val' else first
-
-
-def _split_by_hash(name: str) -> str:
-  digest = hashlib.sha256(name.encode()).digest()
-  share = int.from_bytes(digest[:8], 'big') / 2**64
-  return next((s for s, bound in _BOUNDS.items() if share < bound), 'test')
+  @functools.cached_property
+  def _archive(self) -> archives.Archive:
+    return archives.open_files(self.path, self._listed)

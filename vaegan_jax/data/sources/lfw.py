@@ -20,10 +20,8 @@ from vaegan_jax.data.images import (
   defects,
   label_tables,
   labels,
-  resizing,
 )
 from vaegan_jax.data.sources import files
-from vaegan_jax.files import checksums
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -73,16 +71,8 @@ class LFW(files.AlignedSource):
   _face = np.s_[50:200, 50:200]  # Source: dataset/lfw.py, commit 1906387.
   _remedy = f'take the deep-funneled images, {_ARCHIVE}'
 
-  def fingerprint(self) -> dict[str, Any]:
-    """Covers the lists, and the names and sizes of the images used."""
-    sizes = self._archive.sizes()
-    used = [name for split in _PEOPLE for name in self._names(split)]
-    return {
-      'resizing': resizing.VERSION,
-      'images': files.digest({n: sizes[n] for n in used if n in sizes}),
-      'people': {s: checksums.file_digest(self._people(s)) for s in _PEOPLE},
-      'attributes': self._labels_digest(),
-    }
+  def _settings(self) -> dict[str, Any]:
+    return {'people': {s: files.table_digest(self._people(s)) for s in _PEOPLE}}
 
   def _names(self, split: str) -> list[str]:
     if split not in _PEOPLE:
@@ -113,6 +103,9 @@ class LFW(files.AlignedSource):
         f'are in {_PEOPLE["train"]} as well: a model would be tested on its '
         'training data; fetch both lists again'
       )
+    self._warn_of_unlisted(
+      {*images['train'], *images['test']}, where='the lists of people'
+    )
     return images
 
   def _scored(self, split: str, names: list[str]) -> list[str]:
@@ -145,7 +138,7 @@ class LFW(files.AlignedSource):
       if name not in sizes
     }
 
-  def _read_labels(self, path: pathlib.Path) -> labels.Labels:
+  def _read_labels(self, path: label_tables.File) -> labels.Labels:
     table = label_tables.rows(path)
     headers = [
       names for row in table if (names := _column_names(row)) is not None
@@ -181,7 +174,7 @@ class LFW(files.AlignedSource):
       )
     return found
 
-  def _people(self, split: str) -> pathlib.Path:
+  def _people(self, split: str) -> label_tables.File:
     name = _PEOPLE[split]
     found = self._find(name, name.replace('.txt', '.csv'))
     if found is None:
@@ -199,7 +192,7 @@ def _column_names(row: label_tables.Row) -> tuple[str, ...] | None:
   return tuple(cells[2:]) if is_header else None
 
 
-def _list_images(path: pathlib.Path) -> list[str]:
+def _list_images(path: label_tables.File) -> list[str]:
   """Lists the images of people: their number, then each name with a count.
 
   In Kaggle's copy a header replaces their number.

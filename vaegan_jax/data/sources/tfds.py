@@ -9,23 +9,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import logging
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int8, UInt8
 
 from vaegan_jax.data.images import decoding, resizing
-from vaegan_jax.data.sources import files
-from vaegan_jax.files import paths
+from vaegan_jax.data.sources import splits
+from vaegan_jax.files import checksums, contents, paths
 
-# The names that data sets use for each split.
-_ALIASES = {
-  'train': ('train',),
-  'validation': ('validation', 'valid', 'val', 'dev'),
-  'test': ('test',),
-}
+_LOGGER = logging.getLogger(__name__)
 
 # Examples in memory at a time while the attributes are read.
 _CHUNK = 1024
@@ -38,9 +35,10 @@ _CARVED = 0.05
 class Tfds:
   """A TFDS data set with one image per example, stored as array_record.
 
-  If the data set has no 'validation' or 'test', the last twentieths of its
-  'train' replace them. The attributes are its boolean features and, with one
-  column per class, its class labels; other numbers are ignored.
+  Splits may have any of the names that `splits.of` knows. If the data set has
+  no 'validation' or 'test', the last twentieths of its 'train' replace them.
+  The attributes are its boolean features and, with one column per class, its
+  class labels; other numbers are ignored.
 
   Attributes:
     dataset: a name such as 'celeb_a', 'cifar10:3.0.2' or
@@ -49,6 +47,8 @@ class Tfds:
     channels: 1 (grey) or 3 (RGB).
     data_dir: the folder of TFDS; $TFDS_DATA_DIR or ~/tensorflow_datasets if
       None.
+    train_on_validation: whether 'train' includes the validation images. There
+      is then no split 'validation'.
     skip_broken: leave out any number of broken images.
   """
 
@@ -56,6 +56,7 @@ class Tfds:
   size: tuple[int, int]
   channels: int = 3
   data_dir: pathlib.Path | None = None
+  train_on_validation: bool = False
   skip_broken: bool = False
 
   @property
@@ -69,19 +70,31 @@ class Tfds:
     return tuple(column for label in self._labels for column in label.columns)
 
   def fingerprint(self) -> dict[str, Any]:
-    """Covers the data set, its version, and its files' names and sizes."""
-    sizes = {path.name: path.stat().st_size for path in self._folder.iterdir()}
+    """Covers the data set, its version, and the content of its files."""
+    crcs = contents.crcs(self._files)
+    return self._identify(dict(zip(self._files, crcs, strict=True)))
+
+  def stamp(self) -> str:
+    """Covers the same, and the times of files for their content."""
+    stamps = {path: contents.stamp(path) for path in self._files}
+    return checksums.digest(self._identify(stamps))
+
+  def _identify(self, found: Mapping[pathlib.Path, Any]) -> dict[str, Any]:
     return {
       'full_name': self._builder.info.full_name,
       'carved': _CARVED,
+      'train_on_validation': self.train_on_validation,
       'resizing': resizing.VERSION,
-      'files': files.digest(sizes),
+      'files': {path.name: found[path] for path in self._files},
     }
+
+  @functools.cached_property
+  def _files(self) -> list[pathlib.Path]:
+    return sorted(path for path in self._folder.iterdir() if path.is_file())
 
   def length(self, split: str) -> int:
     """Counts the images of a split."""
-    _, start, stop = self._span(split)
-    return stop - start
+    return sum(len(places) for _, places in self._spans(split))
 
   def attributes(
     self, split: str
@@ -111,8 +124,11 @@ class Tfds:
     return np.stack(images)
 
   def _examples(self, split: str, start: int, stop: int) -> list[Any]:
-    name, first, _ = self._span(split)
-    return self._data[name].__getitems__(range(first + start, first + stop))
+    examples: list[Any] = []
+    for name, places in self._spans(split):
+      examples += self._data[name].__getitems__(places[start:stop])
+      start, stop = (max(0, n - len(places)) for n in (start, stop))
+    return examples
 
   @functools.cached_property
   def _data(self) -> dict[str, Any]:
@@ -127,28 +143,37 @@ class Tfds:
       for name in self._builder.info.splits
     }
 
-  def _span(self, split: str) -> tuple[str, int, int]:
-    """Returns TFDS's split, the first example, and one past the last."""
+  def _spans(self, split: str) -> list[tuple[str, range]]:
+    """Returns the splits of TFDS, and their examples, that form a split."""
+    splits.check_validation(split, train_on_validation=self.train_on_validation)
+    if split == 'train' and self.train_on_validation:
+      return [self._all_spans['train'], self._all_spans['validation']]
+    return [self._all_spans[split]]
+
+  @functools.cached_property
+  def _all_spans(self) -> dict[str, tuple[str, range]]:
     sizes = {k: v.num_examples for k, v in self._builder.info.splits.items()}
-    found = {
-      wanted: next((name for name in names if name in sizes), None)
-      for wanted, names in _ALIASES.items()
-    }
-    if found['train'] is None:
+    # Of several names of a split the shortest is the plain one.
+    names = sorted(sizes, key=lambda name: (len(name), name), reverse=True)
+    own = {split: name for name in names if (split := splits.of(name))}
+    if 'train' not in own:
       raise ValueError(
         f"{self.name} has no split 'train', only {', '.join(sizes)}; take a "
         'data set that has one'
       )
-    own = found[split]
-    if split != 'train' and own is not None:
-      return own, 0, sizes[own]
-    total = sizes['train']
-    part = int(total * _CARVED)
-    stop = {'test': total}
-    stop['validation'] = total - part * (found['test'] is None)
-    stop['train'] = stop['validation'] - part * (found['validation'] is None)
-    start = 0 if split == 'train' else stop[split] - part
-    return 'train', start, stop[split]
+    if others := sizes.keys() - {*own.values()}:
+      _LOGGER.warning(
+        'The splits %s of %s are left out.', ', '.join(others), self.name
+      )
+    spans = {split: (name, range(sizes[name])) for split, name in own.items()}
+    train, places = spans['train']
+    part = int(len(places) * _CARVED)
+    for split in ('test', 'validation'):
+      if split not in spans:
+        stop = len(places) - part
+        spans[split] = train, places[stop:]
+        places = places[:stop]
+    return {**spans, 'train': (train, places)}
 
   @functools.cached_property
   def _image_name(self) -> str:
