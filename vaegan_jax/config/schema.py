@@ -108,7 +108,7 @@ SETTINGS: dict[str, Setting] = {
   'data.cache': _path(
     "Folder of decoded images; '' is ~/.cache/vaegan_jax.", '', runtime=True
   ),
-  'data.rebuild': _whole('A new number decodes anew.', 0, runtime=True),
+  'data.rebuild': _whole('A new number rebuilds the cache.', 0, runtime=True),
   'data.skip_broken': _flag(
     'Train even if more than 1 image in 1000 is unusable.', False, runtime=True
   ),
