@@ -152,7 +152,10 @@ def test_a_table_without_attributes_or_images_is_refused(labelled):
     ('path\ntrain/0.png\n', 'names no attributes'),
     ('train/0.png,0,0\n', 'has no header'),
     ('path,age\n', 'no row of .* names an image'),
-    ('path,age\n000,1\n', 'holds 000, and the images are train/0.png'),
+    (
+      'path,age\n000,1\n',
+      'holds 000, and the images are test/0.png, train/0.png',
+    ),
   ):
     (labelled / 'attributes.csv').write_text(text)
     with pytest.raises(ValueError, match=problem):
