@@ -9,9 +9,8 @@ from concurrent import futures
 from typing import Any
 
 import numpy as np
-import tqdm
 
-from vaegan_jax.data import sources, storage
+from vaegan_jax.data import progress_bar, sources, storage
 from vaegan_jax.data.images import defects
 from vaegan_jax.files import atomic
 
@@ -35,7 +34,7 @@ def build(
       one is kept.
     split: the split to read.
     about: the folder's description, in JSON types.
-    progress: draw a progress bar on stderr.
+    progress: show the progress on stderr.
 
   Raises:
     ValueError: the split is empty, the source returns other shapes or types
@@ -81,8 +80,8 @@ def _fill(
   total, label = len(images), f'{source.name} {split}'
   broken: dict[int, defects.BrokenImage] = {}
   pool = futures.ThreadPoolExecutor(os.cpu_count())
-  with tqdm.tqdm(
-    total=total, desc=label, unit='image', disable=not progress
+  with progress_bar.start(
+    total, label=label, unit='image', shown=progress
   ) as bar:
     try:
       tasks = {}

@@ -112,7 +112,7 @@ def load(
     source: where the images come from.
     split: 'train', 'validation' or 'test'.
     directory: the cache; `default_directory()` if None.
-    progress: draw a progress bar on stderr while building.
+    progress: show the progress of building on stderr.
     verify: compare the pixels with their sha256, about a second per gigabyte.
 
   Raises:

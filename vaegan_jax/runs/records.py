@@ -1,4 +1,4 @@
-"""Writes a run's records: its metrics, timing, starts and progress bar.
+"""Writes a run's records: its metrics, timing, starts and progress.
 
     metrics.jsonl   a row for each logged step: its metrics
     timing.jsonl    a row for each logged step: its speed and goodput
@@ -18,9 +18,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import tqdm
-
 from vaegan_jax.core import metrics
+from vaegan_jax.data import progress_bar
 from vaegan_jax.files import atomic
 
 if TYPE_CHECKING:
@@ -74,8 +73,8 @@ class Records:
     self._metrics = (workdir / METRICS).open('a')
     self._timing = (workdir / TIMING).open('a')
     self._workdir, self._first = workdir, step + 1
-    self._bar = tqdm.tqdm(
-      total=steps, initial=step, desc='training', unit='step', smoothing=0.1
+    self._bar = progress_bar.start(
+      steps, label='training', unit='step', done=step
     )
 
   @functools.cached_property

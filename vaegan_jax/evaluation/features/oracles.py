@@ -151,7 +151,7 @@ def load(
     seed: determines initial weights, order and augmentation.
     visible: which attributes of `held_out` count in the validation; all if
       None.
-    progress: whether to draw a progress bar on stderr.
+    progress: whether to show the progress on stderr.
 
   Raises:
     ValueError: the data sets differ in kind or have no attributes, or the

@@ -13,12 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import tqdm
 from flax import linen as nn
 from jaxtyping import Array, Float, Float32, PRNGKeyArray, Shaped, UInt8
 
 from vaegan_jax.core import augmentation, layers
-from vaegan_jax.data import batches, cache
+from vaegan_jax.data import batches, cache, progress_bar
 
 # Flax's collections: 'params' and 'batch_stats'.
 Variables: TypeAlias = dict[str, Any]
@@ -175,8 +174,12 @@ def fit(
   loader = batches.Batches(train, seed=seed, batch_size=recipe.batch_size)
   label = f'oracle of {train.source}'
   try:
-    for i in tqdm.trange(recipe.steps, desc=label, disable=not progress):
-      state = step(state, loader(i), jax.random.fold_in(key, i))
+    with progress_bar.start(
+      recipe.steps, label=label, unit='step', shown=progress
+    ) as bar:
+      for i in range(recipe.steps):
+        state = step(state, loader(i), jax.random.fold_in(key, i))
+        bar.update(1)
   finally:
     loader.close()
   return jax.tree.map(np.asarray, state[0])
