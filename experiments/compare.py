@@ -52,14 +52,12 @@ def _compare(folders: Sequence[pathlib.Path]) -> None:
     run_files.read(path, name=n) for n, path in run_files.find(folders).items()
   ]
   table = run_table.table(found, measures=_MEASURES.value)
-  print(table.text(), end='')
-  if output is None:
-    return
-  if output.suffix == '.csv':
+  if output is not None and output.suffix == '.csv':
     exact = run_table.table(found, measures=_MEASURES.value, exact=True)
     atomic.write_text(output, exact.comma_separated())
-  else:
+  elif output is not None:
     atomic.write_text(output, table.markdown())
+  print(table.text(), end='')
 
 
 def _check(output: pathlib.Path) -> None:

@@ -4,7 +4,7 @@ python -m experiments.convert_inception --output=inception.safetensors \
   --weights=pt_inception-2015-12-05-6726825d.pth
 
 The weights are a release file of github.com/mseitzer/pytorch-fid. Reading them
-needs PyTorch: pip install 'vaegan_jax[inception]'. The SHA-256 that is printed
+needs PyTorch: pip install -e '.[inception]'. The SHA-256 that is printed
 belongs into --inception_sha256 of experiments.evaluate.
 """
 
@@ -61,7 +61,7 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
     import torch
   except ImportError as error:
     raise ValueError(
-      f"reading {path} needs PyTorch: pip install 'vaegan_jax[inception]'"
+      f"reading {path} needs PyTorch: pip install -e '.[inception]'"
     ) from error
   state = torch.load(path, map_location='cpu', weights_only=True)
   return {name: tensor.numpy() for name, tensor in state.items()}

@@ -96,15 +96,15 @@ def _evaluate(workdir: pathlib.Path) -> None:
       print(f'Predictor of attributes, held-out {name}: {value:.3f}')
   references = suite.references(study, runs=_RUNS.value)
   measures = suite.evaluate(model, study, runs=_RUNS.value, seed=_SEED.value)
-  _print(measures, references['real'])
-  print(f'As samples, the real images are {study.real().kind}.')
-  if model.attribute_names:
-    print('The model is given the attributes of each test image.')
   path = workdir / 'evaluation.json'
   conditions = suite.conditions(study, runs=_RUNS.value)
   about = {'step': model.step, 'seed': _SEED.value, **conditions}
   content = {'about': about, 'model': measures, **references}
   atomic.write_text(path, json.dumps(content, indent=2) + '\n')
+  _print(measures, references['real'])
+  print(f'As samples, the real images are {study.real().kind}.')
+  if model.attribute_names:
+    print('The model is given the attributes of each test image.')
   print(f'Wrote {path}')
 
 

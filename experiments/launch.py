@@ -5,9 +5,11 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import io
 import logging as std_logging
 import os
 import pathlib
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
@@ -16,6 +18,7 @@ from absl import app, flags, logging
 
 from experiments import overrides
 from vaegan_jax.distributed import preemption
+from vaegan_jax.files import paths
 
 # Set by SIGTERM and SIGINT; a process has one handler per signal.
 NOTICE = preemption.Notice()
@@ -24,6 +27,16 @@ _HELP = ('-help', '--help', '-?')
 
 # The programs that one run compiles take a few megabytes.
 _CACHE_BYTES = 1 << 30
+
+# Numbers are the same whatever the environment says: JAX_ENABLE_X64 and others.
+_NUMERICS = {
+  'jax_enable_x64': False,
+  'jax_default_prng_impl': 'threefry2x32',
+  'jax_threefry_partitionable': True,
+  'jax_numpy_dtype_promotion': 'standard',
+  'jax_numpy_rank_promotion': 'allow',
+  'jax_disable_jit': False,
+}
 
 # JAX's default of 1 s skips a dozen small programs of each start.
 _CACHED_COMPILE_SECONDS = 0.2
@@ -34,7 +47,9 @@ def run(main: Callable[[list[str]], None]) -> None:
   program, *words = sys.argv
   words.sort(key=lambda word: not word.startswith(_HELP))
   helps = bool(words) and words[0].startswith(_HELP)
-  with NOTICE.handle_signals():
+  if isinstance(sys.stdout, io.TextIOWrapper):
+    sys.stdout.reconfigure(errors='replace')  # an encoding may lack characters
+  with NOTICE.handle_signals(), _survive_closed_stdout():
     if not helps:
       try:
         words = overrides.resolve(words)
@@ -42,6 +57,21 @@ def run(main: Callable[[list[str]], None]) -> None:
         _end(1, error)
     sys.argv = [program, *words]  # where config_flags looks for settings
     app.run(main)
+
+
+@contextlib.contextmanager
+def _survive_closed_stdout() -> Iterator[None]:
+  """Exits quietly where the reader of stdout has gone, as in `| head`."""
+  try:
+    try:
+      yield
+    finally:
+      if sys.stdout is not None:
+        sys.stdout.flush()
+  except BrokenPipeError:
+    # Python flushes once more when it exits.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(128 + signal.SIGPIPE)
 
 
 def refuse_arguments(argv: list[str]) -> None:
@@ -64,7 +94,6 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
   """
   import jax
 
-  from vaegan_jax.data import cache
   from vaegan_jax.distributed import processes
   from vaegan_jax.files import lock
 
@@ -73,13 +102,14 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
   logging.use_absl_handler()
   std_logging.getLogger('vaegan_jax').setLevel(std_logging.INFO)
   std_logging.getLogger('experiments').setLevel(std_logging.INFO)
-  compute_on_calling_thread()
-  if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
-    _cache_programs(cache.default_directory() / 'compiled')
   end = functools.partial(_end, end=processes.exit_process)
   try:
+    _withstand_environment()
+    compute_on_calling_thread()
+    _cache_programs()
     if join is not None:
       _join(join)
+    _check_devices()
     yield
     jax.distributed.shutdown()
   except preemption.Preempted:
@@ -89,12 +119,53 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
     end(70, error)
   except (lock.Locked, processes.ProcessLost) as error:
     end(75, error)
+  except BrokenPipeError:
+    raise
   except OSError as error:
     # We raise FileNotFoundError without errno for a path that the user gave.
     ours = isinstance(error, FileNotFoundError) and error.errno is None
     end(1 if ours else 74, error)
-  except ValueError as error:
+  except (ValueError, MemoryError) as error:
     end(1, error)
+  except jax.errors.JaxRuntimeError as error:
+    if 'RESOURCE_EXHAUSTED' not in str(error):
+      raise
+    end(1, error)
+
+
+def _withstand_environment() -> None:
+  """Undoes what variables of the environment would change in our programs."""
+  import jax
+
+  # Pictures are drawn without a screen; notebooks export a backend of theirs.
+  os.environ['MPLBACKEND'] = 'agg'
+  for name, value in _NUMERICS.items():
+    if (given := getattr(jax.config, name)) != value:
+      logging.warning(
+        '%s=%s is ignored: runs compute with %s.', name.upper(), given, value
+      )
+      jax.config.update(name, value)
+
+
+def _check_devices() -> None:
+  """Refuses to start where JAX finds no device.
+
+  Raises:
+    ValueError: with what JAX reports, and the remedy.
+  """
+  import jax
+
+  try:
+    jax.devices()
+  # JAX asserts that a device exists if JAX_PLATFORMS names others.
+  except (RuntimeError, AssertionError) as error:
+    platforms = os.environ.get('JAX_PLATFORMS', '')
+    raise ValueError(
+      f'JAX finds no device (JAX_PLATFORMS={platforms}): '
+      f'{error or "none of these platforms"}. Unset JAX_PLATFORMS to use what '
+      "there is; or install JAX for it, pip install -e '.[cuda]' or '.[tpu]', "
+      'and check its driver'
+    ) from error
 
 
 def _join(arguments: Mapping[str, Any]) -> None:
@@ -135,10 +206,20 @@ def compute_on_calling_thread() -> None:
   jax.config.update('jax_cpu_enable_async_dispatch', False)
 
 
-def _cache_programs(folder: pathlib.Path) -> None:
-  """Makes JAX cache compiled programs in a folder of bounded size."""
+def _cache_programs() -> None:
+  """Makes JAX cache compiled programs in a folder of bounded size.
+
+  JAX_COMPILATION_CACHE_DIR names another, whose size JAX's own flags bound.
+  """
   import jax
 
+  if given := os.environ.get('JAX_COMPILATION_CACHE_DIR'):
+    if '://' in given:  # JAX itself writes to buckets
+      return
+    given = str(paths.absolute(given, name='JAX_COMPILATION_CACHE_DIR'))
+    jax.config.update('jax_compilation_cache_dir', given)
+    return
+  folder = paths.user_cache() / 'compiled'
   drop_oldest(folder, limit=_CACHE_BYTES)
   jax.config.update('jax_compilation_cache_dir', str(folder))
   jax.config.update(

@@ -3,8 +3,8 @@
 python -m experiments.plan --config=experiments/configs/celeba.py \
   --topology=v5e:4x4 --config.batch_size=1024
 
-It needs no TPU and no data, but XLA's compiler for TPUs: pip install
-'vaegan_jax[tpu-plan]'. Compiling takes minutes.
+It needs no TPU and no data, but XLA's compiler for TPUs: pip install -e
+'.[tpu-plan]'. Compiling takes minutes.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def _plan(output: pathlib.Path | None) -> None:
   config, where = _CONFIG.value, roofline.parse(_TOPOLOGY.value)
   images = _IMAGES.value or plans.count_images(config)
   plan = plans.make(config, where, images=images)
-  print(text.describe(plan))
   if output:
     atomic.write_text(output, json.dumps(text.row(plan), indent=2) + '\n')
+  print(text.describe(plan))
 
 
 if __name__ == '__main__':

@@ -178,3 +178,21 @@ def test_impossible_process_numbers_are_refused(address, count, index, message):
     processes.initialize(
       coordinator_address=address, num_processes=count, process_id=index
     )
+
+
+@pytest.mark.parametrize(
+  'error', [ValueError('none'), jax.errors.JaxRuntimeError('DEADLINE')]
+)
+def test_a_slurm_job_without_srun_is_refused_with_the_remedy(
+  monkeypatch, error
+):
+  def fail(*arguments, **settings):
+    raise error
+
+  monkeypatch.setattr(jax.distributed, 'initialize', fail)
+  monkeypatch.setattr(jax.config, 'update', lambda name, value: None)
+  monkeypatch.setenv('SLURM_JOB_ID', '42')
+  with pytest.raises(
+    (ValueError, processes.ProcessLost), match=r'This is Slurm job 42: .* srun'
+  ):
+    processes.initialize()

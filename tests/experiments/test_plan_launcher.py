@@ -44,6 +44,6 @@ def test_a_missing_compiler_is_named_with_the_remedy(tmp_path):
     cwd=ROOT,
   )
   assert result.returncode == 1
-  assert "pip install 'vaegan_jax[tpu-plan]'" in result.stderr
+  assert "pip install -e '.[tpu-plan]'" in result.stderr
   assert 'Traceback' not in result.stderr
   assert not any(tmp_path.iterdir())

@@ -16,7 +16,17 @@ def test_a_folder_gets_its_name_when_it_is_complete(tmp_path):
     assert not (tmp_path / 'new').exists()
   assert (tmp_path / 'new' / 'file').read_text() == 'complete'
   assert os.listdir(tmp_path) == ['new']
-  assert (tmp_path / 'new').stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize('umask', [0o022, 0o002, 0o077])
+def test_a_folder_has_the_permissions_that_the_user_gives(tmp_path, umask):
+  before = os.umask(umask)
+  try:
+    with atomic.new_folder(tmp_path / 'new'):
+      pass
+  finally:
+    os.umask(before)
+  assert (tmp_path / 'new').stat().st_mode & 0o777 == 0o777 & ~umask
 
 
 @pytest.mark.parametrize('error', [ValueError, KeyboardInterrupt, SystemExit])

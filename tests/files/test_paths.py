@@ -66,3 +66,31 @@ def test_an_unknown_home_is_refused(monkeypatch):
   monkeypatch.setattr('pwd.getpwuid', lambda uid: {}[uid])
   with pytest.raises(ValueError, match='home folder ~ is unknown; set HOME'):
     paths.absolute('~/runs', name='x')
+
+
+def test_the_cache_is_that_of_the_user(monkeypatch, tmp_path):
+  monkeypatch.setenv('XDG_CACHE_HOME', '$SCRATCH/cache')
+  assert str(paths.user_cache()) == '/scratch/ada/cache/vaegan_jax'
+  monkeypatch.delenv('XDG_CACHE_HOME')
+  monkeypatch.setenv('HOME', str(tmp_path))
+  assert paths.user_cache() == tmp_path / '.cache' / 'vaegan_jax'
+
+
+@pytest.mark.parametrize('home', ['/dev/null', '/nowhere/ada'])
+def test_a_user_without_a_home_has_a_temporary_cache(
+  home, monkeypatch, tmp_path, caplog
+):
+  monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
+  monkeypatch.setenv('HOME', home)
+  monkeypatch.setattr('os.access', lambda path, mode: False)
+  monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
+  paths._temporary_cache.cache_clear()
+  folder = paths.user_cache()
+  assert folder.parent == tmp_path
+  assert folder.stat().st_mode & 0o777 == 0o700
+  assert f'{home}/.cache cannot be written' in caplog.text
+  monkeypatch.setattr('os.getuid', lambda: 1 + folder.stat().st_uid)
+  (tmp_path / f'vaegan_jax-{1 + folder.stat().st_uid}').mkdir()
+  paths._temporary_cache.cache_clear()
+  with pytest.raises(ValueError, match='belongs to another user: set XDG_CACH'):
+    paths.user_cache()

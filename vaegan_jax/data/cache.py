@@ -12,7 +12,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 import pathlib
 from typing import Any
 
@@ -152,8 +151,7 @@ def load(
 
 def default_directory() -> pathlib.Path:
   """Returns $XDG_CACHE_HOME/vaegan_jax, or ~/.cache/vaegan_jax."""
-  root = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-  return paths.absolute(root, name='XDG_CACHE_HOME') / 'vaegan_jax'
+  return paths.user_cache()
 
 
 def _check(source: sources.Source, split: str) -> None:

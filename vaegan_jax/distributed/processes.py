@@ -81,15 +81,26 @@ def initialize(
     raise ValueError(
       f'--multihost found no cluster ({error}): it detects Slurm, TPU pods, '
       'Open MPI and Kubernetes (with the kubernetes package); elsewhere give '
-      '--coordinator=HOST:PORT --processes=N --process=I'
+      '--coordinator=HOST:PORT --processes=N --process=I' + _slurm_hint()
     ) from error
   except jax.errors.JaxRuntimeError as error:
     raise ProcessLost(
       f'the {num_processes or "other"} processes of the run did not connect '
       f'to {coordinator_address or "the coordinator"} ({error}): start all of '
       'them with the same --coordinator and --processes, and check that its '
-      'port is open between the hosts'
+      'port is open between the hosts' + _slurm_hint()
     ) from error
+
+
+def _slurm_hint() -> str:
+  """Returns a hint for Slurm jobs whose processes srun has not started."""
+  if 'SLURM_JOB_ID' not in os.environ:
+    return ''
+  return (
+    f'. This is Slurm job {os.environ["SLURM_JOB_ID"]}: start the processes '
+    'with srun, as experiments/cluster/slurm.sh does; only then each has its '
+    'own number'
+  )
 
 
 def _check(

@@ -13,7 +13,7 @@ import os
 import pathlib
 import shutil
 import socket
-import tempfile
+import uuid
 from collections.abc import Iterator
 
 import psutil
@@ -38,7 +38,6 @@ def new_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
   temporary = _hidden_folder(folder.parent)
   try:
     yield temporary
-    temporary.chmod(0o755)  # mkdtemp shuts out other users
     for path in (*temporary.rglob('*'), temporary):
       _sync(path)
     _rename(temporary, folder)
@@ -99,7 +98,9 @@ def _rename(temporary: pathlib.Path, folder: pathlib.Path) -> None:
 
 def _hidden_folder(parent: pathlib.Path) -> pathlib.Path:
   prefix = f'{_HIDDEN}{socket.gethostname()}-{os.getpid()}-'
-  return pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+  folder = parent / f'{prefix}{uuid.uuid4().hex}'
+  folder.mkdir()  # with the user's umask, unlike tempfile.mkdtemp
+  return folder
 
 
 def _remove_abandoned(parent: pathlib.Path) -> None:

@@ -5,9 +5,16 @@ Every such path passes `absolute` once, so that all are read alike.
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 import pathlib
 import re
+import tempfile
+
+_LOGGER = logging.getLogger(__name__)
+
+_PROJECT = 'vaegan_jax'
 
 # gs://bucket/run, s3:/bucket, host:/export; C:/ has a single letter.
 _REMOTE = re.compile(r'[\w+.-]{2,}:/')
@@ -45,6 +52,43 @@ def absolute(given: str | os.PathLike, *, name: str) -> pathlib.Path:
       'write the path in full'
     )
   return pathlib.Path(expanded).absolute()
+
+
+def user_cache() -> pathlib.Path:
+  """Returns $XDG_CACHE_HOME/vaegan_jax, or ~/.cache/vaegan_jax.
+
+  A user without a home that can be written, as in many containers, has a
+  folder among the temporary files.
+
+  Raises:
+    ValueError: that folder belongs to another user.
+  """
+  if root := os.environ.get('XDG_CACHE_HOME'):
+    return absolute(root, name='XDG_CACHE_HOME') / _PROJECT
+  home = pathlib.Path(os.path.expanduser('~')) / '.cache'
+  existing = (path for path in (home, *home.parents) if path.exists())
+  if home.is_absolute() and os.access(next(existing), os.W_OK | os.X_OK):
+    return home / _PROJECT
+  return _temporary_cache(str(home))
+
+
+@functools.cache
+def _temporary_cache(home: str) -> pathlib.Path:
+  """Makes a folder that only this user can write to, and warns once."""
+  folder = pathlib.Path(tempfile.gettempdir(), f'{_PROJECT}-{os.getuid()}')
+  folder.mkdir(mode=0o700, exist_ok=True)
+  if folder.stat().st_uid != os.getuid():
+    raise ValueError(
+      f'{home} cannot be written, and {folder} belongs to another user: set '
+      'XDG_CACHE_HOME to a folder for decoded images and compiled programs'
+    )
+  _LOGGER.warning(
+    '%s cannot be written: decoded images and compiled programs are kept in '
+    '%s. Set XDG_CACHE_HOME to keep them elsewhere.',
+    home,
+    folder,
+  )
+  return folder
 
 
 def _unusable(text: str) -> str:

@@ -167,8 +167,7 @@ def devices(where: roofline.Slice) -> tuple[jax.Device, ...]:
   """
   if importlib.util.find_spec('libtpu') is None:
     raise ValueError(
-      "planning needs XLA's compiler for TPUs: pip install "
-      "'vaegan_jax[tpu-plan]'"
+      "planning needs XLA's compiler for TPUs: pip install -e '.[tpu-plan]'"
     )
   for name, value in _ENVIRONMENT.items():
     os.environ.setdefault(name, value)

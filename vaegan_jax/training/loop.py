@@ -20,7 +20,7 @@ from vaegan_jax.distributed import parallel, preemption, processes
 from vaegan_jax.files import checksums, lock, paths
 from vaegan_jax.report import run_figures
 from vaegan_jax.runs import checkpoints, config_file, records
-from vaegan_jax.training import monitor, setup
+from vaegan_jax.training import memory, monitor, setup
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ def train(
   Raises:
     ValueError: the settings are impossible, the folder holds a run of other
       settings or data, or no checkpoint is intact; nothing is changed then.
+    MemoryError: the batch does not fit into the memory of the devices.
     lock.Locked: another process trains in the folder.
     monitor.Diverged: a NaN or infinity; the checkpoints are from before.
     checkpoints.NotSaved: a checkpoint could not be written.
@@ -58,7 +59,11 @@ def train(
   """
   workdir = paths.absolute(workdir, name='--workdir')
   notice = notice or preemption.Notice()
-  with processes.translate_errors(), contextlib.ExitStack() as stack:
+  with (
+    processes.translate_errors(),
+    memory.explain_exhaustion(config),
+    contextlib.ExitStack() as stack,
+  ):
     with processes.fail_together():
       config, source = _check(config, workdir)
       run = setup.prepare(config, devices=devices)
@@ -139,7 +144,11 @@ def _resume(
     stack.enter_context(contextlib.closing(watch))
     stack.enter_context(notice.deferred())
     _LOGGER.info(
-      'Step %d of %d. Compiling takes half a minute.', step, config.steps
+      'Step %d of %d on %d %s. Compiling takes half a minute.',
+      step,
+      config.steps,
+      run.compiled.sharded.mesh.size,
+      jax.devices()[0].device_kind,
     )
     count = min(config.steps_per_dispatch, config.steps - step)
     state = run.start(feed.planned(count), state)
