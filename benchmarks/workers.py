@@ -87,7 +87,8 @@ def _in_a_line(function: Callable, *args: Any, **options: Any) -> Any:
   """Calls a function, and turns any error into a line that can be pickled."""
   try:
     return function(*args, **options)
-  except Exception as error:  # those of compilers have no common type
+  # Compilers' errors have no common type, and not all of them can be pickled.
+  except Exception as error:
     lines = str(error).strip().splitlines() or ['']
     raise Failed(f'{type(error).__name__}: {lines[0]}'[:300]) from None
 

@@ -5,9 +5,9 @@ from importlib import metadata
 
 from tests import ROOT
 
-# XLA takes most of the time of these tests. Without its optimiser and its fusion
-# emitters it takes a quarter of it. jax reads these flags when it is imported,
-# and ends the process at an unknown one.
+# XLA takes most of the time of these tests. Without its optimiser and its
+# fusion emitters it takes a quarter of that. JAX reads the flags when it is
+# imported, and an unknown one ends the process.
 FLAGS = [
   '--xla_backend_optimization_level=0',
   '--xla_cpu_parallel_codegen_split_count=1',

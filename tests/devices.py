@@ -1,17 +1,19 @@
-"""Runs programs on several devices of a CPU."""
+"""Runs programs in processes of their own, on several devices of a CPU."""
 
 import os
 import subprocess
 import sys
 
+from tests import ROOT
 
-def run(program, *words, count):
-  """Runs a program in a process with a number of devices.
 
-  JAX fixes the number of devices when it starts.
+def run(program, *words, count=1):
+  """Runs a program in a new process, where JAX has a number of devices.
+
+  The number is fixed when JAX starts.
 
   Returns:
-    What the program prints.
+    what the program prints.
   """
   flag = f' --xla_force_host_platform_device_count={count}'
   environment = {
@@ -20,6 +22,7 @@ def run(program, *words, count):
   }
   result = subprocess.run(
     [sys.executable, '-c', program, *words],
+    cwd=ROOT,
     env=os.environ | environment,
     capture_output=True,
     text=True,

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.typing import VariableDict
 from jaxtyping import (
   Array,
   Bool,
@@ -42,7 +43,6 @@ Codes: TypeAlias = arguments.Codes
 Attributes: TypeAlias = (
   Shaped[np.ndarray | Array, 'batch attributes'] | Sequence | None
 )
-Variables: TypeAlias = Mapping[str, Any]  # Flax's collections
 
 Finite: TypeAlias = Bool[Array, ' batch']
 
@@ -69,7 +69,7 @@ class Model:
   def __init__(
     self,
     networks: architecture.Networks,
-    variables: Mapping[str, Variables],
+    variables: Mapping[str, VariableDict],
     *,
     step: int = 0,
     attribute_names: tuple[str, ...] = (),
@@ -231,7 +231,7 @@ def load(workdir: str | os.PathLike) -> Model:
 @functools.partial(jax.jit, static_argnums=0)
 def _encode(
   encoder: architecture.Encoder,
-  variables: Variables,
+  variables: VariableDict,
   pixels: UInt8[Array, 'batch height width channels'],
   *condition: Float[Array, 'batch attributes'],
 ) -> tuple[Float[Array, 'batch latent'], Float[Array, 'batch latent'], Finite]:
@@ -244,7 +244,7 @@ def _encode(
 @functools.partial(jax.jit, static_argnums=0)
 def _decode(
   decoder: architecture.Decoder,
-  variables: Variables,
+  variables: VariableDict,
   codes: Float[Array, 'batch latent'],
   *condition: Float[Array, 'batch attributes'],
 ) -> tuple[UInt8[Array, 'batch height width channels'], Finite]:

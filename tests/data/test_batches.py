@@ -1,14 +1,11 @@
 import contextlib
 import functools
-import os
-import subprocess
-import sys
 
 import jax
 import numpy as np
 import pytest
 
-from tests import ROOT
+from tests import devices
 from vaegan_jax.data import batches, cache
 
 
@@ -165,18 +162,4 @@ else:
 
 
 def test_four_devices_get_the_same_bytes_as_one():
-  environment = os.environ | {
-    'JAX_PLATFORMS': 'cpu',
-    'XLA_FLAGS': '--xla_force_host_platform_device_count=4',
-    'PYTHONPATH': str(ROOT),
-  }
-  done = subprocess.run(
-    [sys.executable, '-c', FOUR_DEVICES],
-    cwd=ROOT,
-    env=environment,
-    capture_output=True,
-    text=True,
-    timeout=120,
-    check=False,
-  )
-  assert done.returncode == 0, done.stderr
+  devices.run(FOUR_DEVICES, count=4)

@@ -28,14 +28,14 @@ def config(**changes):
 
 @functools.cache
 def traced():
-  """Returns a traced step, and the types of its state."""
+  """Returns the traced step and the shapes of its state."""
   run = setup.prepare(config())
   state = run.abstract_state
   batch = batches.Batch(jax.ShapeDtypeStruct((BATCH, *SHAPE), jnp.uint8), None)
   return run.compiled.step.trace(state, batch), state
 
 
-def test_the_step_takes_the_memory_of_its_state():
+def test_the_step_reuses_the_memory_of_its_state():
   step, state = traced()
   memory = step.lower().compile().memory_analysis()
   needed = sum(
@@ -45,7 +45,7 @@ def test_the_step_takes_the_memory_of_its_state():
 
 
 def constants(jaxpr):
-  """Yields the arrays that a program and its inner programs hold."""
+  """Yields the constant arrays of a program and its inner programs."""
   yield from jaxpr.consts
   for equation in jaxpr.jaxpr.eqns:
     for inner in jax.tree.leaves(
@@ -56,18 +56,18 @@ def constants(jaxpr):
         yield from constants(inner)
 
 
-def held_bytes(jaxpr):
+def constant_bytes(jaxpr):
   return sum(np.asarray(x).nbytes for x in constants(jaxpr))
 
 
-def test_the_step_holds_no_data():
-  assert held_bytes(traced()[0].jaxpr) < 1 << 20
+def test_the_step_contains_no_data():
+  assert constant_bytes(traced()[0].jaxpr) < 1 << 20
 
 
-def test_data_that_a_program_holds_would_be_found():
+def test_data_in_a_program_is_found():
   data = np.zeros((1000, *SHAPE), np.float32)
   found = jax.jit(lambda x: jax.jit(lambda i: jnp.asarray(data)[i])(x)).trace(0)
-  assert held_bytes(found.jaxpr) >= data.nbytes
+  assert constant_bytes(found.jaxpr) >= data.nbytes
 
 
 @pytest.mark.parametrize('faces', [1_009, 10_007])
@@ -95,6 +95,6 @@ def test_a_step_of_the_papers_networks_takes_31_mb_an_image():
 
 @pytest.mark.slow
 def test_a_step_of_the_papers_networks_has_few_loops_to_compile():
-  # The first step takes time for each (docs/performance.md).
+  # Each adds to the time of the first step (docs/performance.md).
   loops = compiled_paper_step().as_text().count('kind=kLoop')
   assert 100 < loops < 500

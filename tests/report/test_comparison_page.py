@@ -104,14 +104,14 @@ def test_the_page_shows_all_content_in_order(tmp_path, picture):
 @pytest.mark.parametrize(
   ('verdicts', 'summary'),
   [
-    (['holds', 'fails', 'holds'], '3 claims ✓ 2 hold ✕ 1 fails ? 0 undecided'),
-    (['undecided', 'holds'], '2 claims ✓ 1 holds ✕ 0 fail ? 1 undecided'),
-    (['fails'], '1 claim ✓ 0 hold ✕ 1 fails ? 0 undecided'),
-    ([], 'No claim was judged.'),
+    ('holds fails holds', '3 claims ✓ 2 hold ✕ 1 fails ? 0 undecided'),
+    ('undecided holds', '2 claims ✓ 1 holds ✕ 0 fail ? 1 undecided'),
+    ('fails', '1 claim ✓ 0 hold ✕ 1 fails ? 0 undecided'),
+    ('', 'No claim was judged.'),
   ],
 )
 def test_the_summary_counts_the_verdicts(tmp_path, verdicts, summary):
-  made = [judgement(verdict) for verdict in verdicts]
+  made = [judgement(verdict) for verdict in verdicts.split()]
   text = Outline(write(tmp_path, judgements=made)).text()
   assert f'{summary} Device' in text
 
@@ -168,7 +168,7 @@ def test_all_texts_are_escaped(tmp_path, picture):
   )
   page = Outline(text)
   assert 'script' not in page.tags
-  # Title twice, facts 2, claim 7, pictures 4, table 6, note.
+  # The title twice, facts 2, claim 7, pictures 4, table 6, the note.
   assert page.text().count(evil) == 2 + 2 + 7 + 4 + 6 + 1
 
 
@@ -201,11 +201,8 @@ def test_markdown_has_title_lead_and_cells():
 
 def test_markdown_escapes_bars_and_omits_an_empty_lead():
   table = tables.Table('t', '', ('a', 'b'), [('q(z|x)', '1')])
-  assert table.markdown().splitlines()[2:] == [
-    '| a | b |',
-    '| :-- | --: |',
-    r'| q(z\|x) | 1 |',
-  ]
+  lines = ['| a | b |', '| :-- | --: |', r'| q(z\|x) | 1 |']
+  assert table.markdown().splitlines()[2:] == lines
 
 
 def test_a_row_of_another_length_than_the_header_is_refused():

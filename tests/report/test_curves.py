@@ -33,14 +33,14 @@ def test_a_whole_run_has_every_curve():
   ]
   for picture in pictures.values():
     assert picture.dtype == np.uint8
-    assert 0 < (picture < 128).mean() < 0.2, 'ink on white'
+    assert 0 < (picture < 128).mean() < 0.2, 'dark on white'
 
 
 def test_without_rows_there_is_no_curve():
   assert curves.draw([]) == curves.describe([]) == {}
 
 
-def test_the_later_row_of_a_step_counts():
+def test_the_later_row_of_a_step_is_drawn():
   rows = rows_of(3, prior=[1.0, 2.0, 3.0])
   stale = [{'step': 30, 'prior': 99.0}]
   again = curves.draw(rows[:2] + stale + rows[2:])
@@ -85,7 +85,7 @@ def test_the_share_counts_updates_between_rows():
     (np.array([5.0, 1.0, 9.0]), np.array([5.0, 1.0, 9.0])),
     (np.full(9, np.nan), np.full(9, np.nan)),
   ],
-  ids=['spikes', 'nan', 'few rows', 'nothing finite'],
+  ids=['spikes', 'nan', 'few rows', 'only nan'],
 )
 def test_the_median_leaves_out_spikes_and_nan(values, expected):
   medians = curves.running_median(values, centres=np.arange(len(values)))

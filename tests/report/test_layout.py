@@ -9,7 +9,7 @@ def sheet(height, width, level=0):
 
 
 def inked(picture):
-  """Columns and rows that a picture has ink in."""
+  """Returns the columns and the rows of a picture that hold ink."""
   dark = (picture < 200).any(-1)
   return np.flatnonzero(dark.any(0)), np.flatnonzero(dark.any(1))
 
@@ -40,16 +40,14 @@ def test_labels_have_one_width_and_the_heights_of_their_pictures():
   assert [len(label) for label in labels] == [50, 80, 60]
   assert len({label.shape[1] for label in labels}) == 1
   columns, _ = inked(labels[1])
-  assert columns[0] < 14  # nothing is cut, little is wasted
+  assert columns[0] < 14  # not cut off, with a narrow margin
   assert all(inked(label)[0][-1] < label.shape[1] - 4 for label in labels)
   heights = [np.ptp(inked(label)[1]) for label in labels]
   assert heights[2] > 1.5 * heights[1]
 
 
 @pytest.mark.parametrize('slanted', [False, True])
-def test_each_heading_starts_or_is_centred_over_the_middle_of_its_picture(
-  slanted,
-):
+def test_a_heading_is_centred_on_its_picture_or_starts_at_its_middle(slanted):
   widths = (40, 90, 60)
   for at, width in enumerate(widths):
     texts = ['', ' ', '  ']
@@ -64,7 +62,7 @@ def test_each_heading_starts_or_is_centred_over_the_middle_of_its_picture(
     assert place == pytest.approx(middle, abs=5)
 
 
-def test_a_long_slanted_heading_is_whole_and_rises_at_45_degrees():
+def test_a_long_slanted_heading_is_complete_and_rises_at_45_degrees():
   words = 'A very long heading'
   narrow = layout.with_headings(
     {words: sheet(9, 20, 255)}, gap=4, size=14, slanted=True

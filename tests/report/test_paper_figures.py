@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 
@@ -7,20 +9,20 @@ SIDE = 96
 
 
 def images(*levels):
-  """Images of SIDE pixels, each of one level."""
+  """Returns square images of SIDE pixels, each of one level."""
   column = np.array(levels, np.uint8)[:, None, None, None]
   return np.broadcast_to(column, (len(levels), SIDE, SIDE, 3)).copy()
 
 
 def tiles(row):
-  """Levels of the tiles that a row of a picture crosses, left to right."""
+  """Returns the levels of the tiles in a row of pixels, left to right."""
   levels = row[:, 0]
   runs = np.split(levels, np.flatnonzero(np.diff(levels)) + 1)
   return [int(run[0]) for run in runs if len(run) >= SIDE and run[0] != 255]
 
 
 def body(picture):
-  """What is below the headings: rows that hold pixels of level 1 to 50."""
+  """Returns the rows below the headings: those with levels from 1 to 50."""
   rows = ((picture > 0) & (picture <= 50)).all(-1).any(1)
   return picture[np.flatnonzero(rows)]
 
@@ -34,7 +36,9 @@ def test_blocks_are_in_order_with_their_own_labels():
   assert tiles(picture[SIDE + 4]) == [4, 5]
   assert tiles(picture[-SIDE]) == [6, 7]
   left = picture[:, : picture.shape[1] - 3 * SIDE - 2 * 4]
-  assert (left[: 2 * SIDE + 4] < 128).any()  # one label a block, nothing else
+  assert (
+    left[: 2 * SIDE + 4] < 128
+  ).any()  # one label a block, and nothing else
   assert (left[-SIDE:] < 128).any()
 
 
@@ -88,38 +92,28 @@ def test_grey_and_coloured_images_are_drawn(channels):
   assert {picture.shape[-1] for picture in pictures} == {channels}
 
 
-SIZES = 'images of one size'
+X = images(1, 2)
+BLOCKS = functools.partial(paper_figures.labelled_rows, columns=2)
+SAMPLES = functools.partial(paper_figures.query_rows, X)
+
+
+def attributes(changed):
+  return paper_figures.attribute_columns(X, X, changed=changed)
 
 
 @pytest.mark.parametrize(
-  ('rows', 'remedy'),
+  ('draw', 'made', 'remedy'),
   [
-    (lambda x: {}, 'at least one'),
-    (lambda x: {'a': x, 'b': x[:, 1:]}, SIZES),
-    (lambda x: {'a': x[:0]}, 'at least one image'),
+    (BLOCKS, {}, 'at least one'),
+    (BLOCKS, {'a': X, 'b': X[:, 1:]}, 'images of one size'),
+    (BLOCKS, {'a': X[:0]}, 'at least one image'),
+    (attributes, {}, '0 attr'),
+    (attributes, {'a': X[:, 1:]}, 'for each input'),
+    (SAMPLES, {}, 'at least one model'),
+    (SAMPLES, {'GAN': X[None]}, "2 queries, .* of {'GAN': \\(1, 2\\)}"),
+    (SAMPLES, {'GAN': X[:, None, 1:]}, 'images of one size'),
   ],
 )
-def test_invalid_blocks_are_refused(rows, remedy):
+def test_invalid_images_are_refused_with_a_remedy(draw, made, remedy):
   with pytest.raises(ValueError, match=remedy):
-    paper_figures.labelled_rows(rows(images(1, 2)), columns=2)
-
-
-def test_invalid_attributes_are_refused():
-  x = images(1, 2)
-  for changed, remedy in (({}, '0 attr'), ({'a': x[:, 1:]}, 'for each input')):
-    with pytest.raises(ValueError, match=remedy):
-      paper_figures.attribute_columns(x, x, changed=changed)
-
-
-@pytest.mark.parametrize(
-  ('samples', 'remedy'),
-  [
-    (lambda x: {}, 'at least one model'),
-    (lambda x: {'GAN': x[None]}, "2 queries, .* of {'GAN': \\(1, 2\\)}"),
-    (lambda x: {'GAN': x[:, None, 1:]}, SIZES),
-  ],
-)
-def test_invalid_samples_are_refused(samples, remedy):
-  x = images(1, 2)
-  with pytest.raises(ValueError, match=remedy):
-    paper_figures.query_rows(x, samples(x))
+    draw(made)

@@ -29,10 +29,10 @@ def test_few_steps_are_all_kept(steps):
   assert run_figures.choose_steps(steps, count=8) == sorted(steps)
 
 
-def test_step_zero_comes_in_addition():
+def test_step_zero_is_not_counted():
   assert run_figures.choose_steps(range(0, 1000, 10), count=4)[:2] == [0, 10]
 
 
-def test_a_count_without_a_first_and_last_step_is_refused():
+def test_a_count_below_two_is_refused():
   with pytest.raises(ValueError, match='count = 1'):
     run_figures.choose_steps([1, 2], count=1)

@@ -77,7 +77,7 @@ def test_all_pictures_and_curves_are_in_order_with_alt_texts(whole):
   assert len(alts) == len(starts)
   for alt, start in zip(alts, starts, strict=True):
     assert alt.startswith(start)
-  assert 'No ' not in outline.text()
+  assert 'No ' not in outline.text()  # nothing is missing
 
 
 def test_the_report_has_speed_updates_command_and_settings(whole):

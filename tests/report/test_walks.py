@@ -17,7 +17,7 @@ def lengths(codes):
 
 
 def steps(curve):
-  """Distances from each point of a closed curve to the next."""
+  """Returns the distance from each point of a closed curve to the next."""
   return lengths(np.roll(curve, -1, axis=0) - curve)
 
 
@@ -47,7 +47,7 @@ def test_every_point_of_a_loop_is_a_draw_of_the_prior():
     np.testing.assert_allclose(np.cov(points.T), np.eye(8), atol=0.15)
 
 
-def test_a_loop_closes_moves_evenly_and_far_at_the_typical_radius():
+def test_a_loop_is_closed_even_and_wide_at_the_typical_radius():
   curves = walks.loop(normal(6, 4, 256), frames=90)
   np.testing.assert_allclose(lengths(curves), np.sqrt(256), rtol=0.2)
   assert steps(curves).max() < 1.5 * steps(curves).min()
@@ -60,7 +60,7 @@ def test_a_visit_passes_each_stop_and_returns():
   codes = walks.visit(stops, frames=10)
   assert codes.shape == (30, 2, 16)
   np.testing.assert_allclose(codes[::10], stops, atol=1e-5)
-  assert steps(codes).max() < 0.3 * steps(stops).min()  # nowhere a jump
+  assert steps(codes).max() < 0.3 * steps(stops).min()  # no jumps
 
 
 def test_a_visit_is_slowest_at_its_stops():
@@ -79,7 +79,7 @@ def test_lengths_change_in_proportion_and_directions_evenly():
 
 
 @pytest.mark.parametrize('factor', [0.0, 1.0, 3.0])
-def test_codes_of_one_direction_are_joined_by_a_line(factor):
+def test_codes_in_one_direction_are_joined_by_a_line(factor):
   start = normal(1, 8)
   share = np.array([0, 0.5, 1], np.float32)
   codes = walks.interpolate(start, factor * start, share=share)
@@ -150,7 +150,7 @@ def test_a_gif_holds_every_frame_in_colour_and_repeats(tmp_path, channels):
     assert frame.shape == (196, 196, 3)
     error = np.abs(frame[:96:6, :96:6] - expected[0].astype(np.int16))
     assert error.mean() < 6
-    assert (frame[100:, 100:] > 250).all()  # no fourth walker: paper
+    assert (frame[100:, 100:] > 250).all()  # white: there is no fourth walker
 
 
 def test_a_still_face_does_not_flicker(tmp_path):

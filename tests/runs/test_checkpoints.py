@@ -19,7 +19,7 @@ IDENTITY = {'config': 'c', 'data': 'd'}
 
 
 def make(step):
-  """Returns a state with the same kinds of leaves as that of a run."""
+  """Returns a state with the kinds of leaves that a run has."""
   draw = np.random.default_rng(step)
   return {
     'step': jnp.array(step, jnp.int32),
@@ -218,7 +218,7 @@ def test_a_run_without_intact_checkpoints_does_not_start_from_zero(copy):
     (copy / 'checkpoints' / f'{step}' / checksums.NAME).unlink()
   with pytest.raises(ValueError, match='none of the 3 checkpoints'):
     checkpoints.load(copy)
-  for _ in range(2):  # all are named damaged-* the second time
+  for _ in range(2):  # the second time all are named damaged-*
     with pytest.raises(ValueError, match='damaged-1, damaged-2, damaged-3'):
       restore(copy)
 
@@ -267,7 +267,7 @@ def saved(monkeypatch):
   return saved
 
 
-def test_the_newest_are_kept_and_one_of_every_period(tmp_path, saved):
+def test_the_newest_and_one_of_every_period_are_kept(tmp_path, saved):
   save(tmp_path, *range(3, 40, 3), keep=2, keep_every=10)
   assert len(saved) == 13
   assert sorted(steps(tmp_path)) == [12, 21, 30, 36, 39]
@@ -295,7 +295,7 @@ def full_disk(monkeypatch):
 
 
 @pytest.mark.usefixtures('full_disk')
-def test_a_failed_save_raises_and_older_ones_are_intact(copy):
+def test_a_failed_save_raises_and_leaves_older_ones_intact(copy):
   with pytest.raises(checkpoints.NotSaved, match=r'step 4.*step 3 is there'):
     save(copy, 4)
   assert folders(copy) == ['1', '2', '3']

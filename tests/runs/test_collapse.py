@@ -19,7 +19,11 @@ LATENT = 128
 
 
 def run(steps, *, every=10, decoder=1.0, discriminator=1.0, **metrics):
-  """Returns rows of a run: shares of updates, and metrics by step."""
+  """Returns the rows of a run.
+
+  `decoder` and `discriminator` are the shares of steps that update them, and
+  each of the metrics is a function of the step.
+  """
   metrics = {
     'active_dimensions': lambda step: 60.0,
     'feature_scale': lambda step: 0.3,
@@ -42,8 +46,8 @@ def names(rows):
 
 
 def test_a_healthy_run_shows_no_collapse_at_any_step():
-  # A hard start that recovers: Dis pauses and codes carry nothing for 400
-  # steps, and features shrink by a factor of 20.
+  # A hard start that recovers: for 400 steps Dis is not updated and no
+  # dimension is active, and the features shrink by a factor of 20.
   rows = run(
     1500,
     active_dimensions=lambda step: 0.0 if step <= 400 else 9.0,
@@ -56,7 +60,8 @@ def test_a_healthy_run_shows_no_collapse_at_any_step():
 
 
 def test_a_young_run_shows_no_collapse():
-  # The first steps of the paper's config: Dis pauses, codes carry nothing.
+  # The first steps of the paper's config: Dis is not updated, and no dimension
+  # is active.
   young = run(499, discriminator=0.0, active_dimensions=lambda step: 0.0)
   assert names(young) == []
   assert names(young[:1]) == names([]) == []
@@ -74,7 +79,7 @@ def test_a_network_that_is_skipped_nearly_always_is_named(network, every):
   assert names(run(2400, every=every, **{network: 0.06})) == []
 
 
-def test_a_late_stop_is_named_until_the_network_recovers():
+def test_a_network_that_pauses_late_is_named_until_it_recovers():
   rows = run(3000)
   for row in rows:
     row['decoder/updates'] -= min(max(row['step'] - 1000, 0), 1000)
@@ -116,7 +121,7 @@ def test_dead_dimensions_are_named_but_some_inactive_ones_are_not():
   assert names(once) == []
 
 
-def test_rows_without_diagnostics_are_ignored():
+def test_rows_without_diagnostics_show_skipped_updates_only():
   rows = run(1000, discriminator=0.0)
   for row in rows:
     del row['feature_scale'], row['active_dimensions']
@@ -151,7 +156,7 @@ def observe(folder, steps, *, start=0, **metrics):
   watch.close()
 
 
-def test_a_warning_is_logged_once_and_explains_itself(tmp_path, caplog):
+def test_a_warning_is_logged_once_with_its_meaning_and_remedy(tmp_path, caplog):
   observe(tmp_path, 600, active_dimensions=0.0)
   (record,) = caplog.records
   assert record.levelno == logging.WARNING

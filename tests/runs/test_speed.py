@@ -12,18 +12,14 @@ def row(step, seconds, device='cpu'):
   }
 
 
-def test_compiling_does_not_slow_the_speed():
+def test_compilation_is_not_counted_in_the_speed():
   timing = [row(10, 60.0), row(20, 61.0), row(30, 62.0)]
   assert speed.summarise(timing, batch_size=8).images_per_second == 80
 
 
-def test_the_starts_of_a_resumed_run_are_added():
-  timing = [
-    row(10, 5.0),
-    row(20, 6.0),
-    row(30, 4.0, 'gpu'),
-    row(40, 5.0, 'gpu'),
-  ]
+def test_the_seconds_of_all_starts_are_added():
+  timing = [row(10, 5.0), row(20, 6.0)]
+  timing += [row(30, 4.0, 'gpu'), row(40, 5.0, 'gpu')]
   pace = speed.summarise(timing, batch_size=8)
   assert pace.seconds == 6.0 + 5.0
   assert pace.starts == 2
@@ -35,12 +31,12 @@ def test_a_single_row_has_its_own_speed():
   assert speed.summarise([row(10, 5.0)], batch_size=8).images_per_second == 7
 
 
-def test_waits_are_averaged_for_each_host_of_the_last_start():
+def test_waits_of_the_last_start_are_averaged_for_each_host():
   timing = [row(10, 5.0), *(row(s, s / 10) for s in (20, 30, 40))]
-  for each, waits in zip(
-    timing, ([1.0], [1, 1], [0.5, 0], [0, 0]), strict=True
-  ):
-    each['waiting'] = waits
+  waits = ([1.0], [1, 1], [0.5, 0], [0, 0])
+  timing = [
+    each | {'waiting': w} for each, w in zip(timing, waits, strict=True)
+  ]
   timing[-1]['goodput'] = 0.5
   pace = speed.summarise(timing, batch_size=8)
   assert pace.waiting == (0.25, 0.0)

@@ -95,9 +95,7 @@ def descend(networks: forward.Forward, *, recompute: bool = False) -> Descent:
   # Dec descends gamma * L_llike - L_GAN.
   gamma = objective.llike_weight()
   gradients['decoder'], _ = pull_decoder(
-    jax.tree.map(
-      lambda llike, gan: gamma * llike - gan, llike_at_made, gan_at_made
-    )
+    optax.tree.sub(optax.tree.scale(gamma, llike_at_made), gan_at_made)
   )
   if model.llike:
     terms['prior'], prior_at_posterior = jax.value_and_grad(_prior)(posterior)

@@ -15,13 +15,13 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from flax.typing import VariableDict
 from jaxtyping import Array, Float, PyTree
 
 from vaegan_jax.core import architecture, objectives
 
 Params: TypeAlias = PyTree
 BatchStats: TypeAlias = PyTree
-Variables: TypeAlias = Mapping[str, PyTree]
 Posterior: TypeAlias = tuple[Float[Array, 'batch n'], Float[Array, 'batch n']]
 Streams: TypeAlias = dict[str, Array]
 
@@ -55,7 +55,7 @@ class Forward:
   """
 
   networks: architecture.Networks
-  variables: Mapping[str, Variables]
+  variables: Mapping[str, VariableDict]
   images: Float[Array, 'batch height width channels']
   noise: Noise
   objective: objectives.Objective

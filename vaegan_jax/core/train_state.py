@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
+from flax.typing import VariableDict
 from jaxtyping import Array, Bool, PRNGKeyArray, PyTree
 
 from vaegan_jax.core import architecture
@@ -17,7 +18,6 @@ from vaegan_jax.core import architecture
 # The leaves of a state: arrays, or what a transformation puts in their place,
 # such as shapes, shardings and host copies.
 Leaf: TypeAlias = PyTree
-Variables: TypeAlias = Mapping[str, PyTree]
 
 
 class NetworkState(struct.PyTreeNode):
@@ -43,7 +43,7 @@ class NetworkState(struct.PyTreeNode):
     """Returns what Flax's `apply` takes."""
     return {'params': self.params, 'batch_stats': self.batch_stats}
 
-  def evaluated(self) -> Variables:
+  def evaluated(self) -> VariableDict:
     """Returns the variables for evaluation: the average where there is one."""
     return self.variables() if self.average is None else self.average
 
@@ -116,7 +116,7 @@ def initialise(
   *,
   key: PRNGKeyArray,
   averaged: bool = False,
-  given: Mapping[str, Variables] | None = None,
+  given: Mapping[str, VariableDict] | None = None,
 ) -> TrainState:
   """Makes the state before the first step.
 
@@ -151,7 +151,7 @@ def initialise(
 
 def _init(
   networks: architecture.Networks, name: str, key: PRNGKeyArray
-) -> Variables:
+) -> VariableDict:
   is_decoder = name == 'decoder'
   shape = (networks.latent,) if is_decoder else networks.decoder.shape
   inputs = [jnp.zeros((1, *shape))]
@@ -160,7 +160,7 @@ def _init(
   return networks.present()[name].init(key, *inputs, train=False)
 
 
-def _state(variables: Variables, opt_state: optax.OptState) -> NetworkState:
+def _state(variables: VariableDict, opt_state: optax.OptState) -> NetworkState:
   return NetworkState(
     params=variables['params'],
     batch_stats=variables['batch_stats'],

@@ -103,15 +103,11 @@ def edit_all(
     ValueError: the oracle has other attributes than the test images, or its
       attributes are scores.
   """
-  if test.attributes is None or test.attribute_names != oracle.attribute_names:
-    raise ValueError(
-      f'the oracle has the attributes {oracle.attribute_names}, the test '
-      f'images have {test.attribute_names}: load the oracle of this data set'
-    )
+  attributes = _attributes(test, oracle=oracle)
   codes = model.encode(np.asarray(test.images))
   pixels = model.decode(codes)
   plain = _Plain(model, oracle, codes, pixels, oracle.classify(pixels))
-  lacking = ~test.attributes.astype(bool) & ~plain.has
+  lacking = ~attributes & ~plain.has
   if visible is not None:
     lacking &= visible
   generator = np.random.default_rng(seed)
@@ -134,6 +130,16 @@ def edit_all(
       truth=counterfactual(rows, name) if counterfactual else None,
     )
   return Edits(by_name, tuple(skipped))
+
+
+def _attributes(test: cache.Dataset, *, oracle: oracles.Oracle) -> Flags:
+  """Returns the attributes of the test images, if the oracle predicts them."""
+  if test.attributes is None or test.attribute_names != oracle.attribute_names:
+    raise ValueError(
+      f'the oracle has the attributes {oracle.attribute_names}, the test '
+      f'images have {test.attribute_names}: load the oracle of this data set'
+    )
+  return test.attributes.astype(bool)
 
 
 def summary(edits: Edits) -> dict[str, float]:

@@ -19,6 +19,7 @@ from concurrent import futures
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import PyTree
 
 from vaegan_jax.distributed import processes
 from vaegan_jax.files import atomic, checksums
@@ -81,7 +82,7 @@ class Checkpoints:
     self._saving: futures.Future[None] | None = None
     self._last: int | None = None
 
-  def save(self, state: serialisation.PyTree, *, step: int) -> None:
+  def save(self, state: PyTree, *, step: int) -> None:
     """Copies a state to the host and writes it in the background.
 
     Waits for the previous save, if that is not on disk yet.
@@ -120,7 +121,7 @@ class Checkpoints:
     self._thread.shutdown()
     self.wait()
 
-  def restore(self, like: serialisation.PyTree) -> serialisation.PyTree | None:
+  def restore(self, like: PyTree) -> PyTree | None:
     """Restores the newest intact state.
 
     Args:
@@ -143,9 +144,7 @@ class Checkpoints:
     leaves = processes.broadcast_from_primary(leaves)
     return serialisation.place(leaves, like=like)
 
-  def _read(
-    self, like: serialisation.PyTree
-  ) -> tuple[int, list[np.ndarray] | None]:
+  def _read(self, like: PyTree) -> tuple[int, list[np.ndarray] | None]:
     """Returns the newest intact step and its leaves; -1 if there is none."""
     folder, about = _newest_intact(self._folder, on_damage=self._set_aside)
     if folder is None:
@@ -155,7 +154,7 @@ class Checkpoints:
     leaves = serialisation.load_leaves(folder / _STATE, like=like)
     return about['step'], leaves
 
-  def _write(self, state: serialisation.PyTree, step: int) -> None:
+  def _write(self, state: PyTree, step: int) -> None:
     try:
       with atomic.new_folder(self._folder / str(step)) as temporary:
         serialisation.save(temporary / _STATE, state)

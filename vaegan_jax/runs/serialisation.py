@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import pathlib
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from jaxtyping import PyTree
 
 from vaegan_jax.distributed import parallel
-
-# A state: any tree of arrays.
-PyTree: TypeAlias = Any
 
 # Fields of NetworkState that version 0.1 saved under other names.
 _RENAMED = {'statistics': 'batch_stats', 'optimizer': 'opt_state'}

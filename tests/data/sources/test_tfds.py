@@ -2,14 +2,12 @@ import importlib
 import io
 import json
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests import ROOT
+from tests import devices
 from vaegan_jax.data import cache, sources
 from vaegan_jax.data.sources import tfds
 
@@ -185,12 +183,4 @@ assert 'tensorflow' not in sys.modules
 
 
 def test_tensorflow_is_never_imported(prepared):
-  done = subprocess.run(
-    [sys.executable, '-c', WITHOUT_TENSORFLOW, str(prepared)],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-    timeout=120,
-    check=False,
-  )
-  assert done.returncode == 0, done.stderr
+  devices.run(WITHOUT_TENSORFLOW, str(prepared))

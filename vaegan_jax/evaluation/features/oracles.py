@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import numpy as np
 from flax import traverse_util
+from flax.typing import VariableDict
 from jaxtyping import Bool, Float32, Float64, Shaped, UInt8
 from scipy import special
 
@@ -68,7 +69,7 @@ class Oracle:
   def __init__(
     self,
     network: predictor.Predictor,
-    variables: predictor.Variables,
+    variables: VariableDict,
     *,
     scale: predictor.Scale,
     image_shape: tuple[int, ...],

@@ -7,20 +7,20 @@ of Enc (recalled). The paper does not describe its training; this one is ours.
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import linen as nn
+from flax.typing import VariableDict
 from jaxtyping import Array, Float, Float32, PRNGKeyArray, Shaped, UInt8
 
 from vaegan_jax.core import augmentation, layers
 from vaegan_jax.data import batches, cache, progress_bar
 
 # Flax's collections: 'params' and 'batch_stats'.
-Variables: TypeAlias = dict[str, Any]
 
 _CHANNELS = (64, 128, 256)  # of Enc
 
@@ -160,7 +160,7 @@ def fit(
   recipe: Recipe,
   seed: int,
   progress: bool,
-) -> Variables:
+) -> VariableDict:
   """Trains a predictor and returns its variables as NumPy arrays."""
   network, optimizer = build(scale, recipe), _optimizer(recipe)
   example = jnp.zeros((1, *train.images.shape[1:]), jnp.float32)
@@ -197,10 +197,10 @@ def _step(
   optimizer: optax.GradientTransformation,
   scale: Scale,
   recipe: Recipe,
-  state: tuple[Variables, optax.OptState],
+  state: tuple[VariableDict, optax.OptState],
   batch: batches.Batch,
   key: PRNGKeyArray,
-) -> tuple[Variables, optax.OptState]:
+) -> tuple[VariableDict, optax.OptState]:
   variables, opt_state = state
   attributes: Any = batch.attributes
   augment = augmentation.make_augment(
@@ -228,7 +228,7 @@ def _step(
 @functools.partial(jax.jit, static_argnums=0)
 def apply(
   network: Predictor,
-  variables: Variables,
+  variables: VariableDict,
   pixels: UInt8[Array, 'batch height width channels'],
 ) -> tuple[Float[Array, 'batch hidden'], Float[Array, 'batch outputs']]:
   """Computes features and outputs of pixels, 0..255."""
