@@ -223,3 +223,13 @@ def test_the_default_directory_is_the_users_cache(monkeypatch):
   monkeypatch.delenv('XDG_CACHE_HOME')
   expected = pathlib.Path.home() / '.cache' / 'vaegan_jax'
   assert cache.default_directory() == expected
+
+
+def test_a_sample_is_a_fixed_shuffle(tmp_path):
+  data = load(Numbered(), tmp_path)
+  some = data.sample(36)
+  np.testing.assert_array_equal(some.images, data.sample(36).images)
+  places = some.attributes[:, 0]
+  assert len(set(places)) == 36
+  assert places.min() < 100 < 500 < places.max()
+  assert sorted(data.sample(999).attributes[:, 0]) == [*range(600)]

@@ -43,8 +43,24 @@ def write_zip(folder):
   make_zip(folder / 'img_align_celeba.zip', files)
 
 
-@pytest.fixture(params=['folder', 'nested', 'zip', 'zip itself'])
+def write_kaggle(folder):
+  """Packs Kaggle's archive.zip: images in two folders, and the lists."""
+  write_lists(folder, 'csv')
+  lists = {p.name: p.read_bytes() for p in folder.glob('list_*.csv')}
+  for name in lists:
+    (folder / name).unlink()
+  nested = f'{celeba._FOLDER}/{celeba._FOLDER}'
+  files = {f'{nested}/{name}': data for name, data in FILES.items()}
+  return make_zip(folder / 'archive.zip', {**files, **lists})
+
+
+@pytest.fixture(
+  params=['folder', 'nested', 'zip', 'zip itself', 'kaggle', 'kaggle itself']
+)
 def path(request, tmp_path):
+  if request.param.startswith('kaggle'):
+    packed = write_kaggle(tmp_path)
+    return packed if request.param == 'kaggle itself' else tmp_path
   write_lists(tmp_path, 'csv' if request.param == 'nested' else 'txt')
   if request.param.startswith('zip'):
     write_zip(tmp_path)
@@ -162,10 +178,31 @@ def test_a_list_of_attributes_without_names_is_refused(whole):
     _ = celeba.CelebA(whole).attribute_names
 
 
-def test_only_images_in_the_partition_are_used(whole):
+def test_only_images_in_the_partition_are_used_and_others_counted(
+  whole, caplog
+):
   path = whole / 'list_eval_partition.txt'
   path.write_text('\n'.join(path.read_text().splitlines()[2:]))
   assert numbers(celeba.CelebA(whole), 'train') == [2, 3, 4, 5, 6, 7]
+  assert '2 of 10 images (000001.jpg, 000002.jpg)' in caplog.text
+  assert 'not in list_eval_partition.txt. They are left out.' in caplog.text
+
+
+def test_a_damaged_list_in_a_zip_is_named(tmp_path):
+  path = write_kaggle(tmp_path)
+  data = bytearray(path.read_bytes())
+  place = data.index(b'list_eval_partition.csv') + 40
+  data[place : place + 9] = b'\xff' * 9
+  path.write_bytes(data)
+  with pytest.raises(ValueError, match=r'list_eval.*damaged in the zip'):
+    celeba.CelebA(path).length('train')
+
+
+def test_a_list_beside_a_zip_precedes_the_one_in_it(tmp_path):
+  path = write_kaggle(tmp_path)
+  rows = ''.join(f'{name},0\n' for name in NAMES[:3])
+  (tmp_path / 'list_eval_partition.csv').write_text(rows)
+  assert numbers(celeba.CelebA(path), 'train') == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

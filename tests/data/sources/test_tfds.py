@@ -107,6 +107,38 @@ def test_existing_splits_are_used_unchanged(prepared):
   assert sorted(numbers(data, 'train')) == list(range(30))
 
 
+def test_validation_images_are_trained_on_if_the_setting_says_so(prepared):
+  for name, sizes in (('complete', [38, 7]), ('lonely', [38, 2])):
+    data = tfds.Tfds(name, (8, 8), data_dir=prepared, train_on_validation=True)
+    assert [data.length(split) for split in ('train', 'test')] == sizes
+    apart = source(prepared, name)
+    expected = numbers(apart, 'train') + numbers(apart, 'validation')
+    assert numbers(data, 'train') == expected
+    pixels = data.read('train', 28, 34)[:, 4, 4, 0].tolist()
+    assert pixels == expected[28:34]
+    with pytest.raises(ValueError, match='set train_on_validation to False'):
+      data.length('validation')
+
+
+def test_splits_are_found_by_any_common_name(tmp_path, caplog):
+  prepare('odd', tmp_path, training=5, valid=3, evaluation2=2, extra=4)
+  data = source(tmp_path, 'odd')
+  assert data.length('train') == 5
+  assert data.length('validation') == 3
+  assert 'evaluation2, extra' in caplog.text
+
+
+def test_a_replaced_file_of_equal_size_has_another_fingerprint(tmp_path):
+  prepare('exchanged', tmp_path, train=4)
+  first = source(tmp_path, 'exchanged')
+  [path] = [p for p in first._files if 'train' in p.name]
+  before = first.fingerprint(), first.stamp()
+  path.write_bytes(path.read_bytes()[::-1])
+  again = source(tmp_path, 'exchanged')
+  assert again.fingerprint() != before[0]
+  assert again.stamp() != before[1]
+
+
 @pytest.mark.parametrize(
   ('name', 'sizes'), [('lacking', [38, 2, 7]), ('lonely', [36, 2, 2])]
 )

@@ -163,7 +163,9 @@ class Tfds:
       )
     if others := sizes.keys() - {*own.values()}:
       _LOGGER.warning(
-        'The splits %s of %s are left out.', ', '.join(others), self.name
+        'The splits %s of %s are left out.',
+        ', '.join(sorted(others)),
+        self.name,
       )
     spans = {split: (name, range(sizes[name])) for split, name in own.items()}
     train, places = spans['train']
