@@ -233,3 +233,11 @@ def test_a_sample_is_a_fixed_shuffle(tmp_path):
   assert len(set(places)) == 36
   assert places.min() < 100 < 500 < places.max()
   assert sorted(data.sample(999).attributes[:, 0]) == [*range(600)]
+
+
+def test_test_images_among_the_training_images_are_warned_of(tmp_path, caplog):
+  train = load(Numbered(images=200), tmp_path)
+  cache.warn_of_copies(train, load(Numbered(images=20, shade=215), tmp_path))
+  assert 'training' not in caplog.text
+  cache.warn_of_copies(train, load(Numbered(images=20, shade=190), tmp_path))
+  assert '10 of the 20 test images of numbered:x/y are training' in caplog.text

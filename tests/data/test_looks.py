@@ -26,3 +26,11 @@ def test_a_few_odd_images_are_nothing_to_complain_of():
   pixels = NOISE.copy()
   pixels[:4] = 0
   assert not [*looks.complaints(pixels)]
+
+
+def test_copies_are_counted_only_if_every_byte_is_equal():
+  others = NOISE.copy()
+  others[3, 5, 5, 1] ^= 1  # no value that is compared first
+  assert looks.count_copies(NOISE[:9], others) == 8
+  assert looks.count_copies(NOISE[[0, 0, 1]], NOISE[5:]) == 0
+  assert looks.count_copies(NOISE[[0, 0, 1]], NOISE) == 3

@@ -149,6 +149,19 @@ def load(
   return dataset
 
 
+def warn_of_copies(train: Dataset, test: Dataset) -> None:
+  """Logs how many test images are among the training images."""
+  if copies := looks.count_copies(test.images, train.images):
+    _LOGGER.warning(
+      '%d of the %d test images of %s are training images, too: measures of '
+      'test images are better than those of new ones would be. Remove the '
+      'copies from one of the splits.',
+      copies,
+      len(test.images),
+      test.source,
+    )
+
+
 def default_directory() -> pathlib.Path:
   """Returns $XDG_CACHE_HOME/vaegan_jax, or ~/.cache/vaegan_jax."""
   return paths.user_cache()

@@ -94,6 +94,7 @@ def prepare(
     cache.load(source, split=split, directory=directory)
     for split in ('train', 'test')
   )
+  cache.warn_of_copies(train, test)
   places = test.spread(images)
   spare = _spare(test, places)
   test = test.take(places)

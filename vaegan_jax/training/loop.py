@@ -72,6 +72,7 @@ def train(
         config_file.check(workdir, config)
       dataset = _load(config, source, split='train')
       test = _load(config, source, split='test')
+      cache.warn_of_copies(dataset, test)
       examples = test.sample(3 * run_figures.COLUMNS)
     processes.check_equal(
       jax=jax.__version__,

@@ -54,14 +54,23 @@ def write_kaggle(folder):
   return make_zip(folder / 'archive.zip', {**files, **lists})
 
 
-@pytest.fixture(
-  params=['folder', 'nested', 'zip', 'zip itself', 'kaggle', 'kaggle itself']
-)
+LAYOUTS = ['folder', 'nested', 'zip', 'zip itself', 'kaggle', 'kaggle itself']
+
+
+@pytest.fixture(params=[*LAYOUTS, 'authors'])
 def path(request, tmp_path):
   if request.param.startswith('kaggle'):
     packed = write_kaggle(tmp_path)
     return packed if request.param == 'kaggle itself' else tmp_path
   write_lists(tmp_path, 'csv' if request.param == 'nested' else 'txt')
+  if request.param == 'authors':
+    for name in ('Img', 'Anno', 'Eval'):
+      (tmp_path / name).mkdir()
+    write_zip(tmp_path / 'Img')
+    for name in ('Anno/list_attr_celeba.txt', 'Eval/list_eval_partition.txt'):
+      path = tmp_path / name
+      (tmp_path / path.name).rename(path)
+    return tmp_path
   if request.param.startswith('zip'):
     write_zip(tmp_path)
   else:

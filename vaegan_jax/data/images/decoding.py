@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from vaegan_jax.data.images import defects
 
@@ -29,6 +29,17 @@ SUFFIXES = _suffixes()
 MAX_PIXELS = 1 << 26
 
 _MODES = {1: 'L', 3: 'RGB'}
+
+# Valid files hold colour profiles and texts beyond PIL's limit of 1 MiB.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 << 20
+
+# What lies in place of images, by its first bytes after 0 or 4 others.
+_IMPOSTORS = (
+  (b'version https://git-lfs', "Git LFS's note of it: run git lfs pull"),
+  (b'<', 'a web page, or an svg: download the image'),
+  (b'ftyphei', 'HEIC of a telephone: convert it to JPEG'),
+  (b'ftypmif1', 'HEIC of a telephone: convert it to JPEG'),
+)
 
 
 def decode(
@@ -64,11 +75,20 @@ def decode(
   except defects.READ_ERRORS as error:
     # The message of UnidentifiedImageError holds a memory address.
     unknown = isinstance(error, Image.UnidentifiedImageError)
-    detail = f' of {", ".join(FORMATS)}' if unknown else f' ({error})'
+    detail = _guess(data) if unknown else f' ({error})'
     raise defects.BrokenImage(
       name, f'{len(data)} bytes are not a valid image{detail}'
     ) from error
   return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def _guess(data: bytes) -> str:
+  """Describes a file in none of the formats."""
+  start = data[:64].lstrip()
+  for mark, what in _IMPOSTORS:
+    if start.startswith(mark) or data[4:].startswith(mark):
+      return f', but {what}'
+  return f' of {", ".join(FORMATS)}'
 
 
 def _check(image: Image.Image, name: str) -> None:

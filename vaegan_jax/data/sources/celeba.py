@@ -22,6 +22,9 @@ from vaegan_jax.data.sources import files, splits
 
 _FOLDER = 'img_align_celeba'
 
+# The authors' folders of the images and of the lists.
+_IMAGES, _LISTS = 'Img', ('Anno', 'Eval')
+
 # Their names on the authors' site, on Kaggle's, and from Kaggle's program.
 _ZIPS = (f'{_FOLDER}.zip', 'archive.zip', 'celeba-dataset.zip')
 
@@ -34,9 +37,9 @@ class CelebA(files.AlignedSource):
 
   Attributes:
     path: a folder with `img_align_celeba.zip` or `img_align_celeba/`,
-      `list_eval_partition` and (optional) `list_attr_celeba`, .txt or .csv; or
-      the zip itself, with the lists beside or in it, as in Kaggle's
-      `archive.zip`.
+      `list_eval_partition` and (optional) `list_attr_celeba`, .txt or .csv,
+      also in `Img/`, `Anno/` and `Eval/`; or the zip itself, with the lists
+      beside or in it, as in Kaggle's `archive.zip`.
     size: height and width of the images.
     train_on_validation: whether 'train' includes the validation partition, as
       in the authors' runs that are tested on the test partition. There is then
@@ -110,11 +113,11 @@ class CelebA(files.AlignedSource):
 
   @functools.cached_property
   def _archive(self) -> archives.Archive:
-    folder = self.path / _FOLDER
+    names = (f'{_FOLDER}/{_FOLDER}', _FOLDER, *_ZIPS)  # Kaggle nests it twice
     found = archives.open_first(
-      self.path if self.path.is_file() else folder / _FOLDER,
-      folder,  # Kaggle's copy nests it twice
-      *(self.path / name for name in _ZIPS),
+      *((self.path,) if self.path.is_file() else ()),
+      *(self.path / name for name in names),
+      *(self.path / _IMAGES / name for name in names),
     )
     if found is None:
       raise FileNotFoundError(
@@ -127,7 +130,9 @@ class CelebA(files.AlignedSource):
   @functools.cached_property
   def _beside(self) -> Sequence[label_tables.File]:
     """The files beside the images, or else the lists in their zip."""
-    beside, path = super()._beside, self._archive.path
+    beside, path = [*super()._beside], self._archive.path
+    for folder in _LISTS:
+      beside += sorted((self.path / folder).glob('list_*'))
     names = {p.name.lower() for p in beside}
     if not path.is_file():
       return beside

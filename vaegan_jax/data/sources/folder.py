@@ -92,7 +92,8 @@ class Folder(files.FileSource):
     """Lists all images as sorted relative paths."""
     if not self.path.is_dir():
       raise FileNotFoundError(
-        f'{self.path} is not a folder; name one that holds images'
+        f'{self.path} is not a folder; name one that holds images, or unpack '
+        'an archive first'
       )
     tree = trees.scan(self.path, known=self._tables)
     left_out = f' Left out: {tree.describe()}.' if tree.left_out else ''
