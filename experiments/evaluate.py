@@ -103,6 +103,9 @@ def _evaluate(workdir: pathlib.Path) -> None:
   atomic.write_text(path, json.dumps(content, indent=2) + '\n')
   _print(measures, references['real'])
   print(f'As samples, the real images are {study.real().kind}.')
+  if 'samples/fid' in measures:
+    count = len(study.test.images)
+    print(f'FID falls with the number of images: this one is of {count}.')
   if model.attribute_names:
     print('The model is given the attributes of each test image.')
   print(f'Wrote {path}')

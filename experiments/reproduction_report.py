@@ -268,6 +268,11 @@ def _notes(
     "The VAE's likelihood is a Gaussian of unit variance over pixels in "
     '[-1, 1]; another variance would change the weight of its prior.',
   ]
+  if study.copies:
+    notes.append(
+      f'{study.copies:,} of the {len(study.test.images):,} test images are '
+      'training images as well, so measures of held-out images are too good.'
+    )
   if config.gan:
     changes = ', '.join(
       f'{name} = {value}' for name, value in schema.flatten(config.gan).items()

@@ -66,6 +66,26 @@ def test_a_model_whose_codes_are_attributes_flips_only_these():
   assert means['leaked_random'] > 0.02
 
 
+@pytest.mark.usefixtures('unchecked')  # the oracle sees one attribute
+def test_a_single_attribute_leaks_into_no_other():
+  class One(synthetic.Seen):
+    def predict(self, pixels):
+      return super().predict(pixels)[:, :1]
+
+  oracle = One()
+  oracle.attribute_names = ('top',)
+  edits = editing.edit_all(
+    MODEL,
+    oracle,
+    vectors=vectors(names=('top',)),
+    test=synthetic.dataset().with_attributes(('top',)),
+    minimum=5,
+  )
+  means = editing.summary(edits)
+  assert means['flipped'] == 1
+  assert 'leaked' not in means
+
+
 def test_correlated_attributes_leak():
   data = synthetic.dataset(seed=1)
   data.attributes[:, 1] = data.attributes[:, 0]

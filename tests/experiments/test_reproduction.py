@@ -165,6 +165,19 @@ def test_a_claim_names_the_seed_that_lacks_a_measure():
   json.dumps(reproduction_report._record(finding), allow_nan=False)
 
 
+def test_test_images_that_are_training_images_are_counted(caplog):
+  train, test = (synthetic.dataset(30, seed=s, split='test') for s in (0, 1))
+  assert studies._count_copies(train, test) == 0
+  assert not caplog.text
+  train.images[7] = train.images[9] = test.images[3]
+  assert studies._count_copies(train, test) == 1
+  assert '1 of 30 test images' in caplog.text
+  oracle = validated_oracle()
+  study = studies.Study(train, test, oracle, synthetic.bands, copies=1)
+  notes = ' '.join(reproduction_report._notes(config(), study))
+  assert '1 of the 30 test images are training images' in notes
+
+
 @pytest.mark.usefixtures('unchecked')  # the source is a stand-in
 @pytest.mark.parametrize(
   ('count', 'kind'),

@@ -36,8 +36,8 @@ class Edit(NamedTuple):
       oracle.
     flipped_random: the same for random vectors of the same length.
     leaked: the fraction of all other attributes that differ from those of the
-      reconstruction. It includes attributes that the edit must change, such as
-      another hair colour.
+      reconstruction; NaN if there is no other. It includes attributes that the
+      edit must change, such as another hair colour.
     leaked_random: the same for random vectors.
     counterfactual_error: the root mean square difference from the true
       counterfactual, in levels of 0..255; NaN if that is unknown.
@@ -192,7 +192,8 @@ class _Plain(NamedTuple):
     """Computes the fractions 'flipped' and 'leaked' of an edit."""
     changed = self.oracle.classify(edited) != self.has[rows]
     rest = np.delete(changed, column, axis=1)
-    return float(changed[:, column].mean()), float(rest.mean())
+    leaked = float(rest.mean()) if rest.size else math.nan
+    return float(changed[:, column].mean()), leaked
 
   def distances(self, pixels: Pixels, truth: Pixels) -> tuple[float, float]:
     """Computes the error in levels and the distance in features."""

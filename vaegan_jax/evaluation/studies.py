@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import pathlib
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from vaegan_jax.data import cache, sources
 from vaegan_jax.data.sources import faces
 from vaegan_jax.evaluation import editing, features
 from vaegan_jax.evaluation.features import oracles, predictor, random_network
+
+_LOGGER = logging.getLogger(__name__)
 
 # Cartoon faces that the oracle is trained on.
 _INDEPENDENT = 40_000
@@ -35,6 +38,7 @@ class Study(NamedTuple):
     oracle_train: the images that the oracle was trained on, if not `train`.
     inception: computes Inception's features, for the FID; None: no FID.
     spare: as many other held-out images; None if there are too few.
+    copies: the number of test images that are training images as well.
   """
 
   train: cache.Dataset
@@ -46,6 +50,7 @@ class Study(NamedTuple):
   oracle_train: cache.Dataset | None = None
   inception: features.Extract | None = None
   spare: cache.Dataset | None = None
+  copies: int = 0
 
   def real(self) -> Real:
     """Returns real images to measure in place of samples.
@@ -103,9 +108,14 @@ def prepare(
       f'{len(test.images)} test images of {source.name}: expected at least '
       f'{_MINIMUM}; ask for more, or take a larger data set'
     )
+  common: dict[str, Any] = {
+    'inception': inception,
+    'spare': spare,
+    'copies': _count_copies(train, test),
+  }
   if test.attributes is None:
     extract = random_network.extractor(test.images.shape[1:])
-    return Study(train, test, None, extract, inception=inception)
+    return Study(train, test, None, extract, **common)
   drawn = {}
   if isinstance(source, faces.Faces):
     drawn = _drawn(source, places, directory=directory)
@@ -116,15 +126,22 @@ def prepare(
     directory=directory,
     visible=drawn.get('visible'),
   )
-  return Study(
-    train,
-    test,
-    oracle,
-    oracle.features,
-    inception=inception,
-    spare=spare,
-    **drawn,
-  )
+  return Study(train, test, oracle, oracle.features, **common, **drawn)
+
+
+def _count_copies(train: cache.Dataset, test: cache.Dataset) -> int:
+  """Counts test images with the pixels of a training image, and warns."""
+  pixels = [hash(image.tobytes()) for image in test.images]
+  wanted = {*pixels}
+  found = {hash(image.tobytes()) for image in np.asarray(train.images)} & wanted
+  copies = sum(x in found for x in pixels)
+  if copies:
+    _LOGGER.warning(
+      '%d of %d test images of %s are training images as well: measures of '
+      'held-out images are too good. Remove the copies.',
+      *(copies, len(pixels), test.source),
+    )
+  return copies
 
 
 def _spare(whole: cache.Dataset, used: np.ndarray) -> cache.Dataset | None:

@@ -7,6 +7,7 @@ the measure's: 'samples/frechet', 'reconstructions/psnr',
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -21,6 +22,8 @@ from vaegan_jax.evaluation import (
 )
 from vaegan_jax.evaluation.features import oracles
 from vaegan_jax.evaluation.metrics import distances, quality
+
+_LOGGER = logging.getLogger(__name__)
 
 # Increase it whenever the same model would get other numbers.
 VERSION = 2
@@ -91,6 +94,11 @@ def _attribute_vectors(trial: Trial) -> Measures:
     random=3,
     seed=trial.seed,
   )
+  if edits.skipped:
+    _LOGGER.info(
+      'No attribute vector of %s: too few images have, lack or can gain it.',
+      ', '.join(edits.skipped),
+    )
   # Empty if every reconstruction has all attributes.
   if edits.by_name:
     yield from editing.summary(edits).items()

@@ -96,6 +96,12 @@ def test_columns_without_distinct_names_are_refused(tmp_path, text, problem):
     label_tables.read(path)
 
 
+def test_a_header_with_a_name_too_few_is_refused(tmp_path):
+  path = write(tmp_path / 'x.csv', 'image_id,age\na.png,30,1\n')
+  with pytest.raises(ValueError, match=r'a\.png has 2 values, .* names 1 '):
+    label_tables.read(path)
+
+
 def test_numbers_keep_rows_and_columns():
   cells = [['a', '1', '-1.5'], ['b', '0', '1e3']]
   values = label_tables.numbers(cells, names='xy', path=X)

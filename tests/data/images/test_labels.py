@@ -94,6 +94,24 @@ def test_one_column_of_scores_leaves_the_binary_ones_0_and_1():
 
 
 @pytest.mark.parametrize(
+  ('column', 'warnings'),
+  [
+    ([0, 1, 2], ['0 has 3 values from 0 to 2']),
+    ([-1.5, 0.5, 2], []),
+    ([*range(101)], ['is a score from 0 to 100']),
+    ([0, 1, 255], ['If they are classes', 'is a score from 0 to 255']),
+  ],
+)
+def test_scores_that_may_be_classes_or_are_large_are_named(
+  column, warnings, caplog
+):
+  attributes(column)
+  assert len(caplog.records) == len(warnings)
+  for record, text in zip(caplog.records, warnings, strict=True):
+    assert text in record.getMessage()
+
+
+@pytest.mark.parametrize(
   ('value', 'other', 'expected'),
   [(1, (-1, 1), 1), (-1, (-1, 1), 0), (1, (1, 2), 0), (5, (0, 1), 1)],
 )

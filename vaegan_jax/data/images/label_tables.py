@@ -36,6 +36,9 @@ _SAMPLE, _LINES = 1 << 16, 100
 
 _WORDS = dict.fromkeys(('true', 'yes', 't', 'y'), 1.0)
 _WORDS |= dict.fromkeys(('false', 'no', 'f', 'n'), 0.0)
+# Names of the column of images, which no attribute has.
+_IMAGE_COLUMNS = {'path', 'file', 'filename', 'file_name', 'name', 'id'}
+_IMAGE_COLUMNS |= {'image', 'image_id', 'image_name', 'img'}
 _DECIMAL_COMMA = re.compile(r'([-+]?\d*),(\d+)')
 
 
@@ -82,6 +85,11 @@ def read(path: File) -> tuple[tuple[str, ...], list[list[str]]]:
     table = [row[1:] if len(row) == width else row for row in table]
   header, *body = table or [[]]
   only_values = body and len(header) == len(body[0]) - 1
+  if only_values and header[0].casefold() in _IMAGE_COLUMNS:
+    raise ValueError(
+      f'{path}: the row of {body[0][0]} has {len(body[0]) - 1} values, and the '
+      f'header names {len(header) - 1} beside {header[0]!r}; name every column'
+    )
   names = tuple(header if only_values else header[1:])
   check_names(names, path=path)
   return names, body
@@ -163,7 +171,8 @@ def numbers(
     f'{path}: {len(set(wrong[:, 0]))} of {len(table)} rows hold a value that '
     f'is missing or no number; the row of {table[row][0]} has '
     f'{cells[row][column]!r} as {names[column]}: expected a finite number, '
-    'true or false; fill it in, or remove the row'
+    'true or false; fill it in, or remove the row; write classes as a column '
+    'of 0 and 1 each'
   )
 
 

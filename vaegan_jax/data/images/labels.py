@@ -8,7 +8,7 @@ import functools
 import logging
 import os
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Shaped
@@ -16,6 +16,10 @@ from jaxtyping import Float32, Shaped
 from vaegan_jax.data.images import defects, label_tables
 
 _LOGGER = logging.getLogger(__name__)
+
+# Integers of fewer values than this may be classes; scores beyond the other
+# are large beside the features that they join.
+_CLASSES, _LARGE = 100, 20.0
 
 # Version of the values that a table becomes. Raise it when they change.
 VERSION = 1
@@ -90,7 +94,7 @@ def match(
   names = [row[0] for row in table]
   found = _find(names, images)
   named = [
-    [image, *row[1:]]
+    row if image == row[0] else [image, *row[1:]]
     for image, row in zip(found, table, strict=True)
     if image is not None
   ]
@@ -110,16 +114,16 @@ def match(
 
 def _find(names: Sequence[str], images: Sequence[str]) -> list[str | None]:
   """Returns the image of each name, by the first form that fits any name."""
-  plain = [_plain(name) for name in names]
+  plain, paths = [[*map(_plain, each)] for each in (names, images)]
   above = os.path.commonprefix(plain).rfind('/') + 1  # noqa: RUF071
-  whole = [lambda path: path, _without_ending]
+  whole: list[Callable[[str], str]] = [str, _without_ending]
   bare = [_file_name, lambda path: _without_ending(_file_name(path))]
   # A path from a folder above is no bare name: test/1.png is not train/1.png.
   for start, forms in ((0, [*whole, *bare]), (above, whole)):
     for form in forms:
       keys = collections.defaultdict(list)
-      for image in images:
-        keys[form(_plain(image))].append(image)
+      for image, path in zip(images, paths, strict=True):
+        keys[form(path)].append(image)
       found = [keys.get(name[start:], []) for name in plain]
       if any(found):
         return [same[0] if len(same) == 1 else None for same in found]
@@ -159,6 +163,29 @@ def _code(
     _LOGGER.warning('%s: all images agree on %s.', path, defects.few(same))
   for pair in sorted({*zip(low[binary], high[binary], strict=True)} - {(0, 1)}):
     _LOGGER.info('%s: %g and %g become 0 and 1.', path, *pair)
+  for name, column, is_score in zip(names, values.T, scores, strict=True):
+    if is_score:
+      _warn_of_scores(column, name=name, path=path)
   if scores.any():
     return np.where(scores, values, flags.astype(np.float32))
   return flags.astype(np.int8)
+
+
+def _warn_of_scores(
+  values: Float32[np.ndarray, ' images'], *, name: str, path: pathlib.Path
+) -> None:
+  """Logs scores that may be classes, or that are too large for a network."""
+  distinct = np.unique(values)
+  low, high = distinct[[0, -1]]
+  if len(distinct) <= _CLASSES and (distinct == np.round(distinct)).all():
+    _LOGGER.warning(
+      '%s: %s has %d values from %g to %g, read as a score. If they are '
+      'classes, write a column of 0 and 1 for each of them.',
+      *(path, name, len(distinct), low, high),
+    )
+  if max(-low, high) > _LARGE:
+    _LOGGER.warning(
+      '%s: %s is a score from %g to %g. A conditional model takes it as it is: '
+      'divide it, so that most are from -3 to 3.',
+      *(path, name, low, high),
+    )
