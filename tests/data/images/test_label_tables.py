@@ -55,6 +55,7 @@ def test_every_dialect_is_split_into_the_same_cells(tmp_path, text):
     'path,Big Nose,hat\na.png,-2,1\n',
     'Big Nose,hat\na.png,-2,1\n',
     '202599\nBig Nose,hat\na.png,-2,1\n',
+    'Labels\n# 3, 4, 5, 6\n#path,Big Nose,hat\na.png,-2,1\n',
     ',path,Big Nose,hat\n0,a.png,-2,1\n',
     'path;"Big Nose";hat\na.png;-2;true\n',
     'path\tBig Nose\that\na.png\t-2\tYES\n',

@@ -61,10 +61,11 @@ def test_lost_zeros_are_shown_beside_the_names_of_images():
     match('45', '57', images=['000045.png', '000057.png'])
 
 
-def test_rows_without_an_image_are_counted(caplog):
+def test_rows_without_an_image_and_images_without_a_row_are_counted(caplog):
   caplog.set_level(logging.INFO)
-  match('gone.png', *IMAGES)
-  assert '1 of 5 rows (gone.png) of x.csv name no image' in caplog.text
+  match('gone.png', *IMAGES[1:])
+  assert '1 of 4 rows (gone.png) of x.csv name no image' in caplog.text
+  assert 'x.csv has no row of 1 of 4 images (train/07.png)' in caplog.text
 
 
 def attributes(*columns):

@@ -162,6 +162,21 @@ def test_a_table_without_attributes_or_images_is_refused(labelled):
       _ = folder.Folder(labelled, (16, 16)).attribute_names
 
 
+def test_a_table_of_another_name_is_not_passed_over_in_silence(
+  labelled, caplog
+):
+  table = labelled / 'attributes.csv'
+  table = table.rename(labelled / 'Attributes.TXT')
+  assert folder.Folder(labelled, (16, 16)).attribute_names == ('age', 'hat')
+  table.rename(labelled / 'labels.csv')
+  assert folder.Folder(labelled, (16, 16)).attribute_names == ()
+  assert 'or attributes.txt, not from labels.csv' in caplog.text
+  for ending in ('csv', 'tsv'):
+    (labelled / f'attributes.{ending}').write_text('path,hat\ntest/0.png,1\n')
+  assert folder.Folder(labelled, (16, 16)).attribute_names == ('hat',)
+  assert 'from attributes.csv, not from attributes.tsv.' in caplog.text
+
+
 def test_images_without_attributes_are_counted_and_named(labelled):
   save(labelled / 'train' / '3.png')
   with pytest.raises(ValueError, match=r'1 of 4 images \(train/3.png'):

@@ -11,7 +11,6 @@ import collections
 import csv
 import functools
 import io
-import itertools
 import pathlib
 import re
 import zipfile
@@ -70,8 +69,9 @@ def rows(path: File) -> list[list[str]]:
 def read(path: File) -> tuple[tuple[str, ...], list[list[str]]]:
   """Reads a table whose header names the columns of values.
 
-  The header may also name the column of images. A title or a count above it
-  is skipped, and so is a first column that numbers the rows, as pandas writes.
+  The header may also name the column of images. A title, comments or a count
+  above it are skipped, and so is a first column that numbers the rows, as
+  pandas writes it.
 
   Returns:
     the names of the columns of values, and the rows below the header.
@@ -79,9 +79,11 @@ def read(path: File) -> tuple[tuple[str, ...], list[list[str]]]:
   Raises:
     ValueError: as `rows` and `check_names`.
   """
-  table = [*itertools.dropwhile(lambda row: len(row) == 1, rows(path))]
+  table = rows(path)
+  width = len(table[-1]) if table else 0
+  while table and (len(table[0]) == 1 or _is_comment(table[0], width=width)):
+    del table[0]
   if table[1:] and all(map(_is_numbered, table[1:])):
-    width = len(table[1])
     table = [row[1:] if len(row) == width else row for row in table]
   header, *body = table or [[]]
   only_values = body and len(header) == len(body[0]) - 1
@@ -223,6 +225,11 @@ def _is_number(cell: str) -> bool:
   except ValueError:
     return False
   return True
+
+
+def _is_comment(row: Row, *, width: int) -> bool:
+  """Returns whether a row, whatever separates its words, is no header."""
+  return row[0].startswith('#') and len(row) != width
 
 
 def _is_numbered(row: Row) -> bool:

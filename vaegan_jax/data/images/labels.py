@@ -77,7 +77,7 @@ def match(
   *,
   path: label_tables.File,
 ) -> dict[str, label_tables.Row]:
-  """Maps images to their rows, and logs how many rows name none of them.
+  """Maps images to rows, and logs how many of either are without the other.
 
   The names in a table all have one form: paths of images, paths from a folder
   above, or bare file names, with or without the ending; slashes or backslashes.
@@ -109,7 +109,12 @@ def match(
   if without:
     summary = defects.summarize(without, len(table), unit='rows')
     _LOGGER.info('%s of %s name no image and are ignored.', summary, path)
-  return label_tables.by_name(named, path=path)
+  found_rows = label_tables.by_name(named, path=path)
+  unnamed = [image for image in images if image not in found_rows]
+  if unnamed:
+    summary = defects.summarize(unnamed, len(images))
+    _LOGGER.info('%s has no row of %s.', path, summary)
+  return found_rows
 
 
 def _find(names: Sequence[str], images: Sequence[str]) -> list[str | None]:

@@ -14,6 +14,8 @@ from jaxtyping import UInt8
 from vaegan_jax.data.images import (
   archives,
   decoding,
+  defects,
+  label_tables,
   resizing,
   trees,
 )
@@ -35,9 +37,9 @@ class Folder(files.FileSource):
   Attributes:
     path: the folder. Every file is read whose name ends as those of images do
       (`decoding.SUFFIXES`), except those that `trees.scan` leaves out. An
-      optional `attributes.csv` names its columns in the first line; every other
-      line has the path of an image relative to the folder, then
-      numbers, or words such as true and false.
+      optional `attributes.csv`, .tsv or .txt names its columns in the first
+      line; every other line has the path of an image relative to the folder,
+      then numbers, or words such as true and false.
     size: height and width of the images.
     channels: 1 (grey) or 3 (RGB).
     train_on_validation: whether 'train' includes the validation images. There
@@ -52,7 +54,7 @@ class Folder(files.FileSource):
   skip_broken: bool = False
 
   name = 'folder'
-  _tables = ('attributes.csv',)
+  _tables = ('attributes.csv', 'attributes.tsv', 'attributes.txt')
 
   def length(self, split: str) -> int:
     """Counts the images of a split, including broken ones.
@@ -107,6 +109,24 @@ class Folder(files.FileSource):
         '%s has %d images.%s', self.path, len(tree.files), left_out
       )
     return tree.files
+
+  @functools.cached_property
+  def _table(self) -> label_tables.File | None:
+    table = self._find(*self._tables)
+    endings = self._tables if table else ('.csv', '.tsv')
+    others = [
+      path.name
+      for path in self._beside
+      if path != table and path.name.lower().endswith(endings)
+    ]
+    if others:
+      _LOGGER.warning(
+        '%s: attributes are read from %s, not from %s.',
+        self.path,
+        table.name if table else ' or '.join(self._tables),
+        defects.few(others),
+      )
+    return table
 
   @functools.cached_property
   def _archive(self) -> archives.Archive:
