@@ -36,11 +36,25 @@ def run(body):
 
 
 @pytest.mark.parametrize(
-  ('signum', 'code'), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+  ('signum', 'code'),
+  [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)],
 )
 def test_a_signal_ends_the_process_at_once_with_its_code(signum, code):
   body = f'send({int(signum)})\ntime.sleep(60)\nprint("on")'
   assert run(body) == (code, ['cleaned'])
+
+
+def test_a_hangup_that_nohup_ignores_does_not_end_the_process():
+  result = subprocess.run(
+    [
+      *('nohup', sys.executable, '-c'),
+      PROGRAM.format(body='    send(1)\n    print("on")'),
+    ],
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  assert result.stdout.split() == ['on', 'cleaned']
 
 
 def test_a_deferred_exit_comes_after_the_block():

@@ -1,7 +1,9 @@
 """Files and folders are written completely or not at all."""
 
+import errno
 import os
 import socket
+import stat
 import subprocess
 import sys
 
@@ -93,3 +95,20 @@ def test_a_failed_write_leaves_the_old_text(tmp_path):
     atomic.write_text(path, '\ud800')
   assert path.read_text() == 'old'
   assert os.listdir(tmp_path) == ['file']
+
+
+def test_a_share_that_does_not_sync_folders_is_used(tmp_path, monkeypatch):
+  fsync = os.fsync
+
+  def sync_files(descriptor):
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+      raise OSError(errno.EINVAL, 'Invalid argument')
+    fsync(descriptor)
+
+  monkeypatch.setattr('os.fsync', sync_files)
+  with atomic.new_folder(tmp_path / 'new') as temporary:
+    (temporary / 'file').write_text('complete')
+  assert (tmp_path / 'new' / 'file').read_text() == 'complete'
+  monkeypatch.setattr('os.fsync', lambda descriptor: os.fstat(-1))
+  with pytest.raises(OSError, match='Bad file'):
+    atomic.write_text(tmp_path / 'text', 'lost')

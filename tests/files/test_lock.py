@@ -1,6 +1,7 @@
 """A folder admits one process at a time, even after a kill."""
 
 import contextlib
+import errno
 import json
 import os
 import subprocess
@@ -71,4 +72,16 @@ def test_a_released_lock_leaves_no_holder(tmp_path, error):
 def test_a_damaged_holder_file_is_ignored(tmp_path, text):
   (tmp_path / '.holder.json').write_text(text)
   with lock.hold(tmp_path):
+    pass
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+  def flock(descriptor, operation):
+    raise OSError(errno.ENOLCK, 'No locks available')
+
+  monkeypatch.setattr('fcntl.flock', flock)
+  with (
+    pytest.raises(OSError, match=f'{tmp_path} has no locks; mount it'),
+    lock.hold(tmp_path),
+  ):
     pass

@@ -22,8 +22,12 @@ _GRACE_SECONDS = 20.0
 _EXIT_BASE = 128
 
 
+# A terminal that is closed, or an ssh connection that breaks, sends SIGHUP.
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
 class Preempted(SystemExit):
-  """Exits with 143 after SIGTERM and with 130 after an interrupt.
+  """Exits with 143 after SIGTERM, 130 after an interrupt, 129 after SIGHUP.
 
   If nothing catches it, Python exits with this code and prints no traceback.
   """
@@ -45,16 +49,18 @@ class Notice:
 
   @contextlib.contextmanager
   def handle_signals(self) -> Iterator[None]:
-    """Handles SIGTERM and interrupts (Ctrl-C) in the main thread.
+    """Handles SIGTERM, SIGHUP and interrupts (Ctrl-C) in the main thread.
 
-    Only the first SIGTERM counts; a second Ctrl-C exits at once.
+    Only the first SIGTERM counts; a second Ctrl-C exits at once. A SIGHUP that
+    nohup ignores stays ignored.
     """
     ours, watched = socket.socketpair()
     for end in (ours, watched):
       end.setblocking(False)
     handlers = {
       signum: signal.signal(signum, self._handle)
-      for signum in (signal.SIGTERM, signal.SIGINT)
+      for signum in _SIGNALS
+      if (signum, signal.getsignal(signum)) != (signal.SIGHUP, signal.SIG_IGN)
     }
     fd = signal.set_wakeup_fd(ours.fileno(), warn_on_full_buffer=False)
     watched.setblocking(True)
@@ -69,8 +75,8 @@ class Notice:
     finally:
       signal.set_wakeup_fd(fd)
       for signum, handler in handlers.items():
-        # Another SIGTERM does not disturb a process that is exiting.
-        exiting = self.signum is not None and signum == signal.SIGTERM
+        # Another signal does not disturb a process that is exiting.
+        exiting = self.signum is not None and signum != signal.SIGINT
         signal.signal(signum, signal.SIG_IGN if exiting else handler)
       ours.close()
 
@@ -120,7 +126,7 @@ class Notice:
     # Python writes the signal's number as a byte as soon as it arrives.
     with watched:
       while byte := watched.recv(1):
-        if byte[0] in (signal.SIGTERM, signal.SIGINT):
+        if byte[0] in _SIGNALS:
           break
       else:
         return

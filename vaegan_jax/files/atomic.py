@@ -84,6 +84,10 @@ def _sync(path: pathlib.Path) -> None:
   descriptor = os.open(path, os.O_RDONLY)
   try:
     os.fsync(descriptor)
+  except OSError as error:
+    # Shares such as SMB sync files but not folders.
+    if not path.is_dir() or error.errno not in (errno.EINVAL, errno.ENOTSUP):
+      raise
   finally:
     os.close(descriptor)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -33,6 +34,7 @@ def hold(folder: pathlib.Path) -> Iterator[None]:
 
   Raises:
     Locked: with the host and the number of the process that holds the lock.
+    OSError: the file system has no locks.
   """
   folder.mkdir(parents=True, exist_ok=True)
   lock, holder = filelock.FileLock(folder / _LOCK), folder / _HOLDER
@@ -43,6 +45,13 @@ def hold(folder: pathlib.Path) -> Iterator[None]:
       f'{folder} is in use by {_read(holder)}: wait until that run has ended, '
       'or stop it, or take another --workdir'
     ) from error
+  except OSError as error:
+    if error.errno in (errno.ENOLCK, errno.ENOTSUP):
+      error.strerror = (
+        f'{error.strerror}: the file system of {folder} has no locks; mount it '
+        'with locks, or take a --workdir on another one'
+      )
+    raise
   try:
     if holder.exists():
       _LOGGER.info(
