@@ -160,6 +160,11 @@ def check(config: ml_collections.ConfigDict) -> None:
   Raises:
     ValueError: naming the setting, its value and the allowed values.
   """
+  if 'training' not in config:
+    raise ValueError(
+      'config.training is missing: this config is of one run, for '
+      'experiments.train; choose another, such as --config=reproduce_faces'
+    )
   least = {'seeds': 1, 'images': 20, 'runs': 1, 'oracle_steps': 1}
   most = {'seeds': suite.SEEDS, 'runs': suite.DRAWS}
   for name, smallest in least.items():

@@ -14,6 +14,7 @@ from experiments import (
 )
 from experiments.configs import reproduce_faces
 from tests import small, synthetic
+from vaegan_jax.config import checks
 from vaegan_jax.data.sources import faces
 from vaegan_jax.evaluation import claims, studies
 from vaegan_jax.evaluation.features import oracles
@@ -47,6 +48,14 @@ def test_a_wrong_setting_is_refused_by_name(changes, message, tmp_path):
     changed.update_from_flattened_dict(changes)
   with pytest.raises(ValueError, match=message):
     reproduction.run(changed, tmp_path / 'never')
+  assert not (tmp_path / 'never').exists()
+
+
+def test_the_config_of_another_launcher_is_refused_by_both(tmp_path):
+  with pytest.raises(ValueError, match='such as --config=reproduce_faces'):
+    reproduction.run(config().training, tmp_path / 'never')
+  with pytest.raises(ValueError, match=r'for experiments\.reproduce; choose'):
+    checks.check(config())
   assert not (tmp_path / 'never').exists()
 
 

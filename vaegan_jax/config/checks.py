@@ -23,6 +23,11 @@ def check(config: Config) -> None:
   Raises:
     ValueError: naming the setting, its value and the allowed values.
   """
+  if 'training' in config:
+    raise ValueError(
+      'config.training does not exist in the config of one run: this config is '
+      'for experiments.reproduce; choose another, such as --config=demo'
+    )
   flat = schema.flatten(config)
   schema.check(flat)
   conflicts = (_layer_conflicts, _model_conflicts, _source_conflicts)
