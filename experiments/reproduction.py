@@ -32,6 +32,10 @@ from vaegan_jax.training import loop
 _LOGGER = logging.getLogger(__name__)
 
 
+# Settings that a reproduction decides for each model.
+_EVERY_MODEL = {'model': 'vaegan', 'conditional': '', 'init_from': ''}
+
+
 class Trial(NamedTuple):
   """A model to train: its name and its config."""
 
@@ -171,7 +175,7 @@ def check(config: ml_collections.ConfigDict) -> None:
     schema.Setting(int, '', least=smallest, most=most.get(name)).require(
       config[name], name=f'config.{name}'
     )
-  for name, wanted in {'model': 'vaegan', 'conditional': ''}.items():
+  for name, wanted in _EVERY_MODEL.items():
     if config.training[name] != wanted:
       raise ValueError(
         f'config.training.{name} = {config.training[name]!r}: leave it at '

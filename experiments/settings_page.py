@@ -22,8 +22,9 @@ tuple is written as `64,128,256`.
 
 The second column is the value of the reference,
 [celeba.py](../experiments/configs/celeba.py). Settings marked * decide only
-where and how a run is computed: they may change when a run resumes. Settings
-marked + have no default: an experiment must decide.
+where and how a run is computed: they may change when a run resumes; the one
+marked ^ may be raised. Settings marked + have no default: an experiment must
+decide.
 
 | setting | reference | allowed | meaning |
 |---|---|---|---|
@@ -34,7 +35,7 @@ def page() -> str:
   """Returns the text of docs/settings.md."""
   reference = schema.flatten(celeba.get_config())
   rows = [
-    f'| `{name}`{"*" if setting.runtime else ""}'
+    f'| `{name}`{"*" if setting.runtime else "^" if setting.grows else ""}'
     f'{"+" if setting.default is None else ""} | {_written(reference[name])} '
     f'| {setting.allowed()} | {setting.meaning} |\n'
     for name, setting in schema.SETTINGS.items()

@@ -50,11 +50,14 @@ def check_folders(config: Config, *, workdir: pathlib.Path) -> None:
   _check_folder('--workdir', workdir)
   if config.data.cache:
     _check_folder('config.data.cache', pathlib.Path(config.data.cache))
-  similarity = config.similarity
-  if similarity and not (pathlib.Path(similarity) / 'config.json').is_file():
+  start = pathlib.Path(config.init_from)
+  if config.init_from and workdir / 'checkpoints' in (
+    start.parent,
+    start / 'checkpoints',
+  ):
     raise ValueError(
-      f'config.similarity = {similarity}: expected the folder of a run, which '
-      'holds a config.json'
+      f'config.init_from = {start} is the run in --workdir itself: name '
+      'another, or leave it out and raise config.steps to lengthen this one'
     )
 
 

@@ -43,10 +43,15 @@ SETTINGS: dict[str, Setting] = {
     "The paper's model to train.", choices=('vaegan', 'vae', 'vae_dis', 'gan')
   ),
   'similarity': _path('vae_dis: run folder that provides its Dis.', ''),
+  'init_from': _path(
+    'Run folder, or a checkpoint in it, whose weights the run starts from.', ''
+  ),
   'conditional': _text(
     "Attributes to condition on: 'all', or names as a row of CSV.", ''
   ),
-  'steps': _count('Training steps.'),
+  'steps': _count(
+    'Training steps; a larger number lengthens a run.', grows=True
+  ),
   'batch_size': _whole('Images per step, over all devices.', least=2),
   'seed': _seed('Seed of the parameters, the noise and the data order.', 0),
   # The objective.

@@ -33,6 +33,7 @@ class Setting:
     path: whether it is a path; '' is none.
     runtime: whether it decides only where and how a run is computed, so that
       it may change when the run resumes.
+    grows: whether it may be raised when the run resumes.
   """
 
   kind: type
@@ -46,6 +47,7 @@ class Setting:
   form: str = ''
   path: bool = False
   runtime: bool = False
+  grows: bool = False
 
   def allowed(self) -> str:
     """Describes the allowed values, as in 'a whole number, at least 1'."""

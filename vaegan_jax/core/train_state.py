@@ -116,16 +116,15 @@ def initialise(
   *,
   key: PRNGKeyArray,
   averaged: bool = False,
-  given: Mapping[str, VariableDict] | None = None,
 ) -> TrainState:
   """Makes the state before the first step.
 
   Args:
     networks: the modules.
-    optimizers: an optax transformation for the name of each learned network.
+    optimizers: an optax transformation for the name of each learned network;
+      the others have no optimizer state.
     key: decides the initial parameters and every later draw.
     averaged: whether an exponential average of the decoder is kept.
-    given: the 'params' and 'batch_stats' of networks that do not learn.
   """
   init_key, run_key = jax.random.split(key)
   # A network's key does not depend on which others there are.
@@ -133,10 +132,10 @@ def initialise(
   keys = dict(zip(architecture.NAMES, split, strict=True))
 
   def one(name: str) -> NetworkState:
-    if given and name in given:
-      return _state(given[name], ())
     variables = _init(networks, name, keys[name])
-    state = _state(variables, optimizers[name].init(variables['params']))
+    optimizer = optimizers.get(name)
+    opt_state = optimizer.init(variables['params']) if optimizer else ()
+    state = _state(variables, opt_state)
     if averaged and name == 'decoder':
       # A copy, as the step donates each array of its state by itself.
       state = state.replace(average=jax.tree.map(jnp.copy, variables))

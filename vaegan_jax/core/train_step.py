@@ -61,6 +61,8 @@ class TrainStep:
     augment: makes images of pixels.
     equilibrium: decides which networks are updated; None: all of them.
     average_decay: of the exponential average of the decoder, if it has one.
+    average_ramps: whether the average moves faster at first, to forget initial
+      parameters that are random.
     recompute: whether to recompute activations to save memory.
   """
 
@@ -70,6 +72,7 @@ class TrainStep:
   augment: Augment
   equilibrium: Equilibrium | None = None
   average_decay: float = 0.0
+  average_ramps: bool = True
   recompute: bool = False
 
   def __call__(
@@ -125,7 +128,9 @@ class TrainStep:
       allowed = _allowed(name, descent.terms, self.equilibrium)
       kept = _select(allowed, new, old)
       networks[name] = _average(
-        kept.replace(batch_stats=descent.batch_stats[name]), self.average_decay
+        kept.replace(batch_stats=descent.batch_stats[name]),
+        decay=self.average_decay,
+        ramps=self.average_ramps,
       )
       logged |= {
         metrics.GRADIENT_NORM[name].name: optax.tree.norm(
@@ -166,13 +171,13 @@ def _select(allowed: Bool[Array, ''], new: PyTree, old: PyTree) -> PyTree:
 
 
 def _average(
-  network: train_state.NetworkState, decay: float
+  network: train_state.NetworkState, *, decay: float, ramps: bool
 ) -> train_state.NetworkState:
-  """Moves the average; at first faster, to forget the initial parameters."""
+  """Moves the average; at first faster if it ramps."""
   if network.average is None:
     return network
   updates = network.updates.astype(jnp.float32)
-  ramped = jnp.minimum(decay, updates / (10 + updates))
+  ramped = jnp.minimum(decay, updates / (10 + updates)) if ramps else decay
   return network.replace(
     average=optax.incremental_update(
       network.variables(), network.average, 1 - ramped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from vaegan_jax.config import schema
@@ -39,9 +39,10 @@ def write(workdir: pathlib.Path) -> pathlib.Path:
   settings = schema.flatten(config_file.read(workdir).to_dict())
   rows = records.read_rows(workdir / records.METRICS)
   timing = records.read_rows(workdir / records.TIMING)
+  starts = records.read_rows(workdir / records.STARTS)
   folder = workdir / run_figures.FOLDER
   _draw(folder, rows, band=_band(settings))
-  text = render(settings, rows, timing=timing, folder=folder)
+  text = render(settings, rows, timing=timing, starts=starts, folder=folder)
   return page.write(path_in(workdir), text)
 
 
@@ -56,6 +57,7 @@ def render(
   *,
   timing: Sequence[Row],
   folder: pathlib.Path,
+  starts: Sequence[Row] = (),
 ) -> str:
   """Returns the page of a run as HTML.
 
@@ -64,6 +66,7 @@ def render(
     rows: of metrics.jsonl.
     timing: rows of timing.jsonl.
     folder: where the pictures lie.
+    starts: rows of starts.jsonl.
   """
   model = objectives.MODELS[settings['model']]
   shown = metrics.logged(learned=model.learned, given=model.given)
@@ -73,6 +76,7 @@ def render(
   return page.render(
     'run.html.jinja',
     title=_title(settings, model.title),
+    history=[*_origins(starts), *_lengthenings(starts)],
     settings=settings,
     groups=_groups(settings),
     folder=folder,
@@ -115,6 +119,19 @@ def _title(settings: Settings, model: str) -> str:
   kind = f'Conditional {model}' if settings['conditional'] else model
   data = _DATA.get(settings['data.source'], settings['data.source'])
   return f'{kind} on {data}, {settings["steps"]:,} steps'
+
+
+def _origins(starts: Sequence[Row]) -> Iterator[tuple[str, str]]:
+  """Yields where the weights come from that a run started from."""
+  first = [row for row in starts if row['step'] == 0][-1:]
+  for origin in (origin for row in first for origin in row.get('weights', ())):
+    names = ', '.join(origin['networks'])
+    yield f'Weights of {names}', f'{origin["run"]}, step {origin["step"]:,}'
+
+
+def _lengthenings(starts: Sequence[Row]) -> Iterator[tuple[str, str]]:
+  for step, before, after in records.lengthenings(starts):
+    yield f'Lengthened at step {step:,}', f'{before:,} to {after:,} steps'
 
 
 def _updates(row: Row) -> list[tuple[str, str, str]]:

@@ -216,16 +216,28 @@ class Checkpoints:
       )
 
 
-def load(workdir: pathlib.Path) -> Saved:
+def exist(workdir: pathlib.Path) -> bool:
+  """Returns whether a run has saved a checkpoint, damaged or not."""
+  folder = pathlib.Path(workdir) / _FOLDER
+  return bool(_steps(folder) or [*folder.glob(f'{_DAMAGED}*')])
+
+
+def load(workdir: pathlib.Path, *, step: int | None = None) -> Saved:
   """Reads a run's newest intact checkpoint, also while the run goes on.
 
   Skips damaged ones with a warning, and leaves them in place.
 
+  Args:
+    workdir: the run's folder.
+    step: reads the checkpoint of this step; None: the newest.
+
   Raises:
-    FileNotFoundError: the run has saved nothing yet.
+    FileNotFoundError: the run has saved nothing yet, or not this step.
     ValueError: no checkpoint is intact.
   """
   folder = pathlib.Path(workdir).absolute() / _FOLDER
+  if step is not None:
+    return _load_step(folder / str(step))
   newest, about = _newest_intact(folder, on_damage=_skip)
   if newest is not None:
     try:
@@ -243,6 +255,16 @@ def load(workdir: pathlib.Path) -> Saved:
     f'no checkpoint in {folder}: train first, with '
     f'python -m experiments.train --workdir={workdir} ...'
   )
+
+
+def _load_step(folder: pathlib.Path) -> Saved:
+  if not folder.is_dir():
+    raise FileNotFoundError(f'{folder} does not exist')
+  try:
+    about = _verify(folder)
+  except checksums.Damaged as error:
+    raise ValueError(f'{folder} is damaged: {error}') from error
+  return Saved(about['step'], serialisation.load(folder / _STATE), about)
 
 
 def _skip(folder: pathlib.Path, error: Exception) -> None:

@@ -20,13 +20,17 @@ _NAME = 'config.json'
 RUNTIME_SETTINGS = tuple(
   name for name, setting in schema.SETTINGS.items() if setting.runtime
 )
+# Settings that may be raised at a later start.
+_GROWING = tuple(
+  name for name, setting in schema.SETTINGS.items() if setting.grows
+)
 # Settings that may differ from one host of a run to the next.
 _HOST_SETTINGS = ('data.cache', 'data.path')
 
 
 def digest(config: Config) -> str:
-  """Returns a digest of every setting except `RUNTIME_SETTINGS`."""
-  return _digest(config, ignored=RUNTIME_SETTINGS)
+  """Returns a digest of the settings that no later start may change."""
+  return _digest(config, ignored=RUNTIME_SETTINGS + _GROWING)
 
 
 def process_digest(config: Config) -> str:
@@ -42,18 +46,21 @@ def _digest(config: Config, *, ignored: tuple[str, ...]) -> str:
   return checksums.digest({n: x for n, x in flat.items() if n not in ignored})
 
 
-def write(workdir: pathlib.Path, config: Config) -> None:
+def write(
+  workdir: pathlib.Path, config: Config, *, lengthens: bool = False
+) -> None:
   """Writes config.json into a new run, or into the same run again.
 
   Args:
     workdir: the run's folder.
     config: the run's settings. `RUNTIME_SETTINGS` may differ from those of
       earlier starts.
+    lengthens: as in `check`.
 
   Raises:
     ValueError: as `check`; nothing is written then.
   """
-  check(workdir, config)
+  check(workdir, config, lengthens=lengthens)
   config = as_stored(workdir, config)
   path, text = pathlib.Path(workdir) / _NAME, _text(config)
   if path.exists() and path.read_text(encoding='utf-8') == text:
@@ -81,8 +88,15 @@ def as_stored(workdir: pathlib.Path, config: Config) -> Config:
   return schema.change(config, same)
 
 
-def check(workdir: pathlib.Path, config: Config) -> None:
+def check(
+  workdir: pathlib.Path, config: Config, *, lengthens: bool = False
+) -> None:
   """Refuses a folder that holds a run of another config.
+
+  Args:
+    workdir: the run's folder.
+    config: the settings of this start.
+    lengthens: whether the run may have fewer steps than the config.
 
   Raises:
     ValueError: if the folder holds another run, with each setting that
@@ -93,10 +107,11 @@ def check(workdir: pathlib.Path, config: Config) -> None:
     return
   old = schema.flatten(_read_json(path))
   new = schema.flatten(json.loads(_text(as_stored(workdir, config))))
+  grown = {n for n in _GROWING if lengthens and old.get(n, 0) < new[n]}
   different = [
     f'  config.{name}: {old.get(name, "(absent)")} there, '
     f'{new.get(name, "(absent)")} here'
-    for name in sorted(old.keys() | new.keys())
+    for name in sorted((old.keys() | new.keys()) - grown)
     if old.get(name) != new.get(name) and name not in RUNTIME_SETTINGS
   ]
   if different:

@@ -2,7 +2,7 @@
 
     metrics.jsonl   a row for each logged step: its metrics
     timing.jsonl    a row for each logged step: its speed and goodput
-    starts.jsonl    a row for each start: its time and machine
+    starts.jsonl    a row for each start: its steps, time and machine
     tensorboard/    metrics and timing as TensorBoard events
 
 metrics.jsonl holds only results, so those of two runs of one config can be
@@ -12,10 +12,11 @@ compared byte by byte.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vaegan_jax.core import metrics
@@ -47,6 +48,21 @@ def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
   return rows
 
 
+def lengthenings(
+  starts: Sequence[Mapping[str, Any]],
+) -> list[tuple[int, int, int]]:
+  """Returns where a run was lengthened, from the rows of starts.jsonl.
+
+  Returns:
+    the step at which it went on, its number of steps before, and after.
+  """
+  return [
+    (after['step'], before['steps'], after['steps'])
+    for before, after in itertools.pairwise(r for r in starts if 'steps' in r)
+    if after['step'] and before['steps'] < after['steps']
+  ]
+
+
 class Records:
   """Owns the records of a run.
 
@@ -54,7 +70,7 @@ class Records:
     workdir: the run's folder.
     step: the steps done; rows of later steps, lost in a crash, are dropped.
     steps: the steps of the whole run.
-    start: the row of this start, without 'step'.
+    start: the row of this start, without 'step' and 'steps'.
   """
 
   def __init__(
@@ -69,7 +85,7 @@ class Records:
     for name in (METRICS, TIMING):
       _drop_rows(workdir / name, after=step)
     with (workdir / STARTS).open('a') as starts:
-      _append(starts, {'step': step, **start})
+      _append(starts, {'step': step, 'steps': steps, **start})
     self._metrics = (workdir / METRICS).open('a')
     self._timing = (workdir / TIMING).open('a')
     self._workdir, self._first = workdir, step + 1

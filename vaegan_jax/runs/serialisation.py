@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -45,16 +46,28 @@ def load_leaves(folder: pathlib.Path, *, like: PyTree) -> list[np.ndarray]:
   Raises:
     ValueError: their names, shapes or types are not those of `like`.
   """
-  found, expected = _by_path(load(folder)), _by_path(like)
+  state = load(folder)
+  for difference in differences(state, like):
+    raise ValueError(
+      f'{folder} is of another version of the program: {difference}'
+    )
+  found = _by_path(state)
+  return [found[path] for path in _by_path(like)]
+
+
+def differences(state: PyTree, like: PyTree) -> Iterator[str]:
+  """Yields the arrays that two states do not share, with shapes and types.
+
+  Args:
+    state: arrays of NumPy.
+    like: a state, or the shapes and types of one.
+  """
+  found, expected = _by_path(state), _by_path(like)
   for path in sorted(found.keys() | expected.keys()):
     there = _type(found[path]) if path in found else 'absent'
     here = _type(_abstract(expected[path])) if path in expected else 'absent'
     if there != here:
-      raise ValueError(
-        f'{path} is {there} in {folder} and {here} in this run: another '
-        'version of the program saved it'
-      )
-  return [found[path] for path in expected]
+      yield f'{path}: {there} there, {here} here'
 
 
 def empty_leaves(like: PyTree) -> list[np.ndarray]:

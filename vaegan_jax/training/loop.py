@@ -20,7 +20,7 @@ from vaegan_jax.distributed import parallel, preemption, processes
 from vaegan_jax.files import checksums, lock, paths
 from vaegan_jax.report import run_figures
 from vaegan_jax.runs import checkpoints, config_file, records
-from vaegan_jax.training import memory, monitor, setup
+from vaegan_jax.training import memory, monitor, pretrained, setup
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -67,9 +67,12 @@ def train(
     with processes.fail_together():
       config, source = _check(config, workdir)
       run = setup.prepare(config, devices=devices)
+      weights = None
       if processes.is_primary():
+        if not checkpoints.exist(workdir):
+          weights = pretrained.read(config, run.abstract_state)
         stack.enter_context(lock.hold(workdir))
-        config_file.check(workdir, config)
+        config_file.check(workdir, config, lengthens=True)
       dataset = _load(config, source, split='train')
       test = _load(config, source, split='test')
       cache.warn_of_copies(dataset, test)
@@ -80,14 +83,16 @@ def train(
       data=dataset.digest,
     )
     if processes.is_primary():
-      config_file.write(workdir, config)
+      config_file.write(workdir, config, lengthens=True)
 
     def draw(state: train_state.TrainState) -> None:
       if processes.is_primary():
         model = _model(run, state, dataset)
         run_figures.draw_strips(model, examples, workdir=workdir)
 
-    state = _resume(run, dataset, workdir, draw=draw, notice=notice)
+    state = _resume(
+      run, dataset, workdir, weights=weights, draw=draw, notice=notice
+    )
     return _report(_model(run, state, dataset), examples, workdir)
 
 
@@ -116,6 +121,7 @@ def _resume(
   dataset: cache.Dataset,
   workdir: pathlib.Path,
   *,
+  weights: pretrained.Weights | None,
   draw: Callable[[train_state.TrainState], None],
   notice: preemption.Notice,
 ) -> train_state.TrainState:
@@ -137,10 +143,21 @@ def _resume(
     elif step == config.steps:
       _LOGGER.info('%s is finished: only its report is written.', workdir)
       return state
+    elif step > config.steps:
+      raise ValueError(
+        f'config.steps = {config.steps}: {workdir} is at step {step} already; '
+        'set as many steps as it has, or more to lengthen it'
+      )
+    if processes.is_primary():
+      _log_lengthening(config, workdir, step=step)
     feed = _feed(run, dataset)
     stack.enter_context(contextlib.closing(feed))
     watch = monitor.Monitor(
-      config, workdir, step=step, images=len(dataset.images)
+      config,
+      workdir,
+      step=step,
+      images=len(dataset.images),
+      origins=weights.origins if weights else [],
     )
     stack.enter_context(contextlib.closing(watch))
     stack.enter_context(notice.deferred())
@@ -151,8 +168,10 @@ def _resume(
       run.compiled.sharded.mesh.size,
       jax.devices()[0].device_kind,
     )
-    count = min(config.steps_per_dispatch, config.steps - step)
-    state = run.start(feed.planned(count), state)
+    begins = state is None and pretrained.is_needed(config)
+    state = run.start(feed.planned(_stop(step, config) - step), state)
+    if begins:
+      state = pretrained.adopt(state, weights)
     return _loop(
       run,
       state,
@@ -185,6 +204,38 @@ def _warn_of_lost_rows(workdir: pathlib.Path) -> None:
       lost,
       records.METRICS,
     )
+
+
+def _log_lengthening(
+  config: build.Config, workdir: pathlib.Path, *, step: int
+) -> None:
+  """Logs that a run gets more steps, and what its learning rate does."""
+  starts = records.read_rows(workdir / records.STARTS)
+  this = {'step': step, 'steps': config.steps}
+  for _, before, _ in records.lengthenings([*starts[-1:], this]):
+    former = build.schedule(schema.change(config, {'steps': before}))
+    _LOGGER.info(
+      '%s is lengthened from %d to %d steps. From step %d on, the learning '
+      'rate is that of a run of %d steps: %.3g, after %.3g at step %d.',
+      workdir,
+      before,
+      config.steps,
+      step + 1,
+      config.steps,
+      build.schedule(config)(step),
+      former(step - 1),
+      step,
+    )
+
+
+def _stop(step: int, config: build.Config) -> int:
+  """Returns the last step of the dispatch after a step.
+
+  Dispatches end at multiples of config.steps_per_dispatch, also after the end
+  of a run that was lengthened.
+  """
+  size = config.steps_per_dispatch
+  return min(step - step % size + size, config.steps)
 
 
 def _feed(run: setup.Run, dataset: cache.Dataset) -> batches.Batches:
@@ -228,8 +279,9 @@ def _loop(
     run.compiled.sharded, run.compiled.replicated
   )
   timer, last = watch.timer, config.steps
-  for start in range(int(state.step), last, config.steps_per_dispatch):
-    step = min(start + config.steps_per_dispatch, last)
+  step = int(state.step)
+  while step < last:
+    start, step = step, _stop(step, config)
     with timer.batch(watch.is_idle):
       batch = feed(start, step - start)
     state, metrics = run.compiled.step(state, batch)

@@ -10,7 +10,7 @@ import logging
 import math
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -47,6 +47,8 @@ class Monitor:
     workdir: its folder.
     step: the steps done.
     images: the number of training images.
+    origins: where the weights come from that the run starts from, as in
+      pretrained.Weights.
 
   Attributes:
     timer: measures this start of the run.
@@ -59,6 +61,7 @@ class Monitor:
     *,
     step: int,
     images: int,
+    origins: Sequence[Mapping[str, Any]] = (),
   ):
     self._config = config
     self._workdir = workdir
@@ -68,7 +71,7 @@ class Monitor:
     self._records: records.Records | None = None
     self._rows: list[Mapping[str, Any]] = []
     if processes.is_primary():
-      self._records = _open_records(config, workdir, step=step)
+      self._records = _open_records(config, workdir, step=step, origins=origins)
       self._rows = collapse.relevant(
         records.read_rows(workdir / records.METRICS)
       )
@@ -204,7 +207,11 @@ def _timer(
 
 
 def _open_records(
-  config: build.Config, workdir: pathlib.Path, *, step: int
+  config: build.Config,
+  workdir: pathlib.Path,
+  *,
+  step: int,
+  origins: Sequence[Mapping[str, Any]],
 ) -> records.Records:
   start = {
     'time': round(time.time(), 3),
@@ -212,6 +219,7 @@ def _open_records(
     'devices': jax.device_count(),
     'device': jax.devices()[0].device_kind,
     'jax': jax.__version__,
+    **({'weights': [*origins]} if origins else {}),
   }
   return records.Records(workdir, step=step, steps=config.steps, start=start)
 

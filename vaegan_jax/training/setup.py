@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from typing import Any, NamedTuple
@@ -15,7 +13,6 @@ from vaegan_jax.config import build, checks
 from vaegan_jax.core import architecture, augmentation, train_state, train_step
 from vaegan_jax.data import batches
 from vaegan_jax.distributed import parallel
-from vaegan_jax.runs import checkpoints, config_file
 
 
 class Run(NamedTuple):
@@ -68,17 +65,15 @@ def prepare(
   """
   checks.check(config)
   networks = build.networks(config)
-  pretrained = _load_pretrained(config, networks)
   optimizers = build.make_optimizers(config)
   compiled = _compile_step(config, networks, optimizers, devices=devices)
 
-  def initialise(pretrained):
+  def initialise():
     return train_state.initialise(
       networks,
       optimizers,
       key=jax.random.key(config.seed),
       averaged=config.average_decay > 0,
-      given=pretrained,
     )
 
   jitted = jax.jit(
@@ -88,13 +83,13 @@ def prepare(
   )
   abstract_state = jax.tree.map(
     lambda x: x.update(sharding=compiled.replicated),
-    jitted.eval_shape(pretrained),
+    jitted.eval_shape(),
   )
   return Run(
     config,
     networks,
     compiled,
-    initialise=functools.partial(jitted, pretrained),
+    initialise=jitted,
     abstract_state=abstract_state,
   )
 
@@ -116,6 +111,7 @@ def _compile_step(
     ),
     equilibrium=build.equilibrium(config),
     average_decay=config.average_decay,
+    average_ramps=not config.init_from,
     recompute=config.recompute,
   )
   return parallel.compile_step(
@@ -137,39 +133,3 @@ def _fast_compile_options(
   if jax.__version_info__ < (0, 11):  # later versions have no such choice
     options['xla_cpu_use_fusion_emitters'] = False
   return options
-
-
-def _load_pretrained(
-  config: build.Config, networks: architecture.Networks
-) -> dict[str, Any]:
-  """Loads the network that the model takes from another run, if any."""
-  name = build.model(config).given
-  if name is None:
-    return {}
-  folder = pathlib.Path(config.similarity)
-  other = config_file.read(folder)
-  theirs = build.networks(other)
-  if name not in theirs.present():
-    raise ValueError(
-      f'config.similarity = {folder} is a run of {other.model!r}, which has no '
-      f'{name}: give the folder of a gan or a vaegan'
-    )
-  for what, here, there in (
-    (f'a {name} of', getattr(networks, name), getattr(theirs, name)),
-    ('images of', networks.decoder.shape, theirs.decoder.shape),
-    ('data of', config.data.source, other.data.source),
-  ):
-    if here != there:
-      raise ValueError(
-        f'config.similarity = {folder} has {what} {there}, and this run '
-        f'{here}: give both runs the same config.data, config.width and '
-        f'config.{name}'
-      )
-  saved = checkpoints.load(folder)
-  if saved.step < other.steps:
-    raise ValueError(
-      f'config.similarity = {folder} is at step {saved.step} of {other.steps}: '
-      'train it to its end first'
-    )
-  network = train_state.NetworkState(**saved.state['networks'][name])
-  return {name: network.evaluated()}
