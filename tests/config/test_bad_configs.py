@@ -188,18 +188,15 @@ def test_a_batch_that_devices_cannot_share_equally_is_refused():
     setup.prepare(small.config(batch_size=8), devices=devices)
 
 
-@pytest.mark.parametrize('name', ['workdir', 'cache', 'similarity'])
+@pytest.mark.parametrize('name', ['workdir', 'cache'])
 def test_a_file_in_place_of_a_folder_is_refused(tmp_path, name):
   (tmp_path / 'file').touch()
   for path in (tmp_path / 'file', tmp_path / 'file' / 'below' / 'it'):
-    places = {'workdir': tmp_path / 'run', 'cache': '', 'similarity': ''}
+    places = {'workdir': tmp_path / 'run', 'cache': ''}
     places[name] = path
     workdir = places.pop('workdir')
-    config = small.config(
-      str(places['cache']), similarity=str(places['similarity'])
-    )
     with pytest.raises(ValueError, match=f'{name} = {path}: '):
-      checks.check_folders(config, workdir=workdir)
+      checks.check_folders(small.config(str(places['cache'])), workdir=workdir)
   checks.check_folders(small.config('new/folder'), workdir=tmp_path / 'new')
 
 

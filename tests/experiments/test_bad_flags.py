@@ -183,6 +183,7 @@ LAUNCHED = [
   '--config.model=vaegam',
   '--config.model=vae_dis',
   '--config.similarity=nowhere',
+  '--config.init_from=nowhere',
   '--config.steps_per_dispatch=3',
   '--config.data.path=nowhere',
   '--config=experiments/configs/celeba.py',
