@@ -155,7 +155,7 @@ def test_a_similarity_of_other_layers_is_refused_before_anything_is_written(
     similarity=str(folder / 'gan'),
     discriminator__channels=(4, 5),
   )
-  with pytest.raises(ValueError, match=r'give both runs the same'):
+  with pytest.raises(ValueError, match=r'Give both runs the same'):
     loop.train(config, folder / 'refused')
   assert not (folder / 'refused').exists()
 

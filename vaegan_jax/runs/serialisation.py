@@ -67,7 +67,7 @@ def differences(state: PyTree, like: PyTree) -> Iterator[str]:
     there = _type(found[path]) if path in found else 'absent'
     here = _type(_abstract(expected[path])) if path in expected else 'absent'
     if there != here:
-      yield f'{path} is {there} there and {here} here'
+      yield f'{path} is {there} there and {here} in this run'
 
 
 def empty_leaves(like: PyTree) -> list[np.ndarray]:
