@@ -8,7 +8,7 @@ import pytest
 from tests import small
 from vaegan_jax.config import build
 from vaegan_jax.runs import config_file, records
-from vaegan_jax.training import loop
+from vaegan_jax.training import loop, monitor
 
 # A constant learning rate: the schedule does not depend on the steps.
 CONSTANT = {
@@ -81,12 +81,12 @@ def test_the_log_says_what_the_learning_rate_does(tmp_path, caplog):
   (tmp_path / records.STARTS).write_text('{"step": 0, "steps": 100}\n')
   caplog.set_level(logging.INFO)
   long = small.config(steps=200)
-  loop._log_lengthening(long, tmp_path, step=100)
+  monitor.log_lengthening(long, tmp_path, step=100)
   rates = build.schedule(long)(100), build.schedule(small.config(steps=100))(99)
   assert f': {rates[0]:.3g}, after {rates[1]:.3g} at step 100' in caplog.text
   caplog.clear()
   for same in (small.config(steps=100), small.config(steps=50)):
-    loop._log_lengthening(same, tmp_path, step=50)
+    monitor.log_lengthening(same, tmp_path, step=50)
   assert not caplog.text
 
 

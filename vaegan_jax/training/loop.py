@@ -149,7 +149,7 @@ def _resume(
         'set as many steps as it has, or more to lengthen it'
       )
     if processes.is_primary():
-      _log_lengthening(config, workdir, step=step)
+      monitor.log_lengthening(config, workdir, step=step)
     feed = _feed(run, dataset)
     stack.enter_context(contextlib.closing(feed))
     watch = monitor.Monitor(
@@ -203,28 +203,6 @@ def _warn_of_lost_rows(workdir: pathlib.Path) -> None:
       workdir,
       lost,
       records.METRICS,
-    )
-
-
-def _log_lengthening(
-  config: build.Config, workdir: pathlib.Path, *, step: int
-) -> None:
-  """Logs that a run gets more steps, and what its learning rate does."""
-  starts = records.read_rows(workdir / records.STARTS)
-  this = {'step': step, 'steps': config.steps}
-  for _, before, _ in records.lengthenings([*starts[-1:], this]):
-    former = build.schedule(schema.change(config, {'steps': before}))
-    _LOGGER.info(
-      '%s is lengthened from %d to %d steps. From step %d on, the learning '
-      'rate is that of a run of %d steps: %.3g, after %.3g at step %d.',
-      workdir,
-      before,
-      config.steps,
-      step + 1,
-      config.steps,
-      build.schedule(config)(step),
-      former(step - 1),
-      step,
     )
 
 

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from vaegan_jax.config import build
+from vaegan_jax.config import build, schema
 from vaegan_jax.core import metrics, train_state
 from vaegan_jax.data import batches
 from vaegan_jax.distributed import processes, replicas
@@ -227,3 +227,25 @@ def _open_records(
 def is_due(step: int, every: int, *, last: int) -> bool:
   """Returns whether to act after a step: after each `every`, and the last."""
   return step % every == 0 or step == last
+
+
+def log_lengthening(
+  config: build.Config, workdir: pathlib.Path, *, step: int
+) -> None:
+  """Logs that a run gets more steps, and what its learning rate does."""
+  starts = records.read_rows(workdir / records.STARTS)
+  this = {'step': step, 'steps': config.steps}
+  for _, before, _ in records.lengthenings([*starts[-1:], this]):
+    former = build.schedule(schema.change(config, {'steps': before}))
+    _LOGGER.info(
+      '%s is lengthened from %d to %d steps. From step %d on, the learning '
+      'rate is that of a run of %d steps: %.3g, after %.3g at step %d.',
+      workdir,
+      before,
+      config.steps,
+      step + 1,
+      config.steps,
+      build.schedule(config)(step),
+      former(step - 1),
+      step,
+    )
