@@ -104,6 +104,14 @@ def test_a_config_is_read_as_it_was_written(tmp_path):
   assert config_file.read(tmp_path).to_dict() == config.to_dict()
 
 
+def test_settings_newer_than_a_run_have_their_defaults(tmp_path):
+  config = small.config(tmp_path)
+  older = config.to_dict()
+  del older['data']['rebuild'], older['compile']
+  (tmp_path / 'config.json').write_text(json.dumps(older))
+  assert config_file.read(tmp_path).to_dict() == config.to_dict()
+
+
 def test_runtime_settings_may_change_when_a_run_is_resumed(tmp_path):
   one = small.config('here', compile='jit')
   other = small.config('there', compile='pmap', keep=9)

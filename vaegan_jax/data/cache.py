@@ -149,8 +149,8 @@ def load(
   return dataset
 
 
-def warn_of_copies(train: Dataset, test: Dataset) -> None:
-  """Logs how many test images are among the training images."""
+def warn_of_copies(train: Dataset, test: Dataset) -> int:
+  """Counts, and logs, the test images that are among the training images."""
   if copies := looks.count_copies(test.images, train.images):
     _LOGGER.warning(
       '%d of the %d test images of %s are training images, too: measures of '
@@ -160,6 +160,7 @@ def warn_of_copies(train: Dataset, test: Dataset) -> None:
       len(test.images),
       test.source,
     )
+  return copies
 
 
 def default_directory() -> pathlib.Path:

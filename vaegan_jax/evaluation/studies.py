@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
 import pathlib
 from typing import Any, NamedTuple
 
@@ -15,8 +14,6 @@ from vaegan_jax.data import cache, sources
 from vaegan_jax.data.sources import faces
 from vaegan_jax.evaluation import editing, features
 from vaegan_jax.evaluation.features import oracles, predictor, random_network
-
-_LOGGER = logging.getLogger(__name__)
 
 # Cartoon faces that the oracle is trained on.
 _INDEPENDENT = 40_000
@@ -99,7 +96,6 @@ def prepare(
     cache.load(source, split=split, directory=directory)
     for split in ('train', 'test')
   )
-  cache.warn_of_copies(train, test)
   places = test.spread(images)
   spare = _spare(test, places)
   test = test.take(places)
@@ -111,7 +107,7 @@ def prepare(
   common: dict[str, Any] = {
     'inception': inception,
     'spare': spare,
-    'copies': _count_copies(train, test),
+    'copies': cache.warn_of_copies(train, test),
   }
   if test.attributes is None:
     extract = random_network.extractor(test.images.shape[1:])
@@ -127,21 +123,6 @@ def prepare(
     visible=drawn.get('visible'),
   )
   return Study(train, test, oracle, oracle.features, **common, **drawn)
-
-
-def _count_copies(train: cache.Dataset, test: cache.Dataset) -> int:
-  """Counts test images with the pixels of a training image, and warns."""
-  pixels = [hash(image.tobytes()) for image in test.images]
-  wanted = {*pixels}
-  found = {hash(image.tobytes()) for image in np.asarray(train.images)} & wanted
-  copies = sum(x in found for x in pixels)
-  if copies:
-    _LOGGER.warning(
-      '%d of %d test images of %s are training images as well: measures of '
-      'held-out images are too good. Remove the copies.',
-      *(copies, len(pixels), test.source),
-    )
-  return copies
 
 
 def _spare(whole: cache.Dataset, used: np.ndarray) -> cache.Dataset | None:

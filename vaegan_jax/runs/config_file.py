@@ -127,7 +127,7 @@ def check(
 
 
 def read(workdir: pathlib.Path) -> Config:
-  """Reads the config of a run.
+  """Reads the config of a run; settings that it lacks have their defaults.
 
   Raises:
     FileNotFoundError: if the folder holds no run.
@@ -138,7 +138,15 @@ def read(workdir: pathlib.Path) -> Config:
     raise FileNotFoundError(
       f'{path} does not exist: {workdir} is not the folder of a run'
     )
-  return ml_collections.ConfigDict(_with_tuples(_read_json(path))).lock()
+  config = ml_collections.ConfigDict(_with_tuples(_read_json(path)))
+  known = schema.flatten(config)
+  newer = {  # than the run
+    name: setting.default
+    for name, setting in schema.SETTINGS.items()
+    if setting.default is not None and name not in known
+  }
+  config.update_from_flattened_dict(newer)
+  return config.lock()
 
 
 def _text(config: Config) -> str:
