@@ -42,6 +42,8 @@ def assign(*paths, train_on_validation=False):
     ('Training/1.png', 'Dev/1.png', 'TESTING/1.png'),
     ('x/y/train/1.png', 'x/y/val/1.png', 'x/y/test/1.png'),
     ('cat/train/1.png', 'dog/valid/1.png', 'cat/test/1.png'),
+    ('cars_train/1.png', 'cars_val/1.png', 'cars_test/1.png'),
+    ('DIV2K_train_HR/1.png', 'DIV2K_valid_HR/1.png', 'DIV2K_test_HR/1.png'),
   ],
 )
 def test_folders_name_the_splits_at_the_first_level_that_has_both(
@@ -72,6 +74,7 @@ def test_images_beside_the_splits_are_counted(caplog):
     (('trainA', 'trainB', 'testA'), 'testA, trainA, trainB'),
     (('car', 'train'), 'train'),
     (('valid', 'test'), 'test, valid'),
+    (('a_train', 'b_test'), 'a_train, b_test'),
   ],
 )
 def test_folders_that_look_like_splits_and_are_none_are_named(

@@ -84,7 +84,7 @@ def scan(root: pathlib.Path, *, known: Collection[str] = ()) -> Tree:
     for name in names:
       if kind := _left_out(name):
         left_out[kind] += relative != _TOP or name.lower() not in known
-      else:
+      elif is_image(name):
         files.append((relative / name).as_posix())
   return Tree(sorted(files), +left_out)
 
@@ -104,9 +104,9 @@ def _exclude(folder: pathlib.Path, names: Collection[str]) -> str:
 
 
 def _left_out(name: str) -> str:
-  """Returns which kind of file is left out, or ''."""
-  if is_image(name):
-    return 'hidden' if name.startswith('.') else ''
+  """Returns which kind of file is left out; '' if none worth a word is."""
+  if is_image(name) or name.startswith('.'):
+    return 'hidden' if is_image(name) and name.startswith('.') else ''
   return (
     defects.printable(pathlib.PurePath(name).suffix.lower())
     or 'without an ending'

@@ -102,7 +102,7 @@ class Folder(files.FileSource):
     if not tree.files:
       raise FileNotFoundError(
         f'{self.path} and its sub-folders hold no image: put files there whose '
-        f'names end in {", ".join(sorted(decoding.SUFFIXES))}.{left_out}'
+        f'names end in .jpg, .png, .tif or another known ending.{left_out}'
       )
     if left_out:
       _LOGGER.warning(

@@ -8,7 +8,7 @@ import logging
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from vaegan_jax.data import sources
 
@@ -48,7 +48,26 @@ def of(name: str) -> str | None:
 
 def resembles(name: str) -> bool:
   """Returns whether a split is part of a name, as in 'trainA', 'cars_test'."""
-  return any(map(of, re.findall(r'[A-Z]?[a-z]+|[A-Z]+', name)))
+  return any(map(of, _words(name)))
+
+
+def name_splits(folders: Collection[str]) -> dict[str, str]:
+  """Maps the folders that name splits to them; {} unless two splits are named.
+
+  Names may have more in common, as 'cars_train' and 'cars_test' have, if they
+  are alike but for the split. One split must be 'train'.
+  """
+  plain = {folder: split for folder in folders if (split := of(folder))}
+  alike: dict[tuple[str, ...], dict[str, str]] = collections.defaultdict(dict)
+  for folder in folders:
+    for place, word in enumerate(words := _words(folder)):
+      if split := of(word):
+        alike[*words[:place], '', *words[place + 1 :]][folder] = split
+  found = [plain] if plain else [*alike.values()]
+  complete = [
+    f for f in found if 'train' in f.values() and len({*f.values()}) > 1
+  ]
+  return complete[0] if len(complete) == len(found) == 1 else {}
 
 
 def check_validation(split: str, *, train_on_validation: bool) -> None:
@@ -79,15 +98,15 @@ def assign(
     root: the folder, for messages.
     train_on_validation: move the files of 'validation' to 'train'.
   """
-  folders = _split_folders(paths)
-  named = {of(folder) for folder in folders.values()} - {None}
+  folders, of_folder = _split_folders(paths)
+  named = {*of_folder.values()}
   if named:
-    _warn_of_others(folders, root=root)
+    _warn_of_others(folders.values(), of_folder, root=root)
   else:
     _warn_of_lookalikes(paths, root=root)
   found: dict[str, list[str]] = {split: [] for split in sources.SPLITS}
   for path in paths:
-    split = of(folders[path]) if named else _by_hash(path)
+    split = of_folder.get(folders[path]) if named else _by_hash(path)
     if split == 'train' and named and 'test' not in named:
       split = 'test' if _by_hash(path) == 'test' else 'train'
     if split == 'validation' and train_on_validation:
@@ -97,19 +116,20 @@ def assign(
   return found
 
 
-def _split_folders(paths: Sequence[str]) -> dict[str, str]:
-  """Maps each file to its folder at the first level that names splits.
-
-  These are a folder for training and one for testing or validation. Returns {}
-  if no level has both.
-  """
+def _split_folders(
+  paths: Sequence[str],
+) -> tuple[dict[str, str], dict[str, str]]:
+  """Maps files to folders of the first level that names splits, and these."""
   parts = {path: path.split('/')[:-1] for path in paths}
   for level in range(_LEVELS + _common(paths)):
     at = {p: f[level] if level < len(f) else '' for p, f in parts.items()}
-    named = {of(folder) for folder in {*at.values()}}
-    if 'train' in named and len(named - {None}) > 1:
-      return at
-  return {}
+    if named := name_splits({*at.values()}):
+      return at, named
+  return {}, {}
+
+
+def _words(name: str) -> list[str]:
+  return re.findall(r'[A-Z]?[a-z]+|[A-Z]+|\d+', name)
 
 
 def _common(paths: Iterable[str]) -> int:
@@ -118,8 +138,10 @@ def _common(paths: Iterable[str]) -> int:
   return len(pathlib.PurePath(shared).parts)
 
 
-def _warn_of_others(folders: Mapping[str, str], *, root: pathlib.Path) -> None:
-  others = collections.Counter(f for f in folders.values() if not of(f))
+def _warn_of_others(
+  folders: Iterable[str], known: Collection[str], *, root: pathlib.Path
+) -> None:
+  others = collections.Counter(f for f in folders if f not in known)
   if others:
     listed = ', '.join(f'{n} in {f or "."}/' for f, n in others.most_common(5))
     _LOGGER.warning(
