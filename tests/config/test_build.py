@@ -123,3 +123,13 @@ def test_generated_images_share_the_rest_of_the_adversarial_loss(
     model=model, real_share=0.5, reconstructions_judged=reconstructions
   )
   assert build.objective(config).real_weight == weight
+
+
+def test_a_new_number_rebuilds_the_cache_beside_the_old_one(tmp_path):
+  first, second, again, third = (
+    build.cache_directory(small.config(tmp_path, data__rebuild=number))
+    for number in (0, 1, 1, 2)
+  )
+  assert first == tmp_path
+  assert second == again != third
+  assert second.parent == third.parent == tmp_path
