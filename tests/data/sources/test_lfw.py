@@ -184,6 +184,7 @@ def test_a_list_without_any_matching_image_is_refused(whole):
   [
     ('', 'not a list of people'),
     ('2\nAnn_Lee x\n', 'not a list of people'),
+    ('Ann_Lee\t2\nBo_O-Hara\t1\n', 'expected their number, or "name,images"'),
     ('2\nAnn_Lee\t2\n', 'announces 2 people and lists 1'),
     ('<html>moved</html>\n', 'not a list of people'),
     (f'{10**15}\nAnn_Lee 2\n', 'lists 1'),

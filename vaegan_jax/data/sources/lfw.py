@@ -200,20 +200,18 @@ def _list_images(path: label_tables.File) -> list[str]:
   rows = label_tables.rows(path)
   if rows and [cell.lower() for cell in rows[0]] == _HEADER:
     rows[0] = [str(len(rows) - 1)]
-  last_cells = [row[-1] for row in rows]
-  if not rows or not all(cell.isdecimal() for cell in last_cells):
+  shape = [1, *[2] * (len(rows) - 1)]
+  numbers = [row[-1] for row in rows]
+  if [*map(len, rows)] != shape or not all(n.isdecimal() for n in numbers):
     raise ValueError(
-      f'{path} is not a list of people: expected their number, then lines of a '
-      'name and a number of images; fetch it again'
+      f'{path} is not a list of people: expected their number, or '
+      f'"{",".join(_HEADER)}", then lines of a name and a number of images; '
+      'fetch it again'
     )
   # Checked before a list of that length is built.
-  if (
-    len(rows) - 1 != int(last_cells[0])
-    or len(rows[0]) != 1
-    or any(len(row) != 2 for row in rows[1:])
-  ):
+  if len(rows) - 1 != int(numbers[0]):
     raise ValueError(
-      f'{path} announces {last_cells[0]} people and lists {len(rows) - 1}: the '
+      f'{path} announces {numbers[0]} people and lists {len(rows) - 1}: the '
       'download is incomplete; fetch it again'
     )
   counts = [(name, int(count)) for name, count in rows[1:]]
