@@ -133,8 +133,11 @@ def test_a_run_keeps_the_way_in_which_it_wrote_a_path(tmp_path, monkeypatch):
   assert same.similarity == str(tmp_path / 'gan')
   config_file.write(tmp_path, same)
   assert config_file.read(tmp_path).similarity == 'gan'
+  moved = small.config(similarity='/else/gan')
+  config_file.check(tmp_path, moved)
+  (tmp_path / 'gan').mkdir()
   with pytest.raises(ValueError, match=r'config\.similarity: gan there, /else'):
-    config_file.check(tmp_path, small.config(similarity='/else/gan'))
+    config_file.check(tmp_path, moved)
 
 
 def test_refused_data_leave_the_folder_free_for_other_settings(tmp_path):

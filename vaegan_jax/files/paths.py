@@ -10,6 +10,7 @@ import logging
 import os
 import pathlib
 import re
+import sys
 import tempfile
 
 _LOGGER = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def absolute(given: str | os.PathLike, *, name: str) -> pathlib.Path:
   if reason := _unusable(text):
     raise ValueError(f'{name} = {text!r}: {reason}')
   expanded = os.path.expandvars(os.path.expanduser(text))
-  if unset := re.search(r'\$(\w+|\{[^}]*\})', expanded):
+  if unset := re.search(r'\$(\w+|\{[^}]*\}|\([^)]*\))', expanded):
     raise ValueError(
       f'{name} = {text!r}: the environment has no variable {unset[1]}; set it, '
       'or write the path in full'
@@ -96,6 +97,11 @@ def _unusable(text: str) -> str:
     return 'expected a path, but it is empty'
   if text != text.strip(_QUOTES_AND_BLANKS):
     return 'remove the blanks or quotes around the path'
+  try:
+    os.fsencode(text)
+  except UnicodeEncodeError:
+    encoding = sys.getfilesystemencoding()
+    return f'this locale has {encoding} file names; set PYTHONUTF8=1'
   if remote := _REMOTE.match(text):
     return (
       f'{remote[0]} is not a path of this machine, and nothing reads or writes '

@@ -73,7 +73,7 @@ def as_stored(workdir: pathlib.Path, config: Config) -> Config:
   """Returns a config that names its paths as the run's config.json does.
 
   Older runs stored paths as they were given, such as ~/gan, and have digests of
-  these. A path of another place is kept.
+  these. A folder that has moved since is the same; another place is not.
   """
   path = pathlib.Path(workdir) / _NAME
   old = schema.flatten(_read_json(path)) if path.exists() else {}
@@ -83,9 +83,14 @@ def as_stored(workdir: pathlib.Path, config: Config) -> Config:
     if schema.SETTINGS[name].path
     and name not in RUNTIME_SETTINGS
     and old.get(name)
-    and str(paths.absolute(old[name], name=f'{path}: {name}')) == value
+    and _may_be_same(old[name], value)
   }
   return schema.change(config, same)
+
+
+def _may_be_same(old: str, new: str) -> bool:
+  before = paths.absolute(old, name=_NAME)
+  return before == pathlib.Path(new) or not before.exists()
 
 
 def check(
