@@ -1,39 +1,75 @@
-"""Times the convolutions of the paper's layers: XLA's form against ours.
+"""Times the convolutions of a config's layers: XLA's form against ours.
 
-python -m benchmarks.convolutions [--batch=16] [--rounds=5]
+python -m benchmarks.convolutions [--config=experiments/configs/celeba.py]
+  [--batch=16] [--rounds=5]
+
+Seconds are those of the processor, summed over its cores: other work on the
+machine disturbs them less than the time that passes. GFLOP/s are per core.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import statistics
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from absl import app, flags
+from ml_collections import config_flags
 
 from benchmarks import timing
 from experiments import launch
+from vaegan_jax.config import build
 from vaegan_jax.ops import convolution
 
+_CONFIG = config_flags.DEFINE_config_file(
+  'config', 'experiments/configs/celeba.py', 'Config of the networks.'
+)
 _BATCH = flags.DEFINE_integer('batch', 16, 'Images of x.', lower_bound=1)
 _ROUNDS = flags.DEFINE_integer('rounds', 5, 'Timed calls.', lower_bound=1)
 
-# Pixels and channels of the large map, channels of the small, streams, stride.
-LAYERS = {
-  'Enc 1': (64, 3, 64, 1, 2),
-  'Enc 2': (32, 64, 128, 1, 2),
-  'Enc 3': (16, 128, 256, 1, 2),
-  'Dec 1': (16, 256, 256, 2, 2),
-  'Dec 2': (32, 128, 256, 2, 2),
-  'Dec 3': (64, 32, 128, 2, 2),
-  'Dec 4': (64, 32, 3, 2, 1),
-  'Dis 0': (64, 3, 32, 3, 1),
-  'Dis 1': (64, 32, 128, 3, 2),
-  'Dis 2': (32, 128, 256, 3, 2),
-  'Dis 3': (16, 256, 256, 3, 2),
-}
+
+class Layer(NamedTuple):
+  """A convolution.
+
+  Attributes:
+    name: the network and the index of the layer.
+    size: pixels a side of the large map.
+    large: channels of the large map.
+    small: channels of the small map.
+    streams: batches that it is applied to at once.
+    stride: 1 or 2.
+  """
+
+  name: str
+  size: int
+  large: int
+  small: int
+  streams: int
+  stride: int = 2
+
+
+def layers(config: build.Config) -> Iterator[Layer]:
+  """Lists the convolutions of a VAE/GAN with square images."""
+  networks, size = build.networks(config), build.size(config)[0]
+  colours = networks.decoder.shape[2]
+  decoded, judged = (2, 3) if config.joint_normalisation else (1, 1)
+  channels = (colours, *networks.encoder.channels)
+  for i, pair in enumerate(itertools.pairwise(channels)):
+    yield Layer(f'Enc {i + 1}', size >> i, *pair, 1)
+  channels = networks.decoder.channels
+  last = len(channels)
+  for i, (small, large) in enumerate(itertools.pairwise(channels)):
+    yield Layer(f'Dec {i + 1}', size >> (last - 2 - i), large, small, decoded)
+  yield Layer(f'Dec {last}', size, channels[-1], colours, decoded, stride=1)
+  channels = networks.discriminator.channels
+  yield Layer('Dis 0', size, colours, channels[0], judged, stride=1)
+  for i, pair in enumerate(itertools.pairwise(channels)):
+    yield Layer(f'Dis {i + 1}', size >> i, *pair, judged)
 
 
 def forms(stride: int) -> dict[str, tuple[Sequence[str], Callable, Callable]]:
@@ -63,7 +99,7 @@ def main(_: list[str]) -> None:
   launch.compute_on_calling_thread()  # as a launcher does
   draw = np.random.default_rng(0).standard_normal
   print('layer  operation  GFLOP   XLA ms  ours ms  ratio  ours GFLOP/s')
-  for layer, (size, large, small, streams, stride) in LAYERS.items():
+  for name, size, large, small, streams, stride in layers(_CONFIG.value):
     batch, outputs = _BATCH.value * streams, size // stride
     arrays = {
       'x': draw((batch, size, size, large), np.float32),
@@ -74,8 +110,8 @@ def main(_: list[str]) -> None:
     for operation, (names, *both) in forms(stride).items():
       xla, ours = _time(both, [jax.device_put(arrays[n]) for n in names])
       print(
-        f'{layer:6} {operation:10} {work:5.1f} {1e3 * xla:8.0f} '
-        f'{1e3 * ours:8.0f} {xla / ours:6.2f} {work / ours:10.0f}'
+        f'{name:6} {operation:10} {work:5.2f} {1e3 * xla:8.1f} '
+        f'{1e3 * ours:8.1f} {xla / ours:6.2f} {work / ours:10.0f}'
       )
 
 
@@ -86,7 +122,9 @@ def _time(both: Sequence[Callable], arrays: Sequence[jax.Array]) -> list[float]:
     str(i): lambda form=form: jax.block_until_ready(form(*arrays))
     for i, form in enumerate(jitted)
   }
-  seconds = timing.alternate(calls, rounds=_ROUNDS.value)
+  seconds = timing.alternate(
+    calls, rounds=_ROUNDS.value, clock=time.process_time
+  )
   return [statistics.median(each) for each in seconds.values()]
 
 

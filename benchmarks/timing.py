@@ -11,6 +11,7 @@ def alternate(
   *,
   rounds: int,
   warm_ups: int = 1,
+  clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
   """Calls all functions one after the other, round after round.
 
@@ -19,7 +20,7 @@ def alternate(
   seconds: dict[str, list[float]] = {name: [] for name in functions}
   for _ in range(warm_ups + rounds):
     for name, function in functions.items():
-      start = time.perf_counter()
+      start = clock()
       function()
-      seconds[name].append(time.perf_counter() - start)
+      seconds[name].append(clock() - start)
   return {name: each[warm_ups:] for name, each in seconds.items()}

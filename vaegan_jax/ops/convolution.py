@@ -28,9 +28,17 @@ from vaegan_jax.ops.cpu.phases import Kernel, LargeMap, SmallMap
 # Winograd's transforms need more channels than this in both maps. Compared with
 # 40 on the demo's networks only, where 40 made a step slower.
 _MAX_FEW_CHANNELS = 16
+# They also need more pixels than this, those of one tile, in the small map.
+_MAX_FEW_PIXELS = 16
 # With up to this many channels of the large map, `lax_convolve` is as fast as
 # Winograd's (python -m benchmarks.convolutions), and compiles sooner.
 _MAX_LAX_CHANNELS = 64
+# XLA's weight gradient slides a kernel of the small map's size over the large
+# map. With up to this many values in the small map, of the narrower map's
+# channels, it takes 0.5 to 1 of the time of Winograd's, and it alone is fast
+# with fewer channels than this (python -m benchmarks.convolutions).
+_MAX_LAX_VALUES = 4096
+_MIN_WINOGRAD_CHANNELS = 16
 # With few input channels and up to this many products per tap, a convolution of
 # stride 1 is faster by blocks (python -m benchmarks.convolutions).
 _MAX_BLOCK_PRODUCTS = 96
@@ -52,7 +60,8 @@ def convolve(x: LargeMap, kernel: Kernel, stride: int = 1) -> SmallMap:
   default = functools.partial(lax_convolve, stride=stride)
   cpu: Callable[[Array, Array], Array]
   _, _, large, small = kernel.shape
-  if large > _MAX_LAX_CHANNELS and _suits_winograd(kernel.shape, stride):
+  pixels = x.shape[1] * x.shape[2] // stride**2
+  if large > _MAX_LAX_CHANNELS and _suits_winograd(kernel, stride, pixels):
     cpu = functools.partial(winograd.convolve, stride=stride)
   elif stride == 1 and _suits_blocks(x.shape, small):
     cpu = phases.convolve_blocks
@@ -71,7 +80,8 @@ def transpose(y: SmallMap, kernel: Kernel, stride: int = 1) -> LargeMap:
   if stride == 1:
     return convolve(y, phases.adjoint_kernel(kernel), 1)
   default = functools.partial(lax_transpose, stride=stride)
-  module = winograd if _suits_winograd(kernel.shape, stride) else phases
+  pixels = y.shape[1] * y.shape[2]
+  module = winograd if _suits_winograd(kernel, stride, pixels) else phases
   cpu = functools.partial(module.transpose, stride=stride)
   return lax.platform_dependent(y, kernel, cpu=cpu, default=default)
 
@@ -87,14 +97,19 @@ def weight_gradient(
     size: height and width of the kernel.
     stride: 1 or 2.
   """
-  kernel = (size, size, x.shape[3], y.shape[3])
-  module = winograd if _suits_winograd(kernel, stride) else patches
-  return lax.platform_dependent(
-    x,
-    y,
-    cpu=functools.partial(module.weight_gradient, size=size, stride=stride),
-    default=functools.partial(lax_weight_gradient, size=size, stride=stride),
-  )
+  default = functools.partial(lax_weight_gradient, size=size, stride=stride)
+  narrower = min(x.shape[3], y.shape[3])
+  many = y.shape[1] * y.shape[2] * narrower > _MAX_LAX_VALUES
+  cpu: Callable[[Array, Array], Array]
+  if stride == 1 and y.shape[3] < x.shape[3]:
+    cpu = functools.partial(patches.weight_gradient, size=size)
+  elif (
+    winograd.fits(size, stride) and many and narrower >= _MIN_WINOGRAD_CHANNELS
+  ):
+    cpu = functools.partial(winograd.weight_gradient, size=size, stride=stride)
+  else:
+    return default(x, y)
+  return lax.platform_dependent(x, y, cpu=cpu, default=default)
 
 
 def _convolve_forward(x, kernel, stride):
@@ -125,10 +140,17 @@ convolve.defvjp(_convolve_forward, _convolve_backward)
 transpose.defvjp(_transpose_forward, _transpose_backward)
 
 
-def _suits_winograd(kernel: tuple[int, ...], stride: int) -> bool:
-  """Returns whether Winograd's algorithm is used for a kernel's shape."""
-  size, _, large, small = kernel
-  return winograd.fits(size, stride) and min(large, small) > _MAX_FEW_CHANNELS
+def _suits_winograd(kernel: Kernel, stride: int, pixels: int) -> bool:
+  """Returns whether Winograd's algorithm applies a kernel.
+
+  Args:
+    kernel: the kernel.
+    stride: 1 or 2.
+    pixels: pixels of the small map.
+  """
+  size, _, large, small = kernel.shape
+  wide = min(large, small) > _MAX_FEW_CHANNELS and pixels > _MAX_FEW_PIXELS
+  return wide and winograd.fits(size, stride)
 
 
 def _suits_blocks(x: tuple[int, ...], outputs: int) -> bool:

@@ -1,7 +1,8 @@
-"""The weight gradient of narrow layers, as a product of patches (im2col).
+"""The weight gradient of a layer of stride 1, as a product of patches (im2col).
 
-Let P(x) list the patches of a map as rows. The kernel's cotangent is P(x)' y,
-computed in chunks of the batch so that the patches stay in the cache.
+Let P(y) list the patches of a map as rows. The cotangent of the kernel rotated
+by 180 degrees is P(y)' x, computed in chunks of the batch so that the patches
+stay in the cache. Few channels of y make few patches.
 
 Axis sizes are named as in convolution.py.
 """
@@ -20,39 +21,33 @@ from vaegan_jax.ops.cpu.phases import Kernel, LargeMap, SmallMap
 _TARGET_ROWS = 512
 
 
-def weight_gradient(
-  x: LargeMap, y: SmallMap, *, size: int, stride: int
-) -> Kernel:
-  """Computes P(x)' y."""
-  if stride == 1 and y.shape[-1] < x.shape[-1]:
-    # With the roles of x and y exchanged there are fewer patches.
-    return phases.adjoint_kernel(weight_gradient(y, x, size=size, stride=1))
-  batch, height, width, small = y.shape
+def weight_gradient(x: LargeMap, y: SmallMap, *, size: int) -> Kernel:
+  """Computes the cotangent of the kernel, of stride 1."""
+  batch, height, width, large = x.shape
 
   def for_chunk(x, y):
-    patches = _patches(x, size=size, stride=stride)
+    patches = _patches(y, size=size)
     # XLA's product is slower by a third if both operands are row-major.
-    y = lax.optimization_barrier(y.reshape(-1, small).T)
+    x = lax.optimization_barrier(x.reshape(-1, large).T)
     return jnp.matmul(
-      y,
-      patches.reshape(y.shape[1], -1),
-      preferred_element_type=jnp.promote_types(y.dtype, jnp.float32),
+      x,
+      patches.reshape(x.shape[1], -1),
+      preferred_element_type=jnp.promote_types(x.dtype, jnp.float32),
     )
 
   chunk_size = blocking.best_size(batch, height * width, target=_TARGET_ROWS)
-  large = x.shape[-1]
-  shape = (small, size**2 * large)
+  shape = (large, size**2 * y.shape[-1])
   total = blocking.sum_chunks(for_chunk, x, y, shape=shape, size=chunk_size)
-  return total.T.reshape(size, size, large, small).astype(x.dtype)
+  rotated = total.T.reshape(size, size, y.shape[-1], large).astype(x.dtype)
+  return phases.adjoint_kernel(rotated)
 
 
-def _patches(x: Array, *, size: int, stride: int) -> Array:
-  """Lists the inputs of each output, [batch, height, width, patch]."""
-  height, width = (n // stride for n in x.shape[1:3])
-  padding = phases.padding(size, stride)
-  x = jnp.pad(x, ((0, 0), padding, padding, (0, 0)))
-  rows, columns = (stride * (n - 1) + 1 for n in (height, width))
-  across = [x[:, :, j : j + columns : stride] for j in range(size)]
-  x = jnp.concatenate(across, -1)  # [batch, height, width, size * channels]
-  down = [x[:, i : i + rows : stride] for i in range(size)]
+def _patches(y: Array, *, size: int) -> Array:
+  """Lists the neighbours of each pixel, [batch, height, width, patch]."""
+  _, height, width, _ = y.shape
+  padding = phases.padding(size, 1)
+  y = jnp.pad(y, ((0, 0), padding, padding, (0, 0)))
+  across = [y[:, :, j : j + width] for j in range(size)]
+  y = jnp.concatenate(across, -1)  # [batch, height, width, size * channels]
+  down = [y[:, i : i + height] for i in range(size)]
   return jnp.concatenate(down, -1)

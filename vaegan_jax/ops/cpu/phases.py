@@ -42,12 +42,18 @@ def zeros_before(size: int, stride: int) -> int:
   return stride * (folded_size(size, stride) // 2) - padding(size, stride)[0]
 
 
-def space_to_depth(x: Array, stride: int) -> Array:
-  """Maps [n, h * stride, w * stride, c] to [n, h, w, stride * stride * c]."""
+def split(x: Array, stride: int) -> Array:
+  """Maps [n, h * stride, w * stride, c] to [n, h, w, stride, stride, c]."""
   batch, height, width, channels = x.shape
   rows, columns = height // stride, width // stride
   x = x.reshape(batch, rows, stride, columns, stride, channels)
-  return x.swapaxes(2, 3).reshape(batch, rows, columns, -1)
+  return x.swapaxes(2, 3)
+
+
+def space_to_depth(x: Array, stride: int) -> Array:
+  """Maps [n, h * stride, w * stride, c] to [n, h, w, stride * stride * c]."""
+  x = split(x, stride)
+  return x.reshape(*x.shape[:3], -1)
 
 
 def depth_to_space(phases: Array, stride: int) -> Array:
