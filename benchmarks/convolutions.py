@@ -10,20 +10,17 @@ machine disturbs them less than the time that passes. GFLOP/s are per core.
 from __future__ import annotations
 
 import functools
-import itertools
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
 from absl import app, flags
 from ml_collections import config_flags
 
-from benchmarks import timing
+from benchmarks import layers, timing
 from experiments import launch
-from vaegan_jax.config import build
 from vaegan_jax.ops import convolution
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -31,45 +28,6 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _BATCH = flags.DEFINE_integer('batch', 16, 'Images of x.', lower_bound=1)
 _ROUNDS = flags.DEFINE_integer('rounds', 5, 'Timed calls.', lower_bound=1)
-
-
-class Layer(NamedTuple):
-  """A convolution.
-
-  Attributes:
-    name: the network and the index of the layer.
-    size: pixels a side of the large map.
-    large: channels of the large map.
-    small: channels of the small map.
-    streams: batches that it is applied to at once.
-    stride: 1 or 2.
-  """
-
-  name: str
-  size: int
-  large: int
-  small: int
-  streams: int
-  stride: int = 2
-
-
-def layers(config: build.Config) -> Iterator[Layer]:
-  """Lists the convolutions of a VAE/GAN with square images."""
-  networks, size = build.networks(config), build.size(config)[0]
-  colours = networks.decoder.shape[2]
-  decoded, judged = (2, 3) if config.joint_normalisation else (1, 1)
-  channels = (colours, *networks.encoder.channels)
-  for i, pair in enumerate(itertools.pairwise(channels)):
-    yield Layer(f'Enc {i + 1}', size >> i, *pair, 1)
-  channels = networks.decoder.channels
-  last = len(channels)
-  for i, (small, large) in enumerate(itertools.pairwise(channels)):
-    yield Layer(f'Dec {i + 1}', size >> (last - 2 - i), large, small, decoded)
-  yield Layer(f'Dec {last}', size, channels[-1], colours, decoded, stride=1)
-  channels = networks.discriminator.channels
-  yield Layer('Dis 0', size, colours, channels[0], judged, stride=1)
-  for i, pair in enumerate(itertools.pairwise(channels)):
-    yield Layer(f'Dis {i + 1}', size >> i, *pair, judged)
 
 
 def forms(stride: int) -> dict[str, tuple[Sequence[str], Callable, Callable]]:
@@ -99,7 +57,9 @@ def main(_: list[str]) -> None:
   launch.compute_on_calling_thread()  # as a launcher does
   draw = np.random.default_rng(0).standard_normal
   print('layer  operation  GFLOP   XLA ms  ours ms  ratio  ours GFLOP/s')
-  for name, size, large, small, streams, stride in layers(_CONFIG.value):
+  for name, size, large, small, streams, stride in layers.convolutions(
+    _CONFIG.value
+  ):
     batch, outputs = _BATCH.value * streams, size // stride
     arrays = {
       'x': draw((batch, size, size, large), np.float32),
