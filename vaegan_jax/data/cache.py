@@ -135,7 +135,8 @@ def load(
   broken, label = stored.broken, f'{source.name} {split}'
   total = len(stored.images) + len(broken)
   defects.check(broken, total, label=label, skip=source.skip_broken)
-  defects.warn(broken, total, label=label)
+  record = folder / storage.ABOUT
+  defects.warn(broken, total, label=label, record=record)
   dataset = Dataset(
     images=stored.images,
     attributes=stored.attributes,

@@ -27,7 +27,7 @@ VERSION = 2
 # Images moved at a time when broken ones are removed.
 _CHUNK = 256
 
-_IMAGES, _ATTRIBUTES, _ABOUT = 'images.npy', 'attributes.npy', 'about.json'
+_IMAGES, _ATTRIBUTES, ABOUT = 'images.npy', 'attributes.npy', 'about.json'
 
 Images = UInt8[np.ndarray, 'images height width channels']
 Attributes = Shaped[np.ndarray, 'images attributes']
@@ -101,7 +101,7 @@ def finish(
     'sha256': _digests(images, attributes),
     'skipped': [[image.name, image.reason] for image in broken.values()],
   }
-  (folder / _ABOUT).write_text(json.dumps(about, indent=2) + '\n')
+  (folder / ABOUT).write_text(json.dumps(about, indent=2) + '\n')
 
 
 def read(
@@ -118,7 +118,7 @@ def read(
     ValueError: the folder is damaged or holds something else.
   """
   try:
-    found = json.loads((folder / _ABOUT).read_text(encoding='utf-8'))
+    found = json.loads((folder / ABOUT).read_text(encoding='utf-8'))
     broken = [defects.BrokenImage(*map(str, row)) for row in found['skipped']]
     digest = str(found['sha256']['images'])
     images, attributes = npy.load(folder / _IMAGES), None

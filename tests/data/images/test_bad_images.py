@@ -163,6 +163,7 @@ def test_the_good_images_are_kept_in_order_and_the_others_recorded(
     np.testing.assert_array_equal(pixels, source._read(name))
   assert len(digests) == 1
   assert f'{len(BAD)} of {len(BAD) + len(names)} images' in caplog.text
+  assert f'{only(tmp_path / "1", "about.json")} names all.' in caplog.text
   about = json.loads(only(tmp_path / '1', 'about.json').read_text())
   recorded = dict(about['skipped'])
   assert [kind_of(name) for name in recorded] == BAD

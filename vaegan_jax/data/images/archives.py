@@ -154,19 +154,16 @@ def open_zip(path: pathlib.Path) -> Archive:
       f'{path} is encrypted ({encrypted[0]}): unpack it with its password and '
       'name the folder, or pack it again without'
     )
-  read = functools.partial(_read_zip, archive, threading.Lock())
-  return Archive(
-    path,
-    [
-      _Member(
-        _bare(i.filename),
-        i.filename,
-        [i.file_size, i.CRC],
-        functools.partial(read, i),
-      )
-      for i in files
-    ],
+  lock = threading.Lock()
+  members = (
+    _packed(
+      i.filename,
+      [i.file_size, i.CRC],
+      functools.partial(_read_zip, archive, lock, i),
+    )
+    for i in files
   )
+  return Archive(path, members)
 
 
 def open_tgz(path: pathlib.Path) -> Archive:
@@ -247,16 +244,19 @@ def _unpack(tar: tarfile.TarFile) -> Iterator[_Member]:
     file = tar.extractfile(info) if info.isreg() else None
     if file is not None:
       data = file.read() if info.size <= MAX_FILE else b''
-      yield _Member(
-        _bare(info.name),
-        info.name,
-        [info.size, zlib.crc32(data)],
-        _in_memory(data),
-      )
+      stamp: contents.Stamp = [info.size, zlib.crc32(data)]
+      yield _packed(info.name, stamp, _in_memory(data))
 
 
 def _in_memory(data: bytes) -> Callable[[str], bytes]:
   return lambda name: data
+
+
+def _packed(
+  path: str, stamp: contents.Stamp, read: Callable[[str], bytes]
+) -> _Member:
+  bare = path.replace('\\', '/').rpartition('/')[2]
+  return _Member(bare, path, stamp, read)
 
 
 def _on_disk(name: str, path: pathlib.Path) -> _Member:
@@ -273,11 +273,6 @@ def _contents(members: Sequence[_Member]) -> dict[str, contents.Stamp]:
   for member, crc in zip(on_disk, crcs, strict=True):
     found[member.name] = [member.size, crc]
   return found
-
-
-def _bare(path: str) -> str:
-  """Returns the path without folders."""
-  return path.replace('\\', '/').rpartition('/')[2]
 
 
 def _is_plain(info: zipfile.ZipInfo) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pathlib
 import struct
 import tarfile
 import tokenize
@@ -80,11 +81,21 @@ def check(
   raise ValueError(f'{_describe(broken, total, label=label)}; {remedy}')
 
 
-def warn(broken: Sequence[BrokenImage], total: int, *, label: str) -> None:
-  """Logs how many images are left out, if any, and the first reason."""
+def warn(
+  broken: Sequence[BrokenImage], total: int, *, label: str, record: pathlib.Path
+) -> None:
+  """Logs how many images are left out, if any, and the first reason.
+
+  Args:
+    broken: the broken images.
+    total: the number of images of the split.
+    label: source and split.
+    record: the file that names all of them.
+  """
   if broken:
     description = _describe(broken, total, label=label)
-    _LOGGER.warning('%s. They are left out.', description)
+    others = f' {record} names all.' if len(broken) > _LISTED else ''
+    _LOGGER.warning('%s. They are left out.%s', description, others)
 
 
 def summarize(names: Sequence[str], total: int, *, unit: str = 'images') -> str:
