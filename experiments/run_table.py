@@ -104,13 +104,14 @@ def _seeds(alike: Sequence[Run], remarks: list[str]) -> list[Run]:
   """Returns a run of each seed, or none if they have other data.
 
   Of runs of one seed, which are copies or differ in how they were computed, the
-  furthest counts.
+  furthest counts; of these, one that was measured.
   """
   if len({run.data for run in alike if run.data is not None}) > 1:
     remarks.append(f'{_names(alike)} have no mean: their training data differ.')
     return []
   chosen: dict[int, Run] = {}
-  for run in sorted(alike, key=lambda run: (-run.step, run.name)):
+  order = sorted(alike, key=lambda r: (-r.step, not r.measures, r.name))
+  for run in order:
     first = chosen.setdefault(run.settings['seed'], run)
     if first is not run:
       remarks.append(f'{run.name} repeats {first.name} and is in no mean.')

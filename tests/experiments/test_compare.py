@@ -117,6 +117,8 @@ def test_copies_of_a_run_count_once_and_are_named(tmp_path):
   begin(tmp_path / 'other', rows=3, seed=1, prior=22.0)
   mean = table(tmp_path)[-1]
   assert (mean['run'], mean['prior'][:5]) == ('mean of 2', '21.00')
+  begin(tmp_path / 'measured', rows=3, measures={'samples/fid': 9.0}, at=30)
+  assert 'jit repeats measured and is in no mean' in compare(tmp_path).lead
 
 
 def test_runs_of_other_data_have_no_mean(tmp_path):
