@@ -83,9 +83,10 @@ def _evaluate(workdir: pathlib.Path) -> None:
   config = config_file.read(workdir)
   if _DATA_PATH.value is not None:
     config = schema.change(config, {'data.path': _DATA_PATH.value})
+  source = build.source(config)
   model = inference.load(workdir)
   study = studies.prepare(
-    build.source(config),
+    source,
     directory=build.cache_directory(config),
     images=_IMAGES.value,
     oracle_steps=_ORACLE_STEPS.value,
