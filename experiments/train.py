@@ -3,7 +3,8 @@
 python -m experiments.train --config=experiments/configs/celeba.py \
   --workdir=DIR --config.data.path=PATH
 
-Flags override settings: --config.gamma=1e-6. The same command resumes the run.
+Flags override settings: --config.gamma=1e-6. The same command resumes the run,
+and a larger --config.steps lengthens it.
 For several hosts, start the same command on each with --multihost.
 """
 

@@ -198,18 +198,19 @@ class Model:
 
 
 def load(workdir: str | os.PathLike) -> Model:
-  """Loads the model of a run's newest checkpoint.
+  """Loads the model of a run's newest checkpoint, or of another one.
 
   Args:
-    workdir: the run's folder.
+    workdir: the run's folder; or DIR/checkpoints/STEP in it.
 
   Raises:
-    FileNotFoundError: the folder holds no run, or no checkpoint yet.
-    ValueError: the path is none of this machine.
+    FileNotFoundError: the folder holds no run, or no such checkpoint.
+    ValueError: the path is none of this machine, or no checkpoint is intact.
   """
-  workdir = paths.absolute(workdir, name='workdir')
-  config = config_file.read(workdir)
-  saved = checkpoints.load(workdir)
+  path = paths.absolute(workdir, name='workdir')
+  run, step = checkpoints.split(path)
+  config = config_file.read(run)
+  saved = checkpoints.load(run, step=step)
   variables = {
     # The averaged variables if there are any, else those of the last step.
     name: network.get('average') or {x: network[x] for x in _COLLECTIONS}

@@ -3,8 +3,10 @@
 import logging
 import shutil
 
+import numpy as np
 import pytest
 
+import vaegan_jax
 from tests import small
 from vaegan_jax.config import build
 from vaegan_jax.runs import config_file, records
@@ -31,6 +33,19 @@ def runs(tmp_path_factory, drawn):
 def test_a_lengthened_run_equals_one_that_was_as_long_from_the_start(runs):
   small.assert_equal_runs(runs / 'lengthened', runs / 'whole')
   assert config_file.read(runs / 'lengthened').steps == 7
+
+
+def test_a_model_is_loaded_from_the_run_or_from_any_of_its_checkpoints(runs):
+  run = runs / 'lengthened'
+  codes = np.zeros((1, 5), np.float32)
+  newest, older = (
+    vaegan_jax.load(path) for path in (run, run / 'checkpoints' / '4')
+  )
+  assert (newest.step, older.step) == (7, 4)
+  short = vaegan_jax.load(runs / 'short')
+  np.testing.assert_array_equal(older.decode(codes), short.decode(codes))
+  with pytest.raises(FileNotFoundError, match='checkpoints/5 does not exist'):
+    vaegan_jax.load(run / 'checkpoints' / '5')
 
 
 def test_the_starts_and_the_report_say_where_a_run_was_lengthened(runs):

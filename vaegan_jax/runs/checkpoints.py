@@ -222,6 +222,17 @@ def exist(workdir: pathlib.Path) -> bool:
   return bool(_steps(folder) or [*folder.glob(f'{_DAMAGED}*')])
 
 
+def split(path: pathlib.Path) -> tuple[pathlib.Path, int | None]:
+  """Splits DIR/checkpoints/STEP into the run's folder and the step.
+
+  Returns:
+    the path itself and None, if it is not that of a checkpoint.
+  """
+  if path.parent.name == _FOLDER and path.name.isdecimal():
+    return path.parents[1], int(path.name)
+  return path, None
+
+
 def load(workdir: pathlib.Path, *, step: int | None = None) -> Saved:
   """Reads a run's newest intact checkpoint, also while the run goes on.
 

@@ -24,7 +24,6 @@ from vaegan_jax.runs import checkpoints, config_file, serialisation
 _LOGGER = logging.getLogger(__name__)
 
 _LISTED = 6  # arrays that do not fit
-_CHECKPOINTS = 'checkpoints'
 # Settings that decide the shapes of arrays, apart from those of a network.
 _SHAPING = ('conditional', 'latent_size', 'width', 'data.size', 'data.channels')
 _OF_NETWORKS = ('channels', 'hidden')
@@ -139,16 +138,14 @@ def _replaceable(network: train_state.NetworkState) -> dict[str, Any]:
 def _open(config: build.Config, setting: str) -> _Other:
   """Reads the checkpoint that a setting names: a run's newest, or one step."""
   path = pathlib.Path(config[setting])
-  run, step = path, None
-  if path.parent.name == _CHECKPOINTS and path.name.isdecimal():
-    run, step = path.parents[1], int(path.name)
+  run, step = checkpoints.split(path)
   try:
     other = config_file.read(run)
     return _Other(setting, path, other, checkpoints.load(run, step=step))
   except FileNotFoundError as error:
     raise ValueError(
       f'config.{setting} = {path}: expected the folder of a run, with its '
-      f'config.json and {_CHECKPOINTS}/, or {_CHECKPOINTS}/STEP in it: {error}'
+      f'config.json and checkpoints/, or checkpoints/STEP in it: {error}'
     ) from error
 
 
