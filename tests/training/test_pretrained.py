@@ -90,7 +90,7 @@ WRONG = [
     [r'data\.size: \(16, 16\) there, \(16, 32\) here', 'decoder/params/dense']),
   ({'discriminator__channels': (4, 6)},
     [r'discriminator\.channels: \(4, 4\) there', r'dis\w+/params/dense/ker']),
-  ({'width': 2.0}, ['width: 1.0 there, 2.0 here', r'and \d+ more arrays']),
+  ({'width': 2.0}, ['width: 1.0 there, 2.0 here', r'and \d+ more\n']),
   ({'encoder__channels': (4, 4)}, [r'\(4,\) there', 'is absent there and flo']),
   ({'conditional': 'Male'}, ["conditional: '' there, 'Male' here"]),
 ]  # fmt: skip

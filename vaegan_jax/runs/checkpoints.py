@@ -223,11 +223,7 @@ def exist(workdir: pathlib.Path) -> bool:
 
 
 def split(path: pathlib.Path) -> tuple[pathlib.Path, int | None]:
-  """Splits DIR/checkpoints/STEP into the run's folder and the step.
-
-  Returns:
-    the path itself and None, if it is not that of a checkpoint.
-  """
+  """Splits DIR/checkpoints/STEP into DIR and the step; others have none."""
   if path.parent.name == _FOLDER and path.name.isdecimal():
     return path.parents[1], int(path.name)
   return path, None

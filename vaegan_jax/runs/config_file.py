@@ -125,7 +125,8 @@ def check(
         [
           f'{workdir} holds a run of another config:',
           *different,
-          'Use another --workdir, or the same settings to resume that run.',
+          'Use another --workdir, or the same settings to resume that run. With '
+          f'another --workdir, --config.init_from={workdir} starts from it.',
         ]
       )
     )

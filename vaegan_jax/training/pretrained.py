@@ -119,13 +119,13 @@ def _log(weights: Weights, state: train_state.TrainState) -> None:
   for origin in weights.origins:
     _LOGGER.info(
       'The weights of %s are those of %s at step %d (config.%s).',
-      ' and '.join(origin['networks']),
+      ', '.join(origin['networks']),
       origin['run'],
       origin['step'],
       origin['setting'],
     )
   if fresh := sorted(state.networks.keys() - weights.networks.keys()):
-    _LOGGER.info('The weights of %s are random.', ' and '.join(fresh))
+    _LOGGER.info('The weights of %s are random.', ', '.join(fresh))
 
 
 def _replaceable(network: train_state.NetworkState) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def _check_fit(
     return
   more = len(arrays) - _LISTED
   lines = settings + arrays[:_LISTED]
-  lines += [f'and {more} more arrays'] if more > 0 else []
+  lines += [f'and {more} more'] if more > 0 else []
   listed = '\n'.join(f'  {line}' for line in lines)
   raise ValueError(
     f'config.{other.setting} = {other.path} does not fit this run:\n{listed}\n'
