@@ -125,7 +125,7 @@ def check(
         [
           f'{workdir} holds a run of another config:',
           *different,
-          'Use another --workdir, or the same settings to resume that run. With '
+          'Use another --workdir, or the same settings to resume that run. In '
           f'another --workdir, --config.init_from={workdir} starts from it.',
         ]
       )
