@@ -34,10 +34,11 @@ _MAX_FEW_PIXELS = 16
 # Winograd's (python -m benchmarks.convolutions), and compiles sooner.
 _MAX_LAX_CHANNELS = 64
 # XLA's weight gradient slides a kernel of the small map's size over the large
-# map. With up to this many values in the small map, of the narrower map's
-# channels, it takes 0.5 to 1 of the time of Winograd's, and it alone is fast
-# with fewer channels than this (python -m benchmarks.convolutions).
+# map. With up to this many values in the small map, counting the narrower map's
+# channels, it takes 0.5 to 1.1 of the time of Winograd's
+# (docs/notes/performance-log.md).
 _MAX_LAX_VALUES = 4096
+# With fewer channels in a map, it is faster for any number of values.
 _MIN_WINOGRAD_CHANNELS = 16
 # With few input channels and up to this many products per tap, a convolution of
 # stride 1 is faster by blocks (python -m benchmarks.convolutions).
