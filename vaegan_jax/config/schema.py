@@ -173,11 +173,16 @@ def make(values: Mapping[str, Any]) -> Config:
   decided = {n: s.default for n, s in SETTINGS.items() if s.default is not None}
   flat = {**decided, **values}
   check(flat)
+  return nest({name: flat[name] for name in SETTINGS})
+
+
+def nest(flat: Mapping[str, Any]) -> Config:
+  """Makes a config of settings by dotted name, unchecked."""
   nested: dict[str, Any] = {}
-  for name in SETTINGS:
+  for name, value in flat.items():
     section, dot, last = name.rpartition('.')
     inner = nested.setdefault(section, {}) if dot else nested
-    inner[last] = flat[name]
+    inner[last] = value
   return ml_collections.ConfigDict(nested).lock()
 
 

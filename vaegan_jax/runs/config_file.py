@@ -6,8 +6,6 @@ import json
 import pathlib
 from typing import Any
 
-import ml_collections
-
 from vaegan_jax.config import schema
 from vaegan_jax.config.schema import Config
 from vaegan_jax.files import atomic, checksums, paths
@@ -24,6 +22,12 @@ RUNTIME_SETTINGS = tuple(
 _GROWING = tuple(
   name for name, setting in schema.SETTINGS.items() if setting.grows
 )
+# What an older run has for settings that were added since.
+_DEFAULTS = {
+  name: setting.default
+  for name, setting in schema.SETTINGS.items()
+  if setting.default is not None
+}
 # Settings that may differ from one host of a run to the next.
 _HOST_SETTINGS = ('data.cache', 'data.path')
 
@@ -42,8 +46,12 @@ def process_digest(config: Config) -> str:
 
 
 def _digest(config: Config, *, ignored: tuple[str, ...]) -> str:
+  # Without defaults, so that a setting may be added while a run lasts.
   flat = schema.flatten(config.to_dict())
-  return checksums.digest({n: x for n, x in flat.items() if n not in ignored})
+  decided = {n: x for n, x in flat.items() if x != _DEFAULTS.get(n)}
+  return checksums.digest(
+    {n: x for n, x in decided.items() if n not in ignored}
+  )
 
 
 def write(
@@ -110,7 +118,7 @@ def check(
   path = pathlib.Path(workdir) / _NAME
   if not path.exists():
     return
-  old = schema.flatten(_read_json(path))
+  old = _DEFAULTS | schema.flatten(_read_json(path))
   new = schema.flatten(json.loads(_text(as_stored(workdir, config))))
   grown = {n for n in _GROWING if lengthens and old.get(n, 0) < new[n]}
   different = [
@@ -144,15 +152,8 @@ def read(workdir: pathlib.Path) -> Config:
     raise FileNotFoundError(
       f'{path} does not exist: {workdir} is not the folder of a run'
     )
-  config = ml_collections.ConfigDict(_with_tuples(_read_json(path)))
-  known = schema.flatten(config)
-  newer = {  # than the run
-    name: setting.default
-    for name, setting in schema.SETTINGS.items()
-    if setting.default is not None and name not in known
-  }
-  config.update_from_flattened_dict(newer)
-  return config.lock()
+  stored = schema.flatten(_with_tuples(_read_json(path)))
+  return schema.nest(_DEFAULTS | stored)
 
 
 def _text(config: Config) -> str:
