@@ -25,7 +25,7 @@ from vaegan_jax.files import atomic, paths
 _LOGGER = logging.getLogger(__name__)
 
 # Images that are looked at for complaints.
-_SAMPLE = 256
+_SAMPLE = 32
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
