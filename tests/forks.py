@@ -10,6 +10,7 @@ The fork precedes every use of JAX, so a child is like a new process.
 
 import json
 import os
+import pathlib
 import resource
 import runpy
 import subprocess
@@ -83,24 +84,47 @@ def serve():
   import vaegan_jax.evaluation.suite
   import vaegan_jax.training.loop  # noqa: F401
 
+  pipes = {}
   for line in sys.stdin:
     request = json.loads(line)
     if 'wait' in request:
-      _, status = os.waitpid(request['wait'], 0)
+      process = request['wait']
+      if process in pipes:
+        pipe, log = pipes.pop(process)
+        with os.fdopen(pipe, 'rb') as printed:
+          pathlib.Path(log).write_bytes(printed.read())
+      _, status = os.waitpid(process, 0)
       print(os.waitstatus_to_exitcode(status), flush=True)
-    elif child := os.fork():
+      continue
+    pipe, output = _open_output(**request)
+    if child := os.fork():
+      if pipe is not None:
+        pipes[child] = pipe, request['log']
+      os.close(output)
       print(child, flush=True)
     else:
-      return become(**request)
+      return become(output, **request)
   return None
 
 
-def become(*, argv, log, max_file_size, environment):
-  """Turns this process into a launcher."""
+def _open_output(*, log, max_file_size, **_):
+  """Opens the log, or a pipe if the limit of files would cut it.
+
+  Returns:
+    the end of the pipe to read from, if any, and where to write to.
+  """
+  if max_file_size is not None:
+    return os.pipe()
+  return None, os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+
+
+def become(output, *, argv, log, max_file_size, environment):
+  """Turns this process into a launcher that writes to a descriptor."""
+  del log
   os.environ.update(environment)
-  output = os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
   for descriptor in (1, 2):
     os.dup2(output, descriptor)
+  os.close(output)
   if max_file_size is not None:
     limits = max_file_size, max_file_size
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)

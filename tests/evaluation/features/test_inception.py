@@ -111,7 +111,7 @@ def test_a_file_with_another_sum_is_refused_before_it_is_read(tmp_path):
 def test_a_missing_pytorch_is_named_with_the_remedy(source, monkeypatch):
   monkeypatch.setitem(sys.modules, 'torch', None)
   output = source.with_suffix('.safetensors')
-  with pytest.raises(ValueError, match=r"pip install 'vaegan_jax\[inception\]"):
+  with pytest.raises(ValueError, match=r"pip install -e '\.\[inception\]'"):
     convert_inception.convert(source, output)
   assert not output.exists()
 
