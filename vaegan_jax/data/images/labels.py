@@ -108,7 +108,11 @@ def match(
   without = [n for n, image in zip(names, found, strict=True) if image is None]
   if without:
     summary = defects.summarize(without, len(table), unit='rows')
-    _LOGGER.info('%s of %s name no image and are ignored.', summary, path)
+    _LOGGER.warning(
+      '%s of %s name no image, or more than one, and are ignored.',
+      summary,
+      path,
+    )
   found_rows = label_tables.by_name(named, path=path)
   unnamed = [image for image in images if image not in found_rows]
   if unnamed:
