@@ -38,7 +38,7 @@ def launch(launcher, workdir, *flags):
   subprocess.run(command, check=True, cwd=ROOT, env=environment)
 
 
-def test_reconstructions_of_celeba_test_images_approach_them(tmp_path):
+def test_reconstructions_of_celeba_test_images_resemble_them(tmp_path):
   where = tmp_path / 'cache'
   launch(
     'train',
@@ -56,13 +56,12 @@ def test_reconstructions_of_celeba_test_images_approach_them(tmp_path):
   model = vaegan_jax.load(tmp_path / 'run')
   made = model.reconstruct(images)
   reconstructed = distance(images, made)
-  # A model that ignores its input reaches the distance of the mean image, or
-  # that of the reconstruction of another image.
+  # A model that ignores its input is as far from the others. The distance of
+  # the blurred mean image, 63, is no bound: after so few steps, sharp images
+  # are 48 to 66 away, depending on the seed and on rounding.
   shuffled = distance(images, np.roll(made, 1, axis=0))
-  mean = distance(images, images.mean(0, keepdims=True))
-  print(f'rmse {reconstructed:.1f}, of others {shuffled:.1f}, mean {mean:.1f}')
-  assert reconstructed < 0.8 * shuffled
-  assert reconstructed < mean
+  print(f'rmse {reconstructed:.1f}, of others {shuffled:.1f}')
+  assert reconstructed < 0.75 * shuffled
 
 
 def reproduce(source, workdir, *flags):

@@ -108,7 +108,7 @@ def match(
   without = [n for n, image in zip(names, found, strict=True) if image is None]
   if without:
     summary = defects.summarize(without, len(table), unit='rows')
-    _LOGGER.warning(
+    _LOGGER.info(
       '%s of %s name no image, or more than one, and are ignored.',
       summary,
       path,
