@@ -66,18 +66,40 @@ def decode(p, z, shape, attributes=None):
 
 
 def discriminate(p, x, layer, attributes=None):
-  """Computes Dis_l and the probability of being real."""
+  """Computes Dis_l and the logit of being real."""
   x = convolve(x, p['convolutions_0']['kernel'], 1)
   x = x + p['convolutions_0']['bias']
   features = {0: x}
-  x = jnp.maximum(x, 0)
+  normalised = 'normalise_dense' in p
+  x = jnp.maximum(x, 0 if normalised else 0.2 * x)
   for i in (1, 2, 3):
-    features[i] = x = convolve(x, p[f'convolutions_{i}']['kernel'], 2)
-    x = normalise(x, p[f'normalisations_{i - 1}'])
+    x = convolve(x, p[f'convolutions_{i}']['kernel'], 2)
+    if normalised:
+      features[i] = x
+      x = normalise(x, p[f'normalisations_{i - 1}'])
+    else:
+      features[i] = x = x + p[f'convolutions_{i}']['bias']
+      x = jnp.maximum(x, 0.2 * x)
   x = join(x, attributes) @ p['dense']['kernel']
-  x = normalise(x, p['normalise_dense'])
+  if normalised:
+    x = normalise(x, p['normalise_dense'])
+  else:
+    x = x + p['dense']['bias']
+    x = jnp.maximum(x, 0.2 * x)
   logit = x @ p['logit']['kernel'] + p['logit']['bias']
-  return features[layer], 1 / (1 + jnp.exp(-logit[:, 0]))
+  return features[layer], logit[:, 0]
+
+
+def penalise(p, images, attributes):
+  """Sums half of the squared gradients of the logits by their images."""
+  half = 0.0
+  for i in range(len(images)):
+    a = None if attributes is None else attributes[i : i + 1]
+    slope = jax.grad(lambda x, a=a: discriminate(p, x, 3, a)[1][0])(
+      images[i : i + 1]
+    )
+    half += 0.5 * (slope**2).sum()
+  return half
 
 
 def frozen_features(p, statistics, x, layer):
@@ -94,10 +116,22 @@ def frozen_features(p, statistics, x, layer):
   return x
 
 
-def terms(params, images, noise, z_p, *, layer, objective, given=None, a=None):
+def terms(
+  params,
+  images,
+  noise,
+  z_p,
+  *,
+  layer,
+  objective,
+  given=None,
+  a=None,
+  shifts=None,
+):
   """Computes the losses of a model, summed over the batch.
 
-  `a` are the attributes, `given` the running statistics of a frozen Dis.
+  `a` are the attributes, `given` the running statistics of a frozen Dis, and
+  `shifts` is added to the images that Dec makes.
   """
   model, e = objective.model, objective.epsilon
   batch, shape = len(images), images.shape[1:]
@@ -122,6 +156,8 @@ def terms(params, images, noise, z_p, *, layer, objective, given=None, a=None):
     return dict(zip(inputs, parts, strict=True))
 
   made = apply(lambda z, b: decode(params['decoder'], z, shape, b), streams)
+  if shifts is not None:
+    made = {s: x + shifts[s] for s, x in made.items()}
   compared = {'x': images, **made}
   if model.llike == 'dis_l' and not model.adversarial:
     dis = params['discriminator']
@@ -132,33 +168,65 @@ def terms(params, images, noise, z_p, *, layer, objective, given=None, a=None):
     dis = params['discriminator']
     judged = apply(lambda x, b: discriminate(dis, x, layer, b), compared)
     compared = {s: features for s, (features, _) in judged.items()}
-    p = {s: probability for s, (_, probability) in judged.items()}
+    logits = {s: logit for s, (_, logit) in judged.items()}
+    real = {s: 1 / (1 + jnp.exp(-x)) for s, x in logits.items()}
+    made_up = {s: 1 / (1 + jnp.exp(x)) for s, x in logits.items()}
     generated = list(streams) if objective.reconstructions else ['x_p']
-    out['gan'] = -objective.real_weight * jnp.log(p['x'] + e).sum()
-    out['gan'] -= sum(jnp.log(1 - p[s] + e).sum() for s in generated)
+    out['gan'] = -objective.real_weight * jnp.log(real['x'] + e).sum()
+    out['gan'] -= sum(jnp.log(made_up[s] + e).sum() for s in generated)
     out['generation'] = (
-      -sum(jnp.log(p[s] + e).sum() for s in generated)
+      -sum(jnp.log(real[s] + e).sum() for s in generated)
       if objective.non_saturating
       else -out['gan']
     )
   if model.llike:
     difference = compared['x'] - compared['x_tilde']
+    if objective.unit_features and model.llike == 'dis_l':
+      power = (lax.stop_gradient(compared['x']) ** 2).mean((0, 1, 2))
+      difference /= jnp.sqrt(power + 1e-8)
     out['llike'] = 0.5 * (difference**2).sum()
+    if model.llike == 'dis_l':
+      error = images - made['x_tilde']
+      out['llike'] += objective.pixel_weight * 0.5 * (error**2).sum()
   return out
+
+
+def relative(params, images, *noise, **keywords):
+  """Computes how much larger L_GAN's gradient is at the images of Dec."""
+  zeros = {s: jnp.zeros_like(images) for s in ('x_tilde', 'x_p')}
+
+  def norm(term):
+    slopes = jax.grad(
+      lambda x: terms(params, images, *noise, shifts=x, **keywords)[term]
+    )(zeros)
+    return jnp.sqrt(sum((x**2).sum() for x in slopes.values()))
+
+  return norm('generation') / norm('llike')
 
 
 def gradients(params, images, noise, z_p, *, objective, **keywords):
   """Computes the gradient of each objective separately."""
+  gamma = objective.gamma if objective.model.adversarial else 1
+  if objective.relative_gamma:
+    gamma *= relative(
+      params, images, noise, z_p, objective=objective, **keywords
+    )
 
   def objectives(**changed):
     t = terms(
       params | changed, images, noise, z_p, objective=objective, **keywords
     )
-    gamma = objective.gamma if objective.model.adversarial else 1
+    dis = t.get('gan', 0)
+    if objective.gradient_penalty:
+      # Images 0 and 4 of 6 stand for three each.
+      a = keywords['a']
+      some = images[::4], None if a is None else a[::4]
+      p = (params | changed)['discriminator']
+      dis += objective.gradient_penalty * 3 * penalise(p, *some)
     return {
-      'encoder': t.get('prior', 0) + t.get('llike', 0),
+      'encoder': objective.prior_weight * t.get('prior', 0) + t.get('llike', 0),
       'decoder': gamma * t.get('llike', 0) + t.get('generation', 0),
-      'discriminator': t.get('gan', 0),
+      'discriminator': dis,
     }
 
   return {

@@ -39,6 +39,18 @@ CALM = {
   'optimizer.final_learning_rate': 1e-6,
 }
 
+# Every term that the paper does not have.
+MODERN = {
+  'joint_normalisation': True,
+  'prior_weight': 3.0,
+  'unit_features': True,
+  'pixel_weight': 2.0,
+  'relative_gamma': True,
+  'gamma': 0.7,
+  'discriminator.normalised': False,
+  'discriminator.gradient_penalty': 0.1,
+}
+
 
 def config(cache='', **changes):
   """Returns the config with changes by name; __ stands for a dot."""

@@ -40,14 +40,25 @@ OBJECTIVES = {
   'vae': dataclasses.replace(PAPER, model=MODELS['vae']),
   'vae_dis': dataclasses.replace(PAPER, model=MODELS['vae_dis']),
   'gan': dataclasses.replace(PAPER, model=MODELS['gan']),
+  'modern': dataclasses.replace(
+    PAPER,
+    non_saturating=True,
+    prior_weight=3.0,
+    unit_features=True,
+    pixel_weight=2.0,
+    relative_gamma=True,
+    gradient_penalty=0.7,
+  ),
 }
+# Its Dis has no normalisation.
+MODERN = OBJECTIVES['modern']
 ATTRIBUTES = 4
 
 pytestmark = pytest.mark.usefixtures('float64')
 
 
 @functools.cache
-def model(layer=3, attributes=0):
+def model(layer=3, attributes=0, modern=False):
   nets = architecture.build(
     SHAPE,
     latent=LATENT,
@@ -58,6 +69,7 @@ def model(layer=3, attributes=0):
     discriminator_hidden=8,
     layer=layer,
     attributes=attributes,
+    normalised=not modern,
   )
   rate = optimizers.schedule(1.0, 1.0, steps=1, power=1.0, epoch=1)
   made = jax.eval_shape(
@@ -109,7 +121,7 @@ def ours(name='paper', layer=3, attributes=0, **changes):
 
 @functools.cache
 def descended(objective, layer, attributes):
-  nets, variables = model(layer, attributes)
+  nets, variables = model(layer, attributes, objective == MODERN)
   present = {n: variables[n] for n in objective.model.networks()}
 
   def descend(variables, images, noise, given):
@@ -124,7 +136,7 @@ def descended(objective, layer, attributes):
 
 @functools.cache
 def plain(name='paper', layer=3, attributes=0):
-  _, variables = model(layer, attributes)
+  _, variables = model(layer, attributes, name == 'modern')
   params, batch_stats = (
     {n: v[part] for n, v in variables.items()}
     for part in ('params', 'batch_stats')
@@ -160,7 +172,7 @@ def test_gradients_are_those_of_separate_differentiations(name):
     assert distance(gradient, expected[network]) < 1e-9, network
 
 
-@pytest.mark.parametrize('name', ['paper', 'demo'])
+@pytest.mark.parametrize('name', ['paper', 'demo', 'modern'])
 def test_gradients_of_conditional_networks_are_right(name):
   actual = ours(name, attributes=ATTRIBUTES).gradients
   expected = plain(name, attributes=ATTRIBUTES)[1]
@@ -210,6 +222,8 @@ def test_a_model_has_the_terms_of_its_parts_and_no_others(name):
   expected = {'prior', 'llike'} if model.llike else set()
   if model.adversarial:
     expected |= {'real', 'generated', 'generation'}
+  if OBJECTIVES[name].gradient_penalty:
+    expected.add('penalty')
   assert set(ours(name).terms.present()) == expected
 
 

@@ -92,6 +92,19 @@ def test_initial_weights_are_uniform_within_the_authors_bound():
     np.testing.assert_allclose(kernel.std(), bound / np.sqrt(3), rtol=0.02)
 
 
+def test_a_discriminator_without_normalisation_keeps_the_scale_of_features():
+  nets = architecture.build((64, 64, 3), normalised=False)
+  images = jax.random.normal(jax.random.key(1), (8, 64, 64, 3))
+  dis = nets.discriminator
+  features, variables = dis.init_with_output(
+    jax.random.key(0), images, train=False, method=dis.features
+  )
+  assert set(variables) == {'params'}
+  # He's initial weights: every layer has the mean square of the images, times
+  # 2 / (1 + 0.2^2) before its activation.
+  assert jnp.square(features).mean() == pytest.approx(2 / 1.04, rel=0.3)
+
+
 def test_running_statistics_keep_nine_tenths_of_the_old():
   layer = layers.BatchNormRelu()
   x = jnp.full((4, 2, 2, 3), 5.0)

@@ -40,6 +40,7 @@ def trained(folder, drawn):
       'vae_dis', model='vae_dis', similarity=str(folder / 'gan')
     ),
     'conditional': train('conditional', conditional=NAMES),
+    'modern': train('modern', **small.MODERN),
   }
 
 
@@ -75,6 +76,7 @@ def test_a_frozen_discriminator_is_that_of_the_gan_to_the_end(trained, folder):
     ('vae', 'vae'),
     ('vae_dis', 'vae_dis'),
     ('conditional', 'vaegan'),
+    ('modern', 'vaegan'),
   ],
 )
 def test_a_run_logs_exactly_the_metrics_of_the_registry(
@@ -83,7 +85,9 @@ def test_a_run_logs_exactly_the_metrics_of_the_registry(
   del trained
   rows = records.read_rows(folder / name / records.METRICS)
   networks = objectives.MODELS[model]
-  registered = metrics.logged(learned=networks.learned, given=networks.given)
+  registered = metrics.logged(
+    learned=networks.learned, given=networks.given, penalised=name == 'modern'
+  )
   names = {'step', *(metric.name for metric in registered)}
   assert [set(row) for row in rows] == [names] * 4
 

@@ -96,6 +96,7 @@ def networks(config: Config) -> architecture.Networks:
     discriminator=tuple(config.discriminator.channels),
     discriminator_hidden=config.discriminator.hidden,
     layer=config.discriminator.layer,
+    normalised=config.discriminator.normalised,
     names=model(config).networks(),
     attributes=len(conditional(config)),
   )
@@ -115,6 +116,11 @@ def _unweighted(config: Config) -> objectives.Objective:
     epsilon=config.log_epsilon,
     non_saturating=config.non_saturating,
     joint_normalisation=config.joint_normalisation,
+    prior_weight=config.prior_weight,
+    unit_features=config.unit_features,
+    pixel_weight=config.pixel_weight,
+    relative_gamma=config.relative_gamma,
+    gradient_penalty=config.discriminator.gradient_penalty,
   )
 
 

@@ -63,6 +63,12 @@ SETTINGS: dict[str, Setting] = {
   'joint_normalisation': _flag(
     'Share one batch norm among x, x_tilde and x_p.'
   ),
+  'prior_weight': _number('Weight of L_prior in the loss of Enc.', 1.0),
+  'unit_features': _flag('L_llike divides Dis_l by its RMS over x.', False),
+  'pixel_weight': _number('Weight of the error of pixels in L_llike.', 0.0),
+  'relative_gamma': _flag(
+    "gamma is the ratio of the RMS of L_llike's gradient to L_GAN's.", False
+  ),
   'equilibrium': _flag('Skip updates of the network that is winning.'),
   'equilibrium_centre': _number('Centre of that rule, in nats.'),
   'equilibrium_margin': _number('Margin of that rule, in nats.'),
@@ -80,6 +86,12 @@ SETTINGS: dict[str, Setting] = {
   'discriminator.channels': _layers('Channels; the first layer has stride 1.'),
   'discriminator.hidden': _count('Units of the dense layer.'),
   'discriminator.layer': _whole('Layer that yields Dis_l, counted from 0.'),
+  'discriminator.normalised': _flag(
+    'Batch norm and ReLU; else biases and LeakyReLU.', True
+  ),
+  'discriminator.gradient_penalty': _number(
+    'Weight of the R1 penalty; needs a Dis without batch norm.', 0.0
+  ),
   'discriminator.learning_rate_scale': _scale(),
   'discriminator.weight_decay': _weight_decay(),
   # The optimizers: one of this kind for each network.

@@ -10,6 +10,10 @@
     Dec descends  gamma * L_llike - L_GAN
     Dis descends  L_GAN
 
+Five settings of the objective, off in the paper, add a weight of L_prior, a
+scale of Dis_l, a share of pixels in L_llike, a relative gamma, and a gradient
+penalty of Dis.
+
 Here L_GAN is the cross entropy that Dis descends: the negative of L_GAN in the
 paper's text, with which the printed update of Dis has the wrong sign. The
 paper's other models lack some terms and networks: objectives.MODELS says which.
@@ -79,12 +83,20 @@ def descend(networks: forward.Forward, *, recompute: bool = False) -> Descent:
   zeros = jax.tree.map(jnp.zeros_like, made)
   llike_at_made, gan_at_made = zeros, zeros
   if model.llike:
-    terms['llike'], llike_at_dis_l = jax.value_and_grad(_llike)(dis_l)
+    terms['llike'], llike_at_dis_l = jax.value_and_grad(_llike)(
+      dis_l, networks.feature_scale(dis_l)
+    )
     # L_llike leaves Dis alone.
     _, llike_at_made = pull_dis_l(llike_at_dis_l)
     if not objective.joint_normalisation:
       # Only a shared normalisation lets x_p take part in L_llike.
       llike_at_made = zeros | {'x_tilde': llike_at_made['x_tilde']}
+    if objective.pixel_weight and model.llike == 'dis_l':
+      pixels, at_x_tilde = jax.value_and_grad(_pixels)(
+        made['x_tilde'], networks
+      )
+      terms['llike'] += pixels
+      llike_at_made |= {'x_tilde': llike_at_made['x_tilde'] + at_x_tilde}
   if model.adversarial:
     gan = _pull_gan(networks, dis_l, pull_dis_l, batch_stats=dis_stats)
     terms |= gan.terms
@@ -93,12 +105,17 @@ def descend(networks: forward.Forward, *, recompute: bool = False) -> Descent:
     gradients['discriminator'] = gan.gradient
 
   # Dec descends gamma * L_llike - L_GAN.
-  gamma = objective.llike_weight()
+  gamma: Array | float = objective.llike_weight()
+  if objective.relative_gamma and model.llike and model.adversarial:
+    gamma *= networks.rms(gan_at_made) / networks.rms(llike_at_made)
   gradients['decoder'], _ = pull_decoder(
     optax.tree.sub(optax.tree.scale(gamma, llike_at_made), gan_at_made)
   )
   if model.llike:
     terms['prior'], prior_at_posterior = jax.value_and_grad(_prior)(posterior)
+    prior_at_posterior = optax.tree.scale(
+      objective.prior_weight, prior_at_posterior
+    )
     # Enc descends L_prior + L_llike; L_GAN never reaches it.
     _, llike_at_posterior = pull_decoder(llike_at_made)
     (gradients['encoder'],) = pull_encoder(
@@ -141,13 +158,23 @@ def _pull_gan(
     # Dec ascends log Dis of what it made, in place of L_GAN.
     _, at_dis_l = pull_judge(jax.grad(objective.fooling)(logits))
     _, at_made = pull_dis_l(at_dis_l)
-  gradient = optax.tree.add(above, below)
-  return _Gan(objective.gan_terms(logits), gradient, at_made, batch_stats)
+  gradient, terms = optax.tree.add(above, below), objective.gan_terms(logits)
+  if objective.gradient_penalty:
+    terms['penalty'], at_params = jax.value_and_grad(networks.penalty)(
+      networks.params()['discriminator']
+    )
+    gradient = optax.tree.add(gradient, at_params)
+  return _Gan(terms, gradient, at_made, batch_stats)
 
 
 def _prior(posterior: forward.Posterior) -> Float[Array, '']:
   return losses.prior(*posterior).sum()
 
 
-def _llike(dis_l: forward.Streams) -> Float[Array, '']:
-  return losses.llike(dis_l['x'], dis_l['x_tilde']).sum()
+def _llike(dis_l: forward.Streams, scale: Array | float) -> Float[Array, '']:
+  return losses.llike(scale * dis_l['x'], scale * dis_l['x_tilde']).sum()
+
+
+def _pixels(x_tilde: Array, networks: forward.Forward) -> Float[Array, '']:
+  weight = networks.objective.pixel_weight
+  return weight * losses.llike(networks.images, x_tilde).sum()

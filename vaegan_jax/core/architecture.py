@@ -139,6 +139,8 @@ class Discriminator(nn.Module):
     hidden: units of the dense layer.
     layer: index of the convolution whose output is Dis_l; 3, the third strided
       one, in the authors' code.
+    normalised: whether layers have batch normalisation and ReLU, as in the
+      paper, or neither, but biases, LeakyReLU and He's initial weights.
     axis_name: the mapped axis over which the batch is split, if any.
     dtype: dtype of the activations.
   """
@@ -146,19 +148,28 @@ class Discriminator(nn.Module):
   channels: tuple[int, ...] = (32, 128, 256, 256)
   hidden: int = 512
   layer: int = 3
+  normalised: bool = True
   axis_name: str | None = None
   dtype: DTypeLike = jnp.float32
 
   def setup(self):
     """Creates the layers of `features` and `judge`."""
     first, *rest = self.channels
+    initial = layers.INITIAL if self.normalised else layers.INITIAL_LEAKY
+    convolution = functools.partial(layers.Convolution, initial=initial)
     self.convolutions = [
-      layers.Convolution(first, stride=1, bias=True),
-      *(layers.Convolution(channels) for channels in rest),
+      convolution(first, stride=1, bias=True),
+      *(convolution(channels, bias=not self.normalised) for channels in rest),
     ]
-    self.normalisations = [layers.BatchNormRelu(self.axis_name) for _ in rest]
-    self.dense = layers.Dense(self.hidden, use_bias=False, dtype=self.dtype)
-    self.normalise_dense = layers.BatchNormRelu(self.axis_name)
+    self.dense = layers.Dense(
+      self.hidden,
+      use_bias=not self.normalised,
+      kernel_init=initial,
+      dtype=self.dtype,
+    )
+    if self.normalised:
+      self.normalisations = [layers.BatchNormRelu(self.axis_name) for _ in rest]
+      self.normalise_dense = layers.BatchNormRelu(self.axis_name)
     self.logit = layers.Dense(1)
 
   def __call__(
@@ -184,11 +195,16 @@ class Discriminator(nn.Module):
       x = self.convolutions[i + 1](self._activate(x, i, train))
     x = self._activate(x, len(self.channels) - 1, train)
     x = self.dense(layers.join(x, attributes))  # [batch, hidden]
-    x = self.normalise_dense(x, train=train)
+    if self.normalised:
+      x = self.normalise_dense(x, train=train)
+    else:
+      x = layers.leaky_relu(x)
     return self.logit(x)[:, 0]  # [batch, 1] -> [batch]
 
   def _activate(self, x: Array, layer: int, train: bool) -> Array:
     """Applies ReLU, after a normalisation except for the first convolution."""
+    if not self.normalised:
+      return layers.leaky_relu(x)
     if layer == 0:
       return normalisation.relu(x)
     return self.normalisations[layer - 1](x, train=train)
@@ -242,6 +258,7 @@ def build(
   discriminator: tuple[int, ...] = (32, 128, 256, 256),
   discriminator_hidden: int = 512,
   layer: int = 3,
+  normalised: bool = True,
   names: tuple[str, ...] = NAMES,
   attributes: int = 0,
 ) -> Networks:
@@ -257,6 +274,7 @@ def build(
     discriminator: channels of its first and of its strided convolutions.
     discriminator_hidden: units of its dense layer.
     layer: the convolution of the discriminator whose output is Dis_l.
+    normalised: whether the discriminator has batch normalisation.
     names: the networks that the model has, the decoder among them.
     attributes: number of attributes that the networks take.
 
@@ -278,7 +296,7 @@ def build(
   hidden = scaled((encoder_hidden, discriminator_hidden))
   enc = Encoder(latent, scaled(encoder), hidden[0])
   dec = Decoder(shape, scaled(decoder))
-  dis = Discriminator(scaled(discriminator), hidden[1], layer)
+  dis = Discriminator(scaled(discriminator), hidden[1], layer, normalised)
   return Networks(
     enc if 'encoder' in names else None,
     dec,

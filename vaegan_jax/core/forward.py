@@ -10,20 +10,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax.typing import VariableDict
+from jax import lax
 from jaxtyping import Array, Float, PyTree
 
 from vaegan_jax.core import architecture, objectives
+from vaegan_jax.ops import normalisation
 
 Params: TypeAlias = PyTree
 BatchStats: TypeAlias = PyTree
 Posterior: TypeAlias = tuple[Float[Array, 'batch n'], Float[Array, 'batch n']]
 Streams: TypeAlias = dict[str, Array]
+
+_EVERY = 4  # the gradient penalty is that of every fourth image
+_EPSILON = 1e-8  # added to the mean square of a channel of Dis_l
 
 
 class Noise(NamedTuple):
@@ -102,6 +107,47 @@ class Forward:
       'discriminator', params, judged, method='judge', batch_stats=batch_stats
     )
 
+  def feature_scale(self, dis_l: Streams) -> Float[Array, ' channels'] | float:
+    """Returns what L_llike multiplies Dis_l by; 1 in the paper."""
+    objective = self.objective
+    if not objective.unit_features or objective.model.llike == 'pixels':
+      return 1.0
+    return lax.rsqrt(self._mean_square(dis_l['x']) + _EPSILON)
+
+  def rms(self, streams: Streams) -> Float[Array, '']:
+    """Computes the root mean square over all streams."""
+    squares = [self._mean_square(x).mean() for x in streams.values()]
+    return jnp.sqrt(jnp.stack(squares).mean())
+
+  def penalty(self, params: Params) -> Float[Array, '']:
+    """Computes R / 2 |d logit / dx|^2, summed over the batch.
+
+    Every fourth image stands for four. Which ones these are depends on the
+    devices, unless each of them has a multiple of four images.
+
+    Source: Mescheder, Geiger and Nowozin (2018), equation 9; Karras et al.
+    (2020) evaluate it in every 16th step instead.
+    """
+    images = self.images[::_EVERY]
+    condition = () if self.attributes is None else (self.attributes[::_EVERY],)
+    dis = self.networks.present()['discriminator']
+
+    def logits(images: Array) -> Float[Array, '']:
+      judged: Any = dis.apply(
+        {'params': params}, images, *condition, train=False
+      )
+      return judged.sum()
+
+    slopes = jax.grad(logits)(images)
+    weight = self.objective.gradient_penalty / 2
+    return weight * jnp.square(slopes).sum() * len(self.images) / len(images)
+
+  def _mean_square(self, x: Array) -> Float[Array, ' channels']:
+    """Averages the squares of each channel over the whole batch."""
+    return normalisation.mean_square(
+      x, axis_name=self.networks.decoder.axis_name
+    )
+
   def _apply(
     self,
     name: str,
@@ -128,9 +174,10 @@ class Forward:
         method=method,
         mutable=['batch_stats'],
       )
-      return output, state['batch_stats']
+      return output, state.get('batch_stats', {})
 
-    if self.objective.joint_normalisation and train:
+    # Without statistics to share, streams that are applied apart cost less.
+    if self.objective.joint_normalisation and train and batch_stats:
       output, batch_stats = one(_interleave(streams.values()), len(streams))
       return _separate(output, tuple(streams)), batch_stats
     applied = {name: one(x) for name, x in streams.items()}

@@ -8,6 +8,7 @@ float32.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Literal
 
 import jax.numpy as jnp
@@ -21,16 +22,31 @@ KERNEL = 5
 # The authors' AutoFiller: uniform within 1 / sqrt(3 fan_in). A kernel is
 # [height, width, large, small], and the fan-in is that of the large map, for
 # transposed convolutions too.
-_INITIAL = nn.initializers.variance_scaling(1 / 9, 'fan_in', 'uniform')
+INITIAL = nn.initializers.variance_scaling(1 / 9, 'fan_in', 'uniform')
+# He et al. (2015), for a LeakyReLU.
+SLOPE = 0.2
+INITIAL_LEAKY = nn.initializers.variance_scaling(
+  2 / (1 + SLOPE**2), 'fan_in', 'normal'
+)
+leaky_relu = functools.partial(nn.leaky_relu, negative_slope=SLOPE)
 
 
 class Convolution(nn.Module):
-  """Applies a 5x5 convolution ('down'), or its transpose ('up')."""
+  """Applies a 5x5 convolution ('down'), or its transpose ('up').
+
+  Attributes:
+    channels: of the output.
+    stride: 1 or 2.
+    direction: 'down' or 'up'.
+    bias: whether to add a bias to each channel.
+    initial: draws the kernel's initial values.
+  """
 
   channels: int
   stride: int = 2
   direction: Literal['down', 'up'] = 'down'
   bias: bool = False
+  initial: Callable[..., Array] = INITIAL
 
   @nn.compact
   def __call__(
@@ -42,7 +58,7 @@ class Convolution(nn.Module):
     if not down:
       large, small = small, large
     shape = (KERNEL, KERNEL, large, small)
-    kernel = self.param('kernel', _INITIAL, shape, jnp.float32)
+    kernel = self.param('kernel', self.initial, shape, jnp.float32)
     apply = convolution.convolve if down else convolution.transpose
     x = apply(x, kernel.astype(x.dtype), self.stride)
     if self.bias:
@@ -52,7 +68,7 @@ class Convolution(nn.Module):
 
 
 Dense = functools.partial(
-  nn.Dense, kernel_init=_INITIAL, bias_init=nn.initializers.zeros
+  nn.Dense, kernel_init=INITIAL, bias_init=nn.initializers.zeros
 )
 
 

@@ -64,6 +64,16 @@ class Objective:
       L_GAN: the same fixed point, and a larger gradient while Dis is winning.
     joint_normalisation: whether the streams of a network share one batch
       normalisation, as in the authors' code, or each has its own.
+    prior_weight: weight of L_prior in the encoder's objective; 1 in the paper.
+    unit_features: whether L_llike divides each channel of Dis_l by its root
+      mean square over Dis_l(x), a constant, so that the scale of the features,
+      which Dis is free to choose, does not set the scale of L_llike.
+    pixel_weight: weight of half the squared error of pixels, which L_llike adds
+      to that of Dis_l; without effect on a VAE, whose L_llike is that error.
+    relative_gamma: whether gamma is the ratio of the root mean squares of the
+      two gradients at the images that Dec made, L_llike's to L_GAN's.
+    gradient_penalty: weight R of R / 2 |d logit / dx|^2 in the objective of
+      Dis, the R1 of Mescheder et al. (2018).
   """
 
   model: ModelSpec = MODELS['vaegan']
@@ -73,6 +83,11 @@ class Objective:
   epsilon: float = 0.0
   non_saturating: bool = False
   joint_normalisation: bool = True
+  prior_weight: float = 1.0
+  unit_features: bool = False
+  pixel_weight: float = 0.0
+  relative_gamma: bool = False
+  gradient_penalty: float = 0.0
 
   def judged(self) -> tuple[str, ...]:
     """Returns the names of the streams in L_GAN, x first."""
@@ -147,6 +162,7 @@ class Terms:
     real: -log Dis(x).
     generated: -log(1 - Dis), the mean over x_tilde and x_p.
     generation: what Dec descends because of L_GAN.
+    penalty: what the gradient penalty adds to the objective of Dis.
   """
 
   prior: Float[Array, ''] | None = None
@@ -154,6 +170,7 @@ class Terms:
   real: Float[Array, ''] | None = None
   generated: Float[Array, ''] | None = None
   generation: Float[Array, ''] | None = None
+  penalty: Float[Array, ''] | None = None
 
   def present(self) -> dict[str, Float[Array, '']]:
     """Returns the terms that the model has, by name."""

@@ -125,6 +125,15 @@ def _moments(x: Array, axis_name: str | None) -> Moments:
   return Moments(mean, jnp.maximum(square - mean**2, 0))
 
 
+def mean_square(
+  x: Float[Array, '*batch channels'], *, axis_name: str | None
+) -> Float[Array, ' channels']:
+  """Computes the mean square of each channel, in float32 or wider."""
+  x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+  (square,) = _means(*_sums(x * x), count=_count(x), axis_name=axis_name)
+  return square
+
+
 def _standardise(
   x: Array, moments: Moments, scale: Array, bias: Array, *, epsilon: float
 ) -> Array:
