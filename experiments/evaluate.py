@@ -115,8 +115,10 @@ def _evaluate(workdir: pathlib.Path) -> None:
 def _print(measures: Mapping[str, float], real: Mapping[str, float]) -> None:
   print(f'{"measure":55} {"model":>10} {"real":>10}')
   for name, value in measures.items():
-    reference = f'{real[name]:10.4f}' if name in real else ''
-    print(f'{name:55} {value:10.4f} {reference}')
+    # Real images take the place of any set of generated ones.
+    reference = real.get(name, real.get(f'samples/{name.split("/")[1]}'))
+    shown = '' if reference is None else f'{reference:10.4f}'
+    print(f'{name:55} {value:10.4f} {shown}')
 
 
 if __name__ == '__main__':

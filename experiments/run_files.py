@@ -122,8 +122,7 @@ def read(folder: pathlib.Path, *, name: str) -> Run:
 
 
 def _mark(measure: str) -> str:
-  shared = measure.startswith(('samples/', 'reconstructions/'))
-  return measure + GIVEN * shared
+  return measure + GIVEN * (not measure.startswith('similarity/'))
 
 
 def _data(folder: pathlib.Path) -> str | None:

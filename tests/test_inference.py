@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures('unchecked')
 
 
 @functools.cache
-def make(names=()):
+def make(names=(), scale=10):
   networks = architecture.build(
     (16, 8, 3),
     latent=5,
@@ -39,7 +39,7 @@ def make(names=()):
   )
   # As large as trained ones may be: large codes overflow.
   variables = {
-    name: jax.tree.map(lambda x: 10 * x, network.variables())
+    name: jax.tree.map(lambda x: scale * x, network.variables())
     for name, network in state.networks.items()
   }
   return inference.Model(
@@ -118,6 +118,41 @@ def test_seeds_that_config_seed_may_not_be_are_refused(seed):
 def test_a_count_that_is_not_positive_is_refused(n):
   with pytest.raises(ValueError, match=r'n = .*: expected a whole number, at '):
     make().sample_prior(n)
+
+
+def test_a_fitted_prior_has_the_moments_of_the_codes_of_images():
+  model = make(scale=1)
+  pixels = np.random.default_rng(2).integers(0, 256, (50, 16, 8, 3), np.uint8)
+  mean, log_var = model.posterior(pixels)
+  # q(z|x) is drawn from many times; the prior, which is exact, never.
+  noise = np.random.default_rng(3).standard_normal((4_000, *mean.shape))
+  codes = (mean + np.exp(log_var / 2) * noise).reshape(-1, 5)
+  prior = model.fit_prior(pixels)
+  scale = np.sqrt(np.diag(prior.covariance))
+  np.testing.assert_allclose(
+    prior.mean / scale, codes.mean(0) / scale, atol=0.02
+  )
+  np.testing.assert_allclose(
+    prior.covariance / np.outer(scale, scale),
+    np.cov(codes.T) / np.outer(scale, scale),
+    atol=0.02,
+  )
+
+
+def test_samples_of_a_prior_are_its_own_and_those_of_the_standard_one_are_n01():
+  model, prior = (
+    make(),
+    inference.Gaussian(
+      CODES[0].astype(float), np.diag(CODES[1].astype(float) ** 2)
+    ),
+  )
+  drawn = model.sample_prior(20_000, prior=prior, seed=1)
+  np.testing.assert_allclose(drawn.mean(0), prior.mean, atol=0.03)
+  np.testing.assert_allclose(np.cov(drawn.T), prior.covariance, atol=0.05)
+  standard = inference.Gaussian(np.zeros(5), np.eye(5))
+  np.testing.assert_array_equal(
+    model.sample(3, prior=standard, seed=1), model.sample(3, seed=1)
+  )
 
 
 def test_numbers_and_arrays_of_numpy_and_jax_are_equally_good():

@@ -11,7 +11,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ from jaxtyping import (
   Bool,
   Float,
   Float32,
+  Float64,
   PRNGKeyArray,
   Shaped,
   UInt8,
@@ -50,6 +51,13 @@ Finite: TypeAlias = Bool[Array, ' batch']
 LIMITS = 'attribute_limits'
 
 _COLLECTIONS = ('params', 'batch_stats')
+
+
+class Gaussian(NamedTuple):
+  """A normal distribution of codes, to sample from in place of N(0, I)."""
+
+  mean: Float64[np.ndarray, ' latent']
+  covariance: Float64[np.ndarray, 'latent latent']
 
 
 class Model:
@@ -137,13 +145,44 @@ class Model:
     return self.decode(self.encode(images, attributes), attributes)
 
   def sample(
-    self, n: int, attributes: Attributes = None, *, seed: int = 0
+    self,
+    n: int,
+    attributes: Attributes = None,
+    *,
+    prior: Gaussian | None = None,
+    seed: int = 0,
   ) -> Pixels:
-    """Samples n images x_p: decodes codes drawn from the prior N(0, I)."""
-    return self.decode(self.sample_prior(n, seed=seed), attributes)
+    """Samples n images x_p: decodes codes drawn from the prior."""
+    return self.decode(self.sample_prior(n, prior=prior, seed=seed), attributes)
 
-  def sample_prior(self, n: int, *, seed: int = 0) -> Codes:
+  def fit_prior(
+    self, images: Images, attributes: Attributes = None
+  ) -> Gaussian:
+    """Fits a Gaussian to the codes z ~ q(z|x) of images, to sample from.
+
+    It has the mean and covariance of the aggregated posterior, from which
+    N(0, I) may be far where L_prior is small beside L_llike.
+
+    Args:
+      images: training images; some thousands are enough.
+      attributes: as in `posterior`, which says what is raised.
+    """
+    mean, log_var = self.posterior(images, attributes)
+    mean, variances = mean.astype(np.float64), np.exp(log_var.astype(float))
+    covariance = np.cov(mean, rowvar=False, bias=True)
+    return Gaussian(
+      mean.mean(axis=0), covariance + np.diag(variances.mean(axis=0))
+    )
+
+  def sample_prior(
+    self, n: int, *, prior: Gaussian | None = None, seed: int = 0
+  ) -> Codes:
     """Draws n codes from the prior; the first k are the same for any n >= k.
+
+    Args:
+      n: the number of codes.
+      prior: as `fit_prior` returns it; N(0, I) if None.
+      seed: determines the codes.
 
     Raises:
       ValueError: `n` is not a whole number of at least 1, or `seed` not one
@@ -152,7 +191,11 @@ class Model:
     rows = np.arange(arguments.count(n), dtype=np.uint32)
     key = jax.random.key(arguments.seed(seed))
     draw = functools.partial(_draw, self.latent_size, key)
-    return chunks.apply(draw, (rows,), size=_BATCH)
+    normal = chunks.apply(draw, (rows,), size=_BATCH)
+    if prior is None:
+      return normal
+    root = np.linalg.cholesky(prior.covariance)
+    return (prior.mean + normal @ root.T).astype(np.float32)
 
   def prior(self, n: int, *, seed: int = 0) -> Codes:
     """Draws codes from the prior; the former name of `sample_prior`."""

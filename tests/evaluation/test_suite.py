@@ -45,8 +45,10 @@ class Painter:
   image_shape = (*SIZE, 3)
   latent_size = 3
 
-  def __init__(self, *, encodes=True, attribute_names=(), drops=None):
-    self.encodes, self.drops = encodes, drops
+  def __init__(
+    self, *, encodes=True, attribute_names=(), drops=None, fits=None
+  ):
+    self.encodes, self.drops, self.fits = encodes, drops, fits
     self.attribute_names = attribute_names
 
   def decode(self, codes, attributes=None):
@@ -55,14 +57,23 @@ class Painter:
       wanted[:, self.drops] = 0
     return paint(wanted)
 
+  def posterior(self, images, attributes=None):
+    mean = Judge().predict(images)
+    return mean, np.full_like(mean, -9.0)
+
   def encode(self, images, attributes=None):
-    return Judge().predict(images)
+    return self.posterior(images)[0]
+
+  def fit_prior(self, images, attributes=None):
+    return 'fitted'
 
   def reconstruct(self, images, attributes=None):
     return self.decode(self.encode(images), attributes)
 
-  def sample(self, n, attributes=None, *, seed=0):
+  def sample(self, n, attributes=None, *, prior=None, seed=0):
     codes = np.random.default_rng(seed).integers(0, 2, (n, 3))
+    if prior == 'fitted' and self.fits is not None:
+      codes[:] = self.fits
     return self.decode(codes, attributes)
 
 
@@ -82,6 +93,14 @@ def study():
   )
 
 
+ENCODES = {
+  'samples',
+  'fitted_prior',
+  'aggregated_posterior',
+  'reconstructions',
+}
+
+
 def prefixes(found):
   return {name.split('/')[0] for name in found}
 
@@ -93,8 +112,20 @@ def test_a_gan_has_measures_of_samples_only(study):
 def test_a_conditional_model_has_attribute_similarity(study):
   model = Painter(attribute_names=NAMES)
   found = suite.evaluate(model, study, runs=2)
-  assert prefixes(found) == {'samples', 'reconstructions', 'similarity'}
+  assert prefixes(found) == {*ENCODES, 'similarity'}
   assert found['similarity/cosine'] > 0.99
+
+
+def test_sets_of_codes_tell_a_poor_prior_from_a_poor_decoder(study):
+  def recalls(**changes):
+    found = suite.evaluate(Painter(**changes), study)
+    return {name: found[f'{name}/coverage'] > 0.9 for name in ENCODES}
+
+  good = dict.fromkeys(ENCODES, True)
+  assert recalls() == good
+  assert recalls(fits=1) == good | {'fitted_prior': False}
+  poor = dict.fromkeys(ENCODES, False)
+  assert recalls(drops=[0, 1]) == poor
 
 
 def test_a_dropped_attribute_worsens_similarity_agreement_and_distance(study):

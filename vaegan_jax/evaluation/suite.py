@@ -3,6 +3,12 @@
 `evaluate` runs a model through every evaluator. A name is the evaluator's and
 the measure's: 'samples/frechet', 'reconstructions/psnr',
 'attribute_vectors/flipped', 'similarity/cosine'.
+
+Four evaluators compare sets of images by the same measures: what Dec makes of
+codes from N(0, I) ('samples'), from a Gaussian fitted to the codes of training
+images ('fitted_prior'), from q(z|x) of training images ('aggregated_posterior')
+and of the mean codes of the test images ('reconstructions'). The last two say
+what Dec can do; the first two, how far the prior reaches it.
 """
 
 from __future__ import annotations
@@ -26,12 +32,12 @@ from vaegan_jax.evaluation.metrics import distances, quality
 _LOGGER = logging.getLogger(__name__)
 
 # Increase it whenever the same model would get other numbers.
-VERSION = 2
+VERSION = 3
 # Draws of one trial; `runs` is at most this number.
 DRAWS = 1_000
 # Seeds of trials whose draws differ.
 SEEDS = 2**32 // DRAWS
-# Training images for the attribute vectors.
+# Training images for attribute vectors and for the aggregated posterior.
 _ENCODED = 5_000
 
 
@@ -66,11 +72,38 @@ def _samples(trial: Trial) -> Measures:
   yield from _compare_samples(pixels, trial.study)
 
 
+def _fitted_prior(trial: Trial) -> Measures:
+  model, study = trial.model, trial.study
+  if not model.encodes:
+    return
+  some = study.train.take(study.train.spread(_ENCODED))
+  some = some.with_attributes(model.attribute_names)
+  prior = model.fit_prior(some.images, some.attributes)
+  pixels = model.sample(
+    len(study.test.images), trial.condition(), prior=prior, seed=trial.seed
+  )
+  yield from _compare_samples(pixels, study)
+
+
+def _aggregated_posterior(trial: Trial) -> Measures:
+  model, study = trial.model, trial.study
+  if not model.encodes:
+    return
+  some = study.train.take(study.train.spread(len(study.test.images)))
+  some = some.with_attributes(model.attribute_names)
+  mean, log_var = model.posterior(some.images, some.attributes)
+  noise = np.random.default_rng(trial.seed).standard_normal(mean.shape)
+  codes = mean + np.exp(log_var / 2) * noise
+  pixels = model.decode(codes.astype(np.float32), some.attributes)
+  yield from _compare_samples(pixels, study)
+
+
 def _reconstructions(trial: Trial) -> Measures:
   if not trial.model.encodes:
     return
   study, images = trial.study, trial.study.test.images
   pixels = trial.model.reconstruct(images, trial.condition())
+  yield from _compare_samples(pixels, study)
   pairs = quality.compare_pairs(pixels, images, extract=study.extract)
   yield from pairs.items()
   if study.oracle is not None:
@@ -122,6 +155,8 @@ def _similarity(trial: Trial) -> Measures:
 # no reconstructions, and only a conditional model has attribute similarity.
 EVALUATORS: Mapping[str, Callable[[Trial], Measures]] = {
   'samples': _samples,
+  'fitted_prior': _fitted_prior,
+  'aggregated_posterior': _aggregated_posterior,
   'reconstructions': _reconstructions,
   'attribute_vectors': _attribute_vectors,
   'similarity': _similarity,
