@@ -37,8 +37,8 @@ def convert(source: pathlib.Path, output: pathlib.Path) -> str:
     ValueError: the file is not the known one, the output cannot be written
       there, or PyTorch is missing.
   """
-  from vaegan_jax.evaluation.features import inception, weights
-  from vaegan_jax.files import checksums
+  from vaegan_jax.evaluation.features import inception
+  from vaegan_jax.files import checksums, weights
 
   if output.suffix != '.safetensors':
     raise ValueError(f'--output={output}: expected a name in .safetensors')

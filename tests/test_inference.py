@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from vaegan_jax import arguments, inference
-from vaegan_jax.core import architecture, train_state
+from vaegan_jax.core import architecture, gaussian, train_state
 
 NAMES = ('Male', 'Age')
 LARGEST = np.finfo(np.float32).max
@@ -142,14 +142,14 @@ def test_a_fitted_prior_has_the_moments_of_the_codes_of_images():
 def test_samples_of_a_prior_are_its_own_and_those_of_the_standard_one_are_n01():
   model, prior = (
     make(),
-    inference.Gaussian(
+    gaussian.Gaussian(
       CODES[0].astype(float), np.diag(CODES[1].astype(float) ** 2)
     ),
   )
   drawn = model.sample_prior(20_000, prior=prior, seed=1)
   np.testing.assert_allclose(drawn.mean(0), prior.mean, atol=0.03)
   np.testing.assert_allclose(np.cov(drawn.T), prior.covariance, atol=0.05)
-  standard = inference.Gaussian(np.zeros(5), np.eye(5))
+  standard = gaussian.Gaussian(np.zeros(5), np.eye(5))
   np.testing.assert_array_equal(
     model.sample(3, prior=standard, seed=1), model.sample(3, seed=1)
   )

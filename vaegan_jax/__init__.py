@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-  from vaegan_jax.inference import Model, load
+  from vaegan_jax.inference import Model, load, pretrained
 
-__all__ = ['Model', 'load']
+__all__ = ['Model', 'load', 'pretrained']
 
 
 def __getattr__(name: str) -> Any:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import pathlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +23,6 @@ from jaxtyping import (
   Bool,
   Float,
   Float32,
-  Float64,
   PRNGKeyArray,
   Shaped,
   UInt8,
@@ -31,10 +31,10 @@ from jaxtyping import (
 
 from vaegan_jax import arguments
 from vaegan_jax.config import build
-from vaegan_jax.core import architecture, augmentation
+from vaegan_jax.core import architecture, augmentation, gaussian
 from vaegan_jax.data import chunks
 from vaegan_jax.files import paths
-from vaegan_jax.runs import checkpoints, config_file
+from vaegan_jax.runs import exports
 
 _BATCH = 64  # images per call: bounds memory, and one shape is compiled
 
@@ -47,17 +47,7 @@ Attributes: TypeAlias = (
 
 Finite: TypeAlias = Bool[Array, ' batch']
 
-# What a checkpoint's manifest calls `arguments.attribute_limits`.
-LIMITS = 'attribute_limits'
-
-_COLLECTIONS = ('params', 'batch_stats')
-
-
-class Gaussian(NamedTuple):
-  """A normal distribution of codes, to sample from in place of N(0, I)."""
-
-  mean: Float64[np.ndarray, ' latent']
-  covariance: Float64[np.ndarray, 'latent latent']
+_PRETRAINED = pathlib.Path(__file__).parent / 'pretrained'
 
 
 class Model:
@@ -71,6 +61,8 @@ class Model:
     image_shape: height, width, channels.
     latent_size: the length of a code.
     encodes: whether the model has an encoder; a GAN has none.
+    fitted_prior: as `fit_prior` made it, if the model was exported with it.
+    attribute_vectors: by name, if the model was exported with them.
     attribute_names: the attributes that the model is conditional on, or ().
   """
 
@@ -82,12 +74,16 @@ class Model:
     step: int = 0,
     attribute_names: tuple[str, ...] = (),
     attribute_limits: arguments.Limits | None = None,
+    fitted_prior: gaussian.Gaussian | None = None,
+    attribute_vectors: Mapping[str, np.ndarray] | None = None,
   ):
     self.step = step
     self.image_shape = networks.decoder.shape
     self.latent_size = networks.latent
     self.encodes = networks.encoder is not None
     self.attribute_names = attribute_names
+    self.fitted_prior = fitted_prior
+    self.attribute_vectors = dict(attribute_vectors or {})
     self._attribute_limits = attribute_limits
     self._networks, self._variables = networks, variables
 
@@ -149,7 +145,7 @@ class Model:
     n: int,
     attributes: Attributes = None,
     *,
-    prior: Gaussian | None = None,
+    prior: gaussian.Gaussian | None = None,
     seed: int = 0,
   ) -> Pixels:
     """Samples n images x_p: decodes codes drawn from the prior."""
@@ -157,7 +153,7 @@ class Model:
 
   def fit_prior(
     self, images: Images, attributes: Attributes = None
-  ) -> Gaussian:
+  ) -> gaussian.Gaussian:
     """Fits a Gaussian to the codes z ~ q(z|x) of images, to sample from.
 
     It has the mean and covariance of the aggregated posterior, from which
@@ -167,15 +163,10 @@ class Model:
       images: training images; some thousands are enough.
       attributes: as in `posterior`, which says what is raised.
     """
-    mean, log_var = self.posterior(images, attributes)
-    mean, variances = mean.astype(np.float64), np.exp(log_var.astype(float))
-    covariance = np.cov(mean, rowvar=False, bias=True)
-    return Gaussian(
-      mean.mean(axis=0), covariance + np.diag(variances.mean(axis=0))
-    )
+    return gaussian.fit(*self.posterior(images, attributes))
 
   def sample_prior(
-    self, n: int, *, prior: Gaussian | None = None, seed: int = 0
+    self, n: int, *, prior: gaussian.Gaussian | None = None, seed: int = 0
   ) -> Codes:
     """Draws n codes from the prior; the first k are the same for any n >= k.
 
@@ -192,10 +183,7 @@ class Model:
     key = jax.random.key(arguments.seed(seed))
     draw = functools.partial(_draw, self.latent_size, key)
     normal = chunks.apply(draw, (rows,), size=_BATCH)
-    if prior is None:
-      return normal
-    root = np.linalg.cholesky(prior.covariance)
-    return (prior.mean + normal @ root.T).astype(np.float32)
+    return normal if prior is None else prior.transform(normal)
 
   def prior(self, n: int, *, seed: int = 0) -> Codes:
     """Draws codes from the prior; the former name of `sample_prior`."""
@@ -244,29 +232,35 @@ def load(workdir: str | os.PathLike) -> Model:
   """Loads the model of a run's newest checkpoint, or of another one.
 
   Args:
-    workdir: the run's folder; or DIR/checkpoints/STEP in it.
+    workdir: the run's folder; or DIR/checkpoints/STEP in it; or the folder of
+      an exported model.
 
   Raises:
-    FileNotFoundError: the folder holds no run, or no such checkpoint.
+    FileNotFoundError: the folder holds no run or model, or no such checkpoint.
     ValueError: the path is none of this machine, or no checkpoint is intact.
   """
-  path = paths.absolute(workdir, name='workdir')
-  run, step = checkpoints.split(path)
-  config = config_file.read(run)
-  saved = checkpoints.load(run, step=step)
-  variables = {
-    # The averaged variables if there are any, else those of the last step.
-    name: network.get('average') or {x: network[x] for x in _COLLECTIONS}
-    for name, network in saved.state['networks'].items()
-  }
-  names = build.conditional(config)
+  export = exports.read(paths.absolute(workdir, name='workdir'))
   return Model(
-    build.networks(config),
-    variables,
-    step=saved.step,
-    attribute_names=names,
-    attribute_limits=saved.about.get(LIMITS),
+    build.networks(export.config),
+    export.variables,
+    step=export.step,
+    attribute_names=build.conditional(export.config),
+    attribute_limits=export.attribute_limits,
+    fitted_prior=export.prior,
+    attribute_vectors=export.attribute_vectors,
   )
+
+
+def pretrained(name: str) -> Model:
+  """Loads a model that comes with the package.
+
+  Raises:
+    ValueError: there is none of this name.
+  """
+  names = sorted(path.name for path in _PRETRAINED.glob('*/'))
+  if name not in names:
+    raise ValueError(f'{name!r} is no model: expected one of {names}')
+  return load(_PRETRAINED / name)
 
 
 # Modules are hashable, so models of equal networks share compiled programs.

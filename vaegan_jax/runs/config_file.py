@@ -32,6 +32,11 @@ _DEFAULTS = {
 _HOST_SETTINGS = ('data.cache', 'data.path')
 
 
+def path_in(workdir: pathlib.Path) -> pathlib.Path:
+  """Returns the path of a run's config.json."""
+  return pathlib.Path(workdir) / _NAME
+
+
 def digest(config: Config) -> str:
   """Returns a digest of the settings that no later start may change."""
   return _digest(config, ignored=RUNTIME_SETTINGS + _GROWING)
@@ -70,7 +75,7 @@ def write(
   """
   check(workdir, config, lengthens=lengthens)
   config = as_stored(workdir, config)
-  path, text = pathlib.Path(workdir) / _NAME, _text(config)
+  path, text = path_in(workdir), _text(config)
   if path.exists() and path.read_text(encoding='utf-8') == text:
     return
   path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +88,7 @@ def as_stored(workdir: pathlib.Path, config: Config) -> Config:
   Older runs stored paths as they were given, such as ~/gan, and have digests of
   these. A folder that has moved since is the same; another place is not.
   """
-  path = pathlib.Path(workdir) / _NAME
+  path = path_in(workdir)
   old = schema.flatten(_read_json(path)) if path.exists() else {}
   same = {
     name: old[name]
@@ -115,7 +120,7 @@ def check(
     ValueError: if the folder holds another run, with each setting that
       differs; or if its config.json is damaged.
   """
-  path = pathlib.Path(workdir) / _NAME
+  path = path_in(workdir)
   if not path.exists():
     return
   old = _DEFAULTS | schema.flatten(_read_json(path))
@@ -147,7 +152,7 @@ def read(workdir: pathlib.Path) -> Config:
     FileNotFoundError: if the folder holds no run.
     ValueError: if its config.json is damaged.
   """
-  path = pathlib.Path(workdir) / _NAME
+  path = path_in(workdir)
   if not path.is_file():
     raise FileNotFoundError(
       f'{path} does not exist: {workdir} is not the folder of a run'

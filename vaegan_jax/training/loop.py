@@ -19,7 +19,7 @@ from vaegan_jax.data import batches, cache, sources
 from vaegan_jax.distributed import parallel, preemption, processes
 from vaegan_jax.files import checksums, lock, paths
 from vaegan_jax.report import run_figures
-from vaegan_jax.runs import checkpoints, config_file, records
+from vaegan_jax.runs import checkpoints, config_file, exports, records
 from vaegan_jax.training import memory, monitor, pretrained, setup
 
 _LOGGER = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ def _resume(
       identity=_identity(config_file.as_stored(workdir, config), dataset),
       keep=config.keep,
       keep_every=config.keep_every,
-      about={inference.LIMITS: _limits(dataset)},
+      about={exports.LIMITS: _limits(dataset)},
     )
     stack.enter_context(contextlib.closing(saved))
     state = saved.restore(run.abstract_state)

@@ -26,8 +26,7 @@ from jaxtyping import Array, Float, Float32
 
 from vaegan_jax.data import chunks
 from vaegan_jax.evaluation import features
-from vaegan_jax.evaluation.features import weights
-from vaegan_jax.files import checksums
+from vaegan_jax.files import checksums, weights
 
 SIDE = 299
 EPSILON = 1e-3  # of every batch normalisation

@@ -22,8 +22,9 @@ from jaxtyping import Bool, Float32, Float64, Shaped, UInt8
 from scipy import special
 
 from vaegan_jax.data import cache, chunks
-from vaegan_jax.evaluation.features import predictor, weights
+from vaegan_jax.evaluation.features import predictor
 from vaegan_jax.evaluation.metrics import accuracy
+from vaegan_jax.files import weights
 
 # Increase it whenever the same call would train another network.
 VERSION = 1

@@ -59,6 +59,21 @@ def read(path: pathlib.Path, *, about: Mapping[str, Any]) -> Weights:
   Raises:
     ValueError: the file is damaged, or its description differs from `about`.
   """
+  return load(path, about=about)[0]
+
+
+def load(
+  path: pathlib.Path, *, about: Mapping[str, Any]
+) -> tuple[Weights, dict[str, Any]]:
+  """Reads weights and their description.
+
+  Args:
+    path: a file that `write` wrote.
+    about: a part of the description that the file must have.
+
+  Raises:
+    ValueError: as `read`.
+  """
   try:
     with safetensors.safe_open(path, framework='numpy') as file:
       weights = file.get_tensors()
@@ -72,7 +87,7 @@ def read(path: pathlib.Path, *, about: Mapping[str, Any]) -> Weights:
       f'{path} is damaged or holds other weights ({error}): remove it and make '
       'it again'
     ) from error
-  return weights
+  return weights, found
 
 
 def _digest(weights: Mapping[str, np.ndarray]) -> str:

@@ -1,0 +1,148 @@
+"""Writes a trained model into a folder that can be shared and loaded anywhere.
+
+python -m experiments.export --workdir=DIR --output=FOLDER
+
+FOLDER gets the weights (model.safetensors), the settings (config.json) and a
+model card (README.md), with the measures of DIR/evaluation.json if it exists.
+The weights come with a Gaussian fitted to the codes of training images, and
+with the attribute vectors of labelled data. vaegan_jax.load(FOLDER) reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from experiments import launch
+from vaegan_jax.files import paths
+
+if TYPE_CHECKING:
+  from vaegan_jax.runs import exports
+
+_WORKDIR = flags.DEFINE_string(
+  'workdir', None, 'Folder of the run, or DIR/checkpoints/STEP.', required=True
+)
+_OUTPUT = flags.DEFINE_string(
+  'output', None, 'Folder of the model; must hold none yet.', required=True
+)
+_HALF = flags.DEFINE_bool(
+  'half', False, 'Store float16: half the size, and about 3 digits.'
+)
+# The fitted prior and the attribute vectors are means over so many images.
+_ENCODED = 20_000
+
+
+def main(argv: list[str]) -> None:
+  """Exports the model of a run."""
+  launch.refuse_arguments(argv)
+  with launch.session():
+    _export(
+      paths.absolute(_WORKDIR.value, name='--workdir'),
+      paths.absolute(_OUTPUT.value, name='--output'),
+      half=_HALF.value,
+    )
+
+
+def _export(
+  workdir: pathlib.Path, folder: pathlib.Path, *, half: bool = False
+) -> None:
+  from vaegan_jax import inference
+  from vaegan_jax.config import build
+  from vaegan_jax.data import cache
+  from vaegan_jax.evaluation import attribute_vectors
+  from vaegan_jax.runs import exports
+
+  exports.refuse(folder)
+  export, model = exports.read(workdir), inference.load(workdir)
+  if model.encodes:
+    train = cache.load(
+      build.source(export.config),
+      split='train',
+      directory=build.cache_directory(export.config),
+    )
+    some = train.take(train.spread(_ENCODED))
+    condition = some.with_attributes(model.attribute_names).attributes
+    export = export._replace(prior=model.fit_prior(some.images, condition))
+    if some.attributes is not None and not model.attribute_names:
+      vectors = attribute_vectors.compute(
+        model.encode(some.images),
+        some.attributes > 0,
+        attribute_names=some.attribute_names,
+        names=some.attribute_names,
+      )
+      export = export._replace(attribute_vectors=vectors.by_name)
+  card = _card(_run_of(workdir), export)
+  exports.write(folder, export, card=card, half=half)
+  print(f'Wrote {folder}')
+
+
+def _run_of(path: pathlib.Path) -> pathlib.Path:
+  from vaegan_jax.runs import checkpoints
+
+  return checkpoints.split(path)[0]
+
+
+def _card(run: pathlib.Path, export: exports.Export) -> str:
+  """Describes a model in Markdown, from the files of its run."""
+  from vaegan_jax.config import build
+
+  config = export.config
+  title = build.model(config).title
+  size = 'x'.join(map(str, build.size(config)))
+  lines = [
+    f'# {title} on {config.data.source} at {size}',
+    '',
+    '```python',
+    'import vaegan_jax',
+    '',
+    "model = vaegan_jax.load('FOLDER')  # where this file lies",
+    'images = model.sample(8, prior=model.fitted_prior)  # uint8 [8, H, W, C]',
+    '```',
+    '',
+    *_training(run, export),
+    *_measures(run, export),
+  ]
+  return '\n'.join(lines) + '\n'
+
+
+def _training(run: pathlib.Path, export: exports.Export) -> Iterator[str]:
+  from vaegan_jax.runs import records, speed
+
+  config = export.config
+  rows = records.read_rows(run / records.TIMING)
+  rows = [row for row in rows if row['step'] <= export.step]
+  pace = speed.summarise(rows, batch_size=config.batch_size)
+  yield (
+    f'Trained for {export.step} steps of {config.batch_size} images, '
+    f'{export.step * config.batch_size} in all, with seed {config.seed}'
+  )
+  if pace is not None:
+    yield f'in {speed.duration(pace.seconds)} on {", ".join(pace.devices)}'
+  yield 'and the settings in config.json.'
+  yield ''
+
+
+def _measures(run: pathlib.Path, export: exports.Export) -> Iterator[str]:
+  path = run / 'evaluation.json'
+  if not path.exists():
+    return
+  found: Mapping[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+  about, real = found['about'], found['real']
+  if about['step'] != export.step:
+    return
+  yield f'Measures on {about["images"]} held-out images:'
+  yield ''
+  yield '| measure | model | real images |'
+  yield '|---|---|---|'
+  for name, value in found['model'].items():
+    reference = real.get(name, real.get(f'samples/{name.split("/")[1]}'))
+    shown = '' if reference is None else f'{reference:.4g}'
+    yield f'| {name} | {value:.4g} | {shown} |'
+
+
+if __name__ == '__main__':
+  launch.run(main)

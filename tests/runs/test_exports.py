@@ -1,0 +1,139 @@
+"""An exported model is the model of its run, in three files."""
+
+import json
+
+import numpy as np
+import pytest
+
+import vaegan_jax
+from experiments import export as launcher
+from tests import devices, small
+from vaegan_jax.core import gaussian
+from vaegan_jax.runs import exports
+from vaegan_jax.training import loop
+
+
+@pytest.fixture(scope='module')
+def run(drawn, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('exported') / 'run'
+  loop.train(small.config(drawn, steps=2), folder)
+  return folder
+
+
+@pytest.fixture(scope='module')
+def exported(run):
+  folder = run.parent / 'model'
+  launcher._export(run, folder)
+  return folder
+
+
+def arrays(model):
+  images = model.sample(3, prior=model.fitted_prior, seed=1)
+  return images, model.encode(images), model.reconstruct(images)
+
+
+def test_it_computes_what_the_run_computes(run, exported):
+  original, loaded = vaegan_jax.load(run), vaegan_jax.load(exported)
+  original.fitted_prior = loaded.fitted_prior
+  assert loaded.step == original.step == 2
+  assert loaded.digest() == original.digest()
+  for ours, theirs in zip(arrays(loaded), arrays(original), strict=True):
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_it_has_the_prior_and_the_vectors_of_the_training_images(exported):
+  model = vaegan_jax.load(exported)
+  assert isinstance(model.fitted_prior, gaussian.Gaussian)
+  # Of 20 images, no attribute has enough with it and without it.
+  assert model.attribute_vectors == {}
+  vectors = {'Smiling': np.arange(model.latent_size, dtype=np.float32)}
+  other = exported.parent / 'with_vectors'
+  found = exports.read(exported)._replace(attribute_vectors=vectors)
+  exports.write(other, found, card='')
+  np.testing.assert_array_equal(
+    vaegan_jax.load(other).attribute_vectors['Smiling'], vectors['Smiling']
+  )
+
+
+def test_half_precision_halves_the_file_and_keeps_the_images(exported):
+  half = exported.parent / 'half'
+  exports.write(half, exports.read(exported), card='', half=True)
+  sizes = [(f / 'model.safetensors').stat().st_size for f in (half, exported)]
+  assert sizes[0] < 0.75 * sizes[1]
+  images, others = (
+    vaegan_jax.load(f).sample(8).astype(int) for f in (half, exported)
+  )
+  assert np.abs(images - others).max() <= 2
+
+
+def test_orbax_is_not_imported(exported):
+  program = (
+    f'import sys, vaegan_jax; vaegan_jax.load({str(exported)!r}).sample(1);'
+    'print("orbax" in sys.modules)'
+  )
+  assert devices.run(program) == 'False\n'
+
+
+def test_nothing_is_overwritten(run, exported):
+  for folder in (run, exported):
+    before = (folder / 'config.json').read_bytes()
+    with pytest.raises(ValueError, match='name another folder'):
+      launcher._export(run, folder)
+    assert (folder / 'config.json').read_bytes() == before
+  assert not exports.exists(run)
+
+
+def test_a_damaged_model_is_refused(exported, tmp_path):
+  for path in exported.iterdir():
+    (tmp_path / path.name).write_bytes(path.read_bytes())
+  path = tmp_path / 'model.safetensors'
+  content = bytearray(path.read_bytes())
+  content[-1] ^= 1
+  path.write_bytes(content)
+  with pytest.raises(ValueError, match='damaged'):
+    vaegan_jax.load(tmp_path)
+
+
+def test_the_card_has_the_measures_of_this_step_only(run, exported):
+  def card(step):
+    measures = {'samples/frechet': 12.5, 'reconstructions/psnr': 20.25}
+    content = {
+      'about': {'step': step, 'images': 30},
+      'model': measures,
+      'real': {'samples/frechet': 2.5},
+    }
+    (run / 'evaluation.json').write_text(json.dumps(content))
+    return launcher._card(run, exports.read(exported))
+
+  assert '| samples/frechet | 12.5 | 2.5 |' in card(2)
+  assert '| reconstructions/psnr | 20.25 |  |' in card(2)
+  assert 'frechet' not in card(1)
+  assert '2 steps of 8 images, 16 in all, with seed 0' in card(2)
+
+
+def test_a_conditional_model_keeps_the_limits_of_its_attributes(
+  drawn, tmp_path
+):
+  config = small.config(drawn, steps=2, conditional='Smiling')
+  loop.train(config, tmp_path / 'run')
+  launcher._export(tmp_path / 'run', tmp_path / 'model')
+  model = vaegan_jax.load(tmp_path / 'model')
+  assert model.attribute_names == ('Smiling',)
+  with pytest.raises(ValueError, match='Smiling'):
+    model.sample(1, np.array([[7.0]]))
+  model.sample(1, np.array([[1.0]]), prior=model.fitted_prior)
+
+
+def test_an_unknown_pretrained_model_is_refused_by_name():
+  with pytest.raises(
+    ValueError, match="'faces65' is no model: expected one of"
+  ):
+    vaegan_jax.pretrained('faces65')
+
+
+def test_a_gan_has_neither_prior_nor_vectors(drawn, tmp_path):
+  loop.train(small.config(drawn, steps=2, model='gan'), tmp_path / 'run')
+  launcher._export(tmp_path / 'run', tmp_path / 'model')
+  model = vaegan_jax.load(tmp_path / 'model')
+  assert model.fitted_prior is None
+  assert model.sample(1).shape == (1, *model.image_shape)
