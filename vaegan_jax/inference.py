@@ -140,6 +140,27 @@ class Model:
     """Computes x_tilde: encodes images to their mean codes and decodes them."""
     return self.decode(self.encode(images, attributes), attributes)
 
+  def edit(self, images: Images, changes: Mapping[str, float]) -> Pixels:
+    """Adds multiples of attribute vectors to the codes of images.
+
+    Args:
+      images: pixels, 0..255.
+      changes: of each attribute, the multiple of its vector: {'Smiling': 1.5}.
+
+    Raises:
+      ValueError: the model knows no such vector; or as `posterior`.
+    """
+    if unknown := [*changes.keys() - self.attribute_vectors.keys()]:
+      known = ', '.join(self.attribute_vectors) or 'none'
+      raise ValueError(
+        f'no attribute vector of {", ".join(unknown)}: this model has {known}; '
+        'exporting a run with labelled data computes them'
+      )
+    codes = self.encode(images)
+    for name, multiple in changes.items():
+      codes = codes + np.float32(multiple) * self.attribute_vectors[name]
+    return self.decode(codes)
+
   def sample(
     self,
     n: int,

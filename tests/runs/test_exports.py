@@ -50,9 +50,19 @@ def test_it_has_the_prior_and_the_vectors_of_the_training_images(exported):
   other = exported.parent / 'with_vectors'
   found = exports.read(exported)._replace(attribute_vectors=vectors)
   exports.write(other, found, card='')
+  edited = vaegan_jax.load(other)
   np.testing.assert_array_equal(
-    vaegan_jax.load(other).attribute_vectors['Smiling'], vectors['Smiling']
+    edited.attribute_vectors['Smiling'], vectors['Smiling']
   )
+  images = model.sample(3)
+  np.testing.assert_array_equal(
+    edited.edit(images, {'Smiling': 1.5}),
+    model.decode(model.encode(images) + np.float32(1.5) * vectors['Smiling']),
+  )
+  with pytest.raises(ValueError, match='no attribute vector of Hat: .* Smil'):
+    edited.edit(images, {'Hat': 1.0})
+  with pytest.raises(ValueError, match='this model has none; exporting'):
+    model.edit(images, {'Smiling': 1.0})
 
 
 def test_half_precision_halves_the_file_and_keeps_the_images(exported):
