@@ -10,7 +10,6 @@ import functools
 import hashlib
 import os
 import pathlib
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -205,15 +204,6 @@ class Model:
     draw = functools.partial(_draw, self.latent_size, key)
     normal = chunks.apply(draw, (rows,), size=_BATCH)
     return normal if prior is None else prior.transform(normal)
-
-  def prior(self, n: int, *, seed: int = 0) -> Codes:
-    """Draws codes from the prior; the former name of `sample_prior`."""
-    warnings.warn(
-      'Model.prior is Model.sample_prior now',
-      DeprecationWarning,
-      stacklevel=2,
-    )
-    return self.sample_prior(n, seed=seed)
 
   def digest(self) -> str:
     """Computes the SHA-256 of all variables, in hexadecimal."""

@@ -130,12 +130,6 @@ def test_a_conditional_model_requires_attributes_of_its_shape(trained):
     model.sample(2, np.zeros((2, 4)))
 
 
-def test_the_former_name_of_sample_prior_still_works(trained):
-  with pytest.warns(DeprecationWarning, match='sample_prior'):
-    codes = trained['vae'].prior(2, seed=1)
-  np.testing.assert_array_equal(codes, trained['vae'].sample_prior(2, seed=1))
-
-
 def test_an_unconditional_model_refuses_attributes(trained):
   with pytest.raises(ValueError, match='is not conditional'):
     trained['vae'].sample(2, np.zeros((2, 3)))

@@ -59,7 +59,7 @@ def test_it_has_the_prior_and_the_vectors_of_the_training_images(exported):
     edited.edit(images, {'Smiling': 1.5}),
     model.decode(model.encode(images) + np.float32(1.5) * vectors['Smiling']),
   )
-  with pytest.raises(ValueError, match='no attribute vector of Hat: .* Smil'):
+  with pytest.raises(ValueError, match=r'no attribute vector of Hat: .* Smil'):
     edited.edit(images, {'Hat': 1.0})
   with pytest.raises(ValueError, match='this model has none; exporting'):
     model.edit(images, {'Smiling': 1.0})
