@@ -301,9 +301,9 @@ def _notes(
 
 def _oracle_data(study: studies.Study) -> str:
   """Describes the training data of the attribute predictor."""
-  if study.oracle_train is None:
+  if study.oracle_images is None:
     return 'the training images'
   return (
-    f'{len(study.oracle_train.images):,} other images, whose attributes are '
+    f'{study.oracle_images:,} other images, whose attributes are '
     'independent of each other'
   )

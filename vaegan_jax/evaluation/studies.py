@@ -13,10 +13,17 @@ from jaxtyping import Bool
 from vaegan_jax.data import cache, sources
 from vaegan_jax.data.sources import faces
 from vaegan_jax.evaluation import editing, features
-from vaegan_jax.evaluation.features import oracles, predictor, random_network
+from vaegan_jax.evaluation.features import (
+  oracle_files,
+  oracles,
+  predictor,
+  random_network,
+)
 
 # Cartoon faces that the oracle is trained on.
 _INDEPENDENT = 40_000
+# The seed of these faces, and another one if the models' faces have this one.
+_SEEDS = 1, 2
 # Distances of fewer test images mean nothing, and the figures need as many.
 _MINIMUM = 20
 
@@ -32,7 +39,8 @@ class Study(NamedTuple):
     visible: which attributes the test images show, where that is known.
     counterfactual: draws test images again with an attribute flipped, where
       that is possible.
-    oracle_train: the images that the oracle was trained on, if not `train`.
+    oracle_images: the number of other images that the oracle was trained on;
+      None: it was trained on `train`.
     inception: computes Inception's features, for the FID; None: no FID.
     spare: as many other held-out images; None if there are too few.
     copies: the number of test images that are training images as well.
@@ -44,7 +52,7 @@ class Study(NamedTuple):
   extract: features.Extract
   visible: Bool[np.ndarray, 'images attributes'] | None = None
   counterfactual: editing.Counterfactual | None = None
-  oracle_train: cache.Dataset | None = None
+  oracle_images: int | None = None
   inception: features.Extract | None = None
   spare: cache.Dataset | None = None
   copies: int = 0
@@ -57,7 +65,7 @@ class Study(NamedTuple):
     from.
     """
     images = self.train.take(self.train.spread(len(self.test.images))).images
-    if self.oracle is None or self.oracle_train is not None:
+    if self.oracle is None or self.oracle_images is not None:
       return Real(images, 'training images')
     if self.spare is not None:
       return Real(self.spare.images, 'other held-out images')
@@ -90,7 +98,7 @@ def prepare(
 
   Raises:
     ValueError: there are too few test images, or `cache.load` or
-      `oracles.load` raises it.
+      `oracle_files.load` raises it.
   """
   train, test = (
     cache.load(source, split=split, directory=directory)
@@ -112,17 +120,13 @@ def prepare(
   if test.attributes is None:
     extract = random_network.extractor(test.images.shape[1:])
     return Study(train, test, None, extract, **common)
-  drawn = {}
+  recipe = predictor.Recipe(steps=oracle_steps)
   if isinstance(source, faces.Faces):
-    drawn = _drawn(source, places, directory=directory)
-  oracle = oracles.load(
-    drawn.get('oracle_train', train),
-    test,
-    recipe=predictor.Recipe(steps=oracle_steps),
-    directory=directory,
-    visible=drawn.get('visible'),
-  )
-  return Study(train, test, oracle, oracle.features, **common, **drawn)
+    return _of_faces(
+      source, train, test, places, recipe=recipe, directory=directory, **common
+    )
+  oracle = oracle_files.load(train, test, recipe=recipe, directory=directory)
+  return Study(train, test, oracle, oracle.features, **common)
 
 
 def _spare(whole: cache.Dataset, used: np.ndarray) -> cache.Dataset | None:
@@ -133,23 +137,47 @@ def _spare(whole: cache.Dataset, used: np.ndarray) -> cache.Dataset | None:
   return whole.take(rest[np.arange(len(used)) * len(rest) // len(used)])
 
 
-def _drawn(
-  source: faces.Faces, places: np.ndarray, *, directory: pathlib.Path | None
-) -> dict[str, Any]:
-  """Returns the fields of a study that only drawn faces have."""
+def _of_faces(
+  source: faces.Faces,
+  train: cache.Dataset,
+  test: cache.Dataset,
+  places: np.ndarray,
+  *,
+  recipe: predictor.Recipe,
+  directory: pathlib.Path | None,
+  **common: Any,
+) -> Study:
+  """Prepares the study of drawn faces, whose looks are known."""
   # Independent attributes teach the oracle the look of each attribute, not
   # which attributes occur together.
   independent = dataclasses.replace(
     source,
     correlated=False,
-    seed=(source.seed + 1) % 2**32,
+    seed=_SEEDS[source.seed == _SEEDS[0]],
     train=_INDEPENDENT,
   )
-  return {
-    'visible': source.visible('test', 0, source.length('test'))[places],
-    'counterfactual': functools.partial(_redraw, source, places),
-    'oracle_train': cache.load(independent, split='train', directory=directory),
-  }
+  visible = source.visible('test', 0, source.length('test'))[places]
+  oracle = oracle_files.shipped(
+    independent, test, recipe=recipe, visible=visible
+  )
+  if oracle is None:
+    oracle = oracle_files.load(
+      cache.load(independent, split='train', directory=directory),
+      test,
+      recipe=recipe,
+      directory=directory,
+      visible=visible,
+    )
+  return Study(
+    train,
+    test,
+    oracle,
+    oracle.features,
+    visible=visible,
+    counterfactual=functools.partial(_redraw, source, places),
+    oracle_images=independent.train,
+    **common,
+  )
 
 
 def _redraw(

@@ -1,5 +1,6 @@
 """Oracles learn attributes of images, and are stored and validated."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -12,7 +13,9 @@ import pytest
 
 from tests import ROOT
 from vaegan_jax.data import cache
-from vaegan_jax.evaluation.features import oracles, predictor
+from vaegan_jax.data.sources import faces
+from vaegan_jax.evaluation import studies
+from vaegan_jax.evaluation.features import oracle_files, predictor
 from vaegan_jax.evaluation.metrics import accuracy
 
 NAMES = ('left', 'red', 'rare')
@@ -51,7 +54,7 @@ RECIPE = predictor.Recipe(
   flips=False,
 )
 LABELS, HELD_OUT = dataset(), dataset(seed=1)
-load = functools.partial(oracles.load, recipe=RECIPE, progress=False)
+load = functools.partial(oracle_files.load, recipe=RECIPE, progress=False)
 
 
 @pytest.fixture(scope='module')
@@ -112,13 +115,52 @@ def stored(oracle, folder):
 def test_a_second_load_reads_the_file_of_the_first(
   trained, folder, monkeypatch
 ):
-  monkeypatch.setattr(oracles.predictor, 'fit', None)
+  monkeypatch.setattr(predictor, 'fit', None)
   again = load(LABELS, HELD_OUT, directory=folder)
   images, _ = _draw(20, 2)
   np.testing.assert_array_equal(again.predict(images), trained.predict(images))
   assert again.digest == trained.digest
   about = {'attribute_names': list(NAMES), 'steps': 100}
-  assert oracles.weights.read(stored(trained, folder), about=about)
+  assert oracle_files.weights.read(stored(trained, folder), about=about)
+
+
+def test_an_oracle_of_drawn_faces_ships_without_the_faces(
+  tmp_path, monkeypatch
+):
+  source = faces.Faces((16, 16), train=40, test=30, correlated=False)
+  recipe = predictor.Recipe(steps=2, batch_size=8, width=0.1, hidden=8)
+  held_out = cache.load(source, split='test', directory=tmp_path)
+  shipped = functools.partial(
+    oracle_files.shipped, held_out=held_out, recipe=recipe, folder=tmp_path
+  )
+  assert shipped(source) is None
+  oracle_files.ship(source, recipe=recipe, folder=tmp_path, directory=tmp_path)
+  monkeypatch.setattr(faces.Faces, 'draw', interrupt)
+  found = shipped(source)
+  trained = oracle_files.load(
+    cache.load(source, split='train', directory=tmp_path),
+    held_out,
+    recipe=recipe,
+    directory=tmp_path,
+  )
+  np.testing.assert_allclose(
+    found.predict(held_out.images), trained.predict(held_out.images), atol=1e-2
+  )
+  assert found.validation.images == 30
+  assert shipped(dataclasses.replace(source, test=20)) is not None
+  # Other faces, or another recipe, have another oracle.
+  assert shipped(dataclasses.replace(source, seed=1)) is None
+  other = functools.partial(shipped, recipe=recipe._replace(steps=3))
+  assert other(source) is None
+
+
+@pytest.mark.parametrize('size', [32, 64])
+def test_the_shipped_oracles_are_those_of_the_study_of_faces(size, tmp_path):
+  source = faces.Faces((size, size), train=30, test=200)
+  study = studies.prepare(source, directory=tmp_path, images=200)
+  assert study.oracle_images == 40_000
+  assert not (tmp_path / 'oracles').exists()
+  assert study.oracle.validation.means()['balanced_accuracy'] > 0.95
 
 
 def test_training_is_deterministic_and_depends_on_the_seed(trained, tmp_path):
@@ -142,7 +184,7 @@ def interrupt(*args, **kwargs):
 def test_other_labels_of_the_same_images_train_another_oracle(
   trained, folder, monkeypatch
 ):
-  monkeypatch.setattr(oracles.predictor, 'fit', interrupt)
+  monkeypatch.setattr(predictor, 'fit', interrupt)
   flipped = dataset()
   flipped.attributes[:, 1] ^= True
   with pytest.raises(KeyboardInterrupt):
@@ -176,9 +218,9 @@ def test_a_damaged_oracle_is_refused(trained, folder, place, how):
 
 
 def test_an_interrupted_write_leaves_no_file(tmp_path, monkeypatch):
-  monkeypatch.setattr(oracles.weights.atomic.os, 'replace', interrupt)
+  monkeypatch.setattr(oracle_files.weights.atomic.os, 'replace', interrupt)
   monkeypatch.setattr(
-    oracles.predictor, 'fit', lambda *_, **__: {'params': {'a': np.zeros(2)}}
+    predictor, 'fit', lambda *_, **__: {'params': {'a': np.zeros(2)}}
   )
   with pytest.raises(KeyboardInterrupt):
     load(LABELS, HELD_OUT, directory=tmp_path)
@@ -261,13 +303,13 @@ PROGRAM = """
 import json, pathlib, sys
 from vaegan_jax.data import cache
 from vaegan_jax.data.sources import faces
-from vaegan_jax.evaluation.features import oracles, predictor
+from vaegan_jax.evaluation.features import oracle_files, predictor
 
 folder = pathlib.Path(sys.argv[1])
 learn = faces.Faces(size=(32, 32), correlated=False, train=30_000, seed=1)
 source = faces.Faces(size=(32, 32))
 held_out = cache.load(source, split='test', directory=folder)
-read = oracles.load(
+read = oracle_files.load(
   cache.load(learn, split='train', directory=folder),
   held_out,
   directory=folder,

@@ -1,6 +1,6 @@
 """Oracles: networks that predict the attributes of an image.
 
-An oracle is trained once for a data set and kept on disk. It serves the
+An oracle is trained once for a data set (oracle_files). It serves the
 paper's attribute similarity and the test of visual attribute vectors; its
 hidden layer serves as features for distances between sets of images.
 """
@@ -8,15 +8,10 @@ hidden layer serves as features for distances between sets of images.
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
-import pathlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-import jax
 import numpy as np
-from flax import traverse_util
 from flax.typing import VariableDict
 from jaxtyping import Bool, Float32, Float64, Shaped, UInt8
 from scipy import special
@@ -24,10 +19,7 @@ from scipy import special
 from vaegan_jax.data import cache, chunks
 from vaegan_jax.evaluation.features import predictor
 from vaegan_jax.evaluation.metrics import accuracy
-from vaegan_jax.files import weights
 
-# Increase it whenever the same call would train another network.
-VERSION = 1
 _BATCH = 256  # images per call of the network
 
 Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width channels']
@@ -64,7 +56,8 @@ class Oracle:
     attribute_names: the names of the columns of its predictions.
     binary: whether attributes are binary, rather than scores.
     digest: the SHA-256 of all that determines its weights, in hexadecimal.
-    validation: its accuracy on held-out images; `load` fills it in.
+    validation: its accuracy on held-out images; `oracle_files` fills it in.
+    variables: of its network.
   """
 
   def __init__(
@@ -83,7 +76,8 @@ class Oracle:
     self.binary = scale.binary
     self.digest = digest
     self.validation = validation
-    self._network, self._variables, self._scale = network, variables, scale
+    self.variables = variables
+    self._network, self._scale = network, scale
 
   def features(self, pixels: Pixels) -> Float32[np.ndarray, 'images features']:
     """Computes the hidden layer, in standard deviations of the training set.
@@ -126,62 +120,8 @@ class Oracle:
         f'pixels of shape {pixels.shape}: this oracle takes at least one '
         f'image of shape {self.image_shape}'
       )
-    apply = functools.partial(predictor.apply, self._network, self._variables)
+    apply = functools.partial(predictor.apply, self._network, self.variables)
     return chunks.apply(apply, (pixels,), size=_BATCH)
-
-
-def load(
-  train: cache.Dataset,
-  held_out: cache.Dataset,
-  *,
-  recipe: predictor.Recipe = predictor.REFERENCE,
-  directory: pathlib.Path | None = None,
-  seed: int = 0,
-  visible: Flags | None = None,
-  progress: bool = True,
-) -> Oracle:
-  """Loads the oracle of a data set; trains and stores it if there is none.
-
-  Oracles that older versions stored as .npz are not read but trained again.
-
-  Args:
-    train: training images with attributes: bool or 0/1 integers, or scores as
-      floats.
-    held_out: images of the same kind for its validation.
-    recipe: the settings of the network and its training.
-    directory: the cache folder; `cache.default_directory()` if None.
-    seed: determines initial weights, order and augmentation.
-    visible: which attributes of `held_out` count in the validation; all if
-      None.
-    progress: whether to show the progress on stderr.
-
-  Raises:
-    ValueError: the data sets differ in kind or have no attributes, or the
-      stored file is damaged.
-  """
-  truth = _check(train, held_out)
-  scale = predictor.scale_of(truth)
-  about = _about(train, truth, recipe=recipe, seed=seed)
-  digest = hashlib.sha256(json.dumps(about).encode()).hexdigest()
-  folder = (directory or cache.default_directory()) / 'oracles'
-  path = folder / f'{train.source}-{digest[:16]}.safetensors'
-  if not path.exists():
-    variables = predictor.fit(
-      train, scale=scale, recipe=recipe, seed=seed, progress=progress
-    )
-    flat = traverse_util.flatten_dict(variables, sep='/')
-    weights.write(path, flat, about=about)
-  flat = weights.read(path, about=about)
-  oracle = Oracle(
-    predictor.build(scale, recipe),
-    jax.device_put(traverse_util.unflatten_dict(flat, sep='/')),
-    scale=scale,
-    image_shape=train.images.shape[1:],
-    attribute_names=train.attribute_names,
-    digest=digest,
-  )
-  oracle.validation = validate(oracle, held_out, visible=visible)
-  return oracle
 
 
 def validate(
@@ -194,7 +134,7 @@ def validate(
     dataset: images with attributes.
     visible: which binary attributes count; all if None.
   """
-  truth = _attributes(dataset)
+  truth = attributes_of(dataset)
   predicted = oracle.predict(np.asarray(dataset.images))
   if oracle.binary:
     measures = {
@@ -238,42 +178,11 @@ def agreement(oracle: Oracle, pixels: Pixels, reference: Pixels) -> float:
   return accuracy.mean(accuracy.correlation(*scores))
 
 
-def _attributes(dataset: cache.Dataset) -> Attributes:
+def attributes_of(dataset: cache.Dataset) -> Attributes:
+  """Returns the attributes of a data set; a ValueError if it has none."""
   if dataset.attributes is None or not dataset.attribute_names:
     raise ValueError(
       f'split {dataset.split!r} of {dataset.source} has no attributes: an '
       'oracle is trained on images with attributes'
     )
   return dataset.attributes
-
-
-def _check(train: cache.Dataset, held_out: cache.Dataset) -> Attributes:
-  kinds = [
-    (split.images.shape[1:], split.attribute_names, _attributes(split).dtype)
-    for split in (train, held_out)
-  ]
-  if kinds[0] != kinds[1]:
-    raise ValueError(
-      f'training images and held-out images differ: {kinds[0]} and '
-      f'{kinds[1]}; take splits of one source'
-    )
-  return _attributes(train)
-
-
-def _about(
-  train: cache.Dataset,
-  truth: Attributes,
-  *,
-  recipe: predictor.Recipe,
-  seed: int,
-) -> dict[str, Any]:
-  """Describes in JSON types all that determines the weights."""
-  values = np.ascontiguousarray(truth)
-  return {
-    'version': VERSION,
-    'images': train.digest,
-    'attributes': hashlib.sha256(values.data).hexdigest(),
-    'attribute_names': list(train.attribute_names),
-    'seed': seed,
-    **recipe._asdict(),
-  }
