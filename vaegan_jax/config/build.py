@@ -97,6 +97,7 @@ def networks(config: Config) -> architecture.Networks:
     discriminator_hidden=config.discriminator.hidden,
     layer=config.discriminator.layer,
     normalised=config.discriminator.normalised,
+    smooth=config.smooth_kernels,
     names=model(config).networks(),
     attributes=len(conditional(config)),
   )

@@ -76,6 +76,9 @@ SETTINGS: dict[str, Setting] = {
   # The networks.
   'latent_size': _count('Dimensions of a code z.'),
   'width': _positive('Multiple of all channels and units.', 1.0),
+  'smooth_kernels': _flag(
+    'Kernels of strided layers are 4x4 ones averaged over 2x2.', False
+  ),
   'encoder.channels': _layers('Channels of the strided convolutions.'),
   'encoder.hidden': _count('Units of the dense layer.'),
   'encoder.learning_rate_scale': _scale(),

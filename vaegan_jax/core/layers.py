@@ -39,6 +39,8 @@ class Convolution(nn.Module):
     stride: 1 or 2.
     direction: 'down' or 'up'.
     bias: whether to add a bias to each channel.
+    smooth: whether the kernel is a free 4x4 one averaged over 2x2, so that the
+      pixels of a square of stride^2 weigh equally, and no checkerboard arises.
     initial: draws the kernel's initial values.
   """
 
@@ -46,6 +48,7 @@ class Convolution(nn.Module):
   stride: int = 2
   direction: Literal['down', 'up'] = 'down'
   bias: bool = False
+  smooth: bool = False
   initial: Callable[..., Array] = INITIAL
 
   @nn.compact
@@ -57,14 +60,26 @@ class Convolution(nn.Module):
     large, small = x.shape[-1], self.channels
     if not down:
       large, small = small, large
-    shape = (KERNEL, KERNEL, large, small)
+    side = KERNEL - self.smooth
+    shape = (side, side, large, small)
     kernel = self.param('kernel', self.initial, shape, jnp.float32)
+    if self.smooth:
+      kernel = _average(kernel)
     apply = convolution.convolve if down else convolution.transpose
     x = apply(x, kernel.astype(x.dtype), self.stride)
     if self.bias:
       bias = self.param('bias', nn.initializers.zeros, (self.channels,))
       x = x + bias.astype(x.dtype)
     return x
+
+
+def _average(kernel: Float[Array, '4 4 a b']) -> Float[Array, '5 5 a b']:
+  """Averages each two by two neighbours; zeros surround the kernel."""
+  for axis in (0, 1):
+    edge = [(1, 1) if i == axis else (0, 0) for i in range(4)]
+    wide = jnp.moveaxis(jnp.pad(kernel, edge), axis, 0)
+    kernel = jnp.moveaxis((wide[1:] + wide[:-1]) / 2, 0, axis)
+  return kernel
 
 
 Dense = functools.partial(
