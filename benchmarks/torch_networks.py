@@ -1,4 +1,4 @@
-"""The paper's three networks in PyTorch, as in vaegan_jax/core/modules.py.
+"""The paper's three networks in PyTorch, as in vaegan_jax/core/architecture.py.
 
 Maps are [batch, channels, height, width], and a dense layer reads them
 flattened in that order. Strided layers pad by (2, 2), ours by (1, 2): the same

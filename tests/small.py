@@ -41,14 +41,11 @@ CALM = {
 
 # Every term that the paper does not have.
 MODERN = {
-  'joint_normalisation': True,
   'prior_weight': 3.0,
   'unit_features': True,
   'pixel_weight': 2.0,
   'relative_gamma': True,
   'gamma': 0.7,
-  'discriminator.normalised': False,
-  'discriminator.gradient_penalty': 0.1,
 }
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
 
 from vaegan_jax.config import schema
+from vaegan_jax.data.images import defects
 
 Pixels: TypeAlias = UInt8[np.ndarray, 'batch height width channels']
 Codes: TypeAlias = Float32[np.ndarray, 'batch latent']
@@ -23,7 +24,6 @@ Codes: TypeAlias = Float32[np.ndarray, 'batch latent']
 Limits: TypeAlias = Sequence[Sequence[float]]
 
 _COUNT = schema.Setting(int, '', least=1)
-_LISTED = 8  # rows and names in a message
 # Range of wrong images -> how to convert them.
 _CONVERSIONS = (
   ((0, 1), '(255 * images).round().astype("uint8")'),
@@ -153,10 +153,8 @@ def attribute_limits(
 
 def listed(rows: np.ndarray) -> str:
   """Describes which rows are True, as in '2 of 64 rows (3, 17)'."""
-  which = np.flatnonzero(rows)
-  more = ', ...' if len(which) > _LISTED else ''
-  shown = ', '.join(map(str, which[:_LISTED].tolist()))
-  return f'{len(which)} of {len(rows)} rows ({shown}{more})'
+  which = [str(row) for row in np.flatnonzero(rows)]
+  return defects.summarize(which, len(rows), unit='rows')
 
 
 def _whole(given: Any) -> Any:

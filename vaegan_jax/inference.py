@@ -30,7 +30,7 @@ from jaxtyping import (
 
 from vaegan_jax import arguments
 from vaegan_jax.config import build
-from vaegan_jax.core import architecture, augmentation, gaussian, modules
+from vaegan_jax.core import architecture, augmentation, gaussian
 from vaegan_jax.data import chunks
 from vaegan_jax.files import paths
 from vaegan_jax.runs import exports
@@ -279,7 +279,7 @@ def pretrained(name: str) -> Model:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _encode(
-  encoder: modules.Encoder,
+  encoder: architecture.Encoder,
   variables: VariableDict,
   pixels: UInt8[Array, 'batch height width channels'],
   *condition: Float[Array, 'batch attributes'],
@@ -292,7 +292,7 @@ def _encode(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _decode(
-  decoder: modules.Decoder,
+  decoder: architecture.Decoder,
   variables: VariableDict,
   codes: Float[Array, 'batch latent'],
   *condition: Float[Array, 'batch attributes'],

@@ -101,7 +101,6 @@ WRONG = [
   ({'steps_per_dispatch': 3}, r'save_every = 2: expected a multiple'),
   ({'optimizer__name': 'adamw'}, 'did you mean adam'),
   ({'optimizer__name': 'rmsprop'}, r'momentum = 0\.5: rmsprop has none'),
-  ({'discriminator__gradient_penalty': 1.0}, 'batch normalisation mixes'),
   ({'data__source': 'celebA'}, 'did you mean celeba'),
   ({'data__source': 'celeba'}, r"config\.data\.path = ''"),
   ({'data__source': 'tfds'}, 'tfds:NAME'),

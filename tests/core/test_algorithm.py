@@ -43,22 +43,20 @@ OBJECTIVES = {
   'modern': dataclasses.replace(
     PAPER,
     non_saturating=True,
+    joint_normalisation=False,
     prior_weight=3.0,
     unit_features=True,
     pixel_weight=2.0,
     relative_gamma=True,
-    gradient_penalty=0.7,
   ),
 }
-# Its Dis has no normalisation.
-MODERN = OBJECTIVES['modern']
 ATTRIBUTES = 4
 
 pytestmark = pytest.mark.usefixtures('float64')
 
 
 @functools.cache
-def model(layer=3, attributes=0, modern=False):
+def model(layer=3, attributes=0):
   nets = architecture.build(
     SHAPE,
     latent=LATENT,
@@ -69,7 +67,6 @@ def model(layer=3, attributes=0, modern=False):
     discriminator_hidden=8,
     layer=layer,
     attributes=attributes,
-    normalised=not modern,
   )
   rate = optimizers.schedule(1.0, 1.0, steps=1, power=1.0, epoch=1)
   made = jax.eval_shape(
@@ -121,7 +118,7 @@ def ours(name='paper', layer=3, attributes=0, **changes):
 
 @functools.cache
 def descended(objective, layer, attributes):
-  nets, variables = model(layer, attributes, objective == MODERN)
+  nets, variables = model(layer, attributes)
   present = {n: variables[n] for n in objective.model.networks()}
 
   def descend(variables, images, noise, given):
@@ -136,7 +133,7 @@ def descended(objective, layer, attributes):
 
 @functools.cache
 def plain(name='paper', layer=3, attributes=0):
-  _, variables = model(layer, attributes, name == 'modern')
+  _, variables = model(layer, attributes)
   params, batch_stats = (
     {n: v[part] for n, v in variables.items()}
     for part in ('params', 'batch_stats')
@@ -222,8 +219,6 @@ def test_a_model_has_the_terms_of_its_parts_and_no_others(name):
   expected = {'prior', 'llike'} if model.llike else set()
   if model.adversarial:
     expected |= {'real', 'generated', 'generation'}
-  if OBJECTIVES[name].gradient_penalty:
-    expected.add('penalty')
   assert set(ours(name).terms.present()) == expected
 
 

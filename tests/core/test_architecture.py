@@ -92,35 +92,6 @@ def test_initial_weights_are_uniform_within_the_authors_bound():
     np.testing.assert_allclose(kernel.std(), bound / np.sqrt(3), rtol=0.02)
 
 
-def test_a_discriminator_without_normalisation_keeps_the_scale_of_features():
-  nets = architecture.build((64, 64, 3), normalised=False)
-  images = jax.random.normal(jax.random.key(1), (8, 64, 64, 3))
-  dis = nets.discriminator
-  features, variables = dis.init_with_output(
-    jax.random.key(0), images, train=False, method=dis.features
-  )
-  assert set(variables) == {'params'}
-  # He's initial weights: every layer has the mean square of the images, times
-  # 2 / (1 + 0.2^2) before its activation.
-  assert jnp.square(features).mean() == pytest.approx(2 / 1.04, rel=0.3)
-
-
-@pytest.mark.parametrize('direction', ['down', 'up'])
-def test_a_smooth_kernel_weighs_the_pixels_of_a_square_equally(direction):
-  def response(smooth):
-    layer = layers.Convolution(3, direction=direction, smooth=smooth)
-    x = jnp.ones((1, 16, 16, 2))
-    variables = layer.init(jax.random.key(0), x)
-    gradient = jax.grad(lambda x: layer.apply(variables, x)[..., 0].sum())(x)
-    # Away from the border: of the input on its way down, the output up.
-    seen = gradient if direction == 'down' else layer.apply(variables, x)
-    inner = seen[0, 6:10, 6:10, 0]
-    return np.ptp(inner) / np.abs(inner).mean()
-
-  assert response(True) < 1e-5
-  assert response(False) > 1e-2
-
-
 def test_running_statistics_keep_nine_tenths_of_the_old():
   layer = layers.BatchNormRelu()
   x = jnp.full((4, 2, 2, 3), 5.0)

@@ -30,15 +30,9 @@ def test_names_in_the_logs_stay_the_same(learned, given, names):
   assert sorted(found) == sorted(names | {'learning_rate'})
 
 
-def test_a_gradient_penalty_is_logged_where_there_is_one():
-  found = metrics.logged(learned=metrics.NETWORKS, penalised=True)
-  without = metrics.logged(learned=metrics.NETWORKS)
-  assert set(found) - set(without) == {metrics.PENALTY}
-
-
 def test_panels_are_distinct_and_those_of_one_unit():
   panels = metrics.panels(metrics.METRICS)
-  assert len({panel.name for panel in panels}) == len(panels) == 10
+  assert len({panel.name for panel in panels}) == len(panels) == 9
   for panel in panels:
     shown = [m for m in metrics.METRICS if m.panel == panel]
     assert len({metric.unit for metric in shown}) == 1

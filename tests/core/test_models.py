@@ -85,9 +85,7 @@ def test_a_run_logs_exactly_the_metrics_of_the_registry(
   del trained
   rows = records.read_rows(folder / name / records.METRICS)
   networks = objectives.MODELS[model]
-  registered = metrics.logged(
-    learned=networks.learned, given=networks.given, penalised=name == 'modern'
-  )
+  registered = metrics.logged(learned=networks.learned, given=networks.given)
   names = {'step', *(metric.name for metric in registered)}
   assert [set(row) for row in rows] == [names] * 4
 

@@ -23,7 +23,6 @@ def test_a_whole_run_has_every_curve():
   assert list(pictures) == [
     'curves_discriminator',
     'curves_generation',
-    'curves_penalty',
     'curves_prior',
     'curves_llike',
     'curves_active_dimensions',

@@ -96,8 +96,6 @@ def networks(config: Config) -> architecture.Networks:
     discriminator=tuple(config.discriminator.channels),
     discriminator_hidden=config.discriminator.hidden,
     layer=config.discriminator.layer,
-    normalised=config.discriminator.normalised,
-    smooth=config.smooth_kernels,
     names=model(config).networks(),
     attributes=len(conditional(config)),
   )
@@ -121,7 +119,6 @@ def _unweighted(config: Config) -> objectives.Objective:
     unit_features=config.unit_features,
     pixel_weight=config.pixel_weight,
     relative_gamma=config.relative_gamma,
-    gradient_penalty=config.discriminator.gradient_penalty,
   )
 
 

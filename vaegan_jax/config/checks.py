@@ -106,12 +106,6 @@ def _model_conflicts(config: Config) -> Conflicts:
       f"'{config.model}' takes no network from another run; set it to '', or "
       'config.model to vae_dis',
     )
-  if config.discriminator.gradient_penalty and config.discriminator.normalised:
-    yield (
-      'discriminator.gradient_penalty',
-      'batch normalisation mixes the gradients of images; set 0, or '
-      'config.discriminator.normalised to False',
-    )
   if config.optimizer.name == 'rmsprop' and config.optimizer.momentum:
     yield (
       'optimizer.momentum',

@@ -67,7 +67,7 @@ SETTINGS: dict[str, Setting] = {
   'unit_features': _flag('L_llike divides Dis_l by its RMS over x.', False),
   'pixel_weight': _number('Weight of the error of pixels in L_llike.', 0.0),
   'relative_gamma': _flag(
-    "gamma is the ratio of the RMS of L_llike's gradient to L_GAN's.", False
+    "Make gamma the ratio of the RMS of L_llike's gradient to L_GAN's.", False
   ),
   'equilibrium': _flag('Skip updates of the network that is winning.'),
   'equilibrium_centre': _number('Centre of that rule, in nats.'),
@@ -76,9 +76,6 @@ SETTINGS: dict[str, Setting] = {
   # The networks.
   'latent_size': _count('Dimensions of a code z.'),
   'width': _positive('Multiple of all channels and units.', 1.0),
-  'smooth_kernels': _flag(
-    'Kernels of strided layers are 4x4 ones averaged over 2x2.', False
-  ),
   'encoder.channels': _layers('Channels of the strided convolutions.'),
   'encoder.hidden': _count('Units of the dense layer.'),
   'encoder.learning_rate_scale': _scale(),
@@ -89,12 +86,6 @@ SETTINGS: dict[str, Setting] = {
   'discriminator.channels': _layers('Channels; the first layer has stride 1.'),
   'discriminator.hidden': _count('Units of the dense layer.'),
   'discriminator.layer': _whole('Layer that yields Dis_l, counted from 0.'),
-  'discriminator.normalised': _flag(
-    'Batch norm and ReLU; else biases and LeakyReLU.', True
-  ),
-  'discriminator.gradient_penalty': _number(
-    'Weight of the R1 penalty; needs a Dis without batch norm.', 0.0
-  ),
   'discriminator.learning_rate_scale': _scale(),
   'discriminator.weight_decay': _weight_decay(),
   # The optimizers: one of this kind for each network.

@@ -10,9 +10,8 @@
     Dec descends  gamma * L_llike - L_GAN
     Dis descends  L_GAN
 
-Five settings of the objective, off in the paper, add a weight of L_prior, a
-scale of Dis_l, a share of pixels in L_llike, a relative gamma, and a gradient
-penalty of Dis.
+Four settings of the objective, off in the paper, add a weight of L_prior, a
+scale of Dis_l, a share of pixels in L_llike, and a relative gamma.
 
 Here L_GAN is the cross entropy that Dis descends: the negative of L_GAN in the
 paper's text, with which the printed update of Dis has the wrong sign. The
@@ -158,13 +157,8 @@ def _pull_gan(
     # Dec ascends log Dis of what it made, in place of L_GAN.
     _, at_dis_l = pull_judge(jax.grad(objective.fooling)(logits))
     _, at_made = pull_dis_l(at_dis_l)
-  gradient, terms = optax.tree.add(above, below), objective.gan_terms(logits)
-  if objective.gradient_penalty:
-    terms['penalty'], at_params = jax.value_and_grad(networks.penalty)(
-      networks.params()['discriminator']
-    )
-    gradient = optax.tree.add(gradient, at_params)
-  return _Gan(terms, gradient, at_made, batch_stats)
+  gradient = optax.tree.add(above, below)
+  return _Gan(objective.gan_terms(logits), gradient, at_made, batch_stats)
 
 
 def _prior(posterior: forward.Posterior) -> Float[Array, '']:

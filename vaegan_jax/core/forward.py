@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,6 @@ BatchStats: TypeAlias = PyTree
 Posterior: TypeAlias = tuple[Float[Array, 'batch n'], Float[Array, 'batch n']]
 Streams: TypeAlias = dict[str, Array]
 
-_EVERY = 4  # the gradient penalty is that of every fourth image
 _EPSILON = 1e-8  # added to the mean square of a channel of Dis_l
 
 
@@ -119,29 +118,6 @@ class Forward:
     squares = [self._mean_square(x).mean() for x in streams.values()]
     return jnp.sqrt(jnp.stack(squares).mean())
 
-  def penalty(self, params: Params) -> Float[Array, '']:
-    """Computes R / 2 |d logit / dx|^2, summed over the batch.
-
-    Every fourth image stands for four. Which ones these are depends on the
-    devices, unless each of them has a multiple of four images.
-
-    Source: Mescheder, Geiger and Nowozin (2018), equation 9; Karras et al.
-    (2020) evaluate it in every 16th step instead.
-    """
-    images = self.images[::_EVERY]
-    condition = () if self.attributes is None else (self.attributes[::_EVERY],)
-    dis = self.networks.present()['discriminator']
-
-    def logits(images: Array) -> Float[Array, '']:
-      judged: Any = dis.apply(
-        {'params': params}, images, *condition, train=False
-      )
-      return judged.sum()
-
-    slopes = jax.grad(logits)(images)
-    weight = self.objective.gradient_penalty / 2
-    return weight * jnp.square(slopes).sum() * len(self.images) / len(images)
-
   def _mean_square(self, x: Array) -> Float[Array, ' channels']:
     """Averages the squares of each channel over the whole batch."""
     return normalisation.mean_square(
@@ -174,10 +150,9 @@ class Forward:
         method=method,
         mutable=['batch_stats'],
       )
-      return output, state.get('batch_stats', {})
+      return output, state['batch_stats']
 
-    # Without statistics to share, streams that are applied apart cost less.
-    if self.objective.joint_normalisation and train and batch_stats:
+    if self.objective.joint_normalisation and train:
       output, batch_stats = one(_interleave(streams.values()), len(streams))
       return _separate(output, tuple(streams)), batch_stats
     applied = {name: one(x) for name, x in streams.items()}

@@ -8,7 +8,6 @@ float32.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Literal
 
 import jax.numpy as jnp
@@ -22,34 +21,16 @@ KERNEL = 5
 # The authors' AutoFiller: uniform within 1 / sqrt(3 fan_in). A kernel is
 # [height, width, large, small], and the fan-in is that of the large map, for
 # transposed convolutions too.
-INITIAL = nn.initializers.variance_scaling(1 / 9, 'fan_in', 'uniform')
-# He et al. (2015), for a LeakyReLU.
-SLOPE = 0.2
-INITIAL_LEAKY = nn.initializers.variance_scaling(
-  2 / (1 + SLOPE**2), 'fan_in', 'normal'
-)
-leaky_relu = functools.partial(nn.leaky_relu, negative_slope=SLOPE)
+_INITIAL = nn.initializers.variance_scaling(1 / 9, 'fan_in', 'uniform')
 
 
 class Convolution(nn.Module):
-  """Applies a 5x5 convolution ('down'), or its transpose ('up').
-
-  Attributes:
-    channels: of the output.
-    stride: 1 or 2.
-    direction: 'down' or 'up'.
-    bias: whether to add a bias to each channel.
-    smooth: whether the kernel is a free 4x4 one averaged over 2x2, so that the
-      pixels of a square of stride^2 weigh equally, and no checkerboard arises.
-    initial: draws the kernel's initial values.
-  """
+  """Applies a 5x5 convolution ('down'), or its transpose ('up')."""
 
   channels: int
   stride: int = 2
   direction: Literal['down', 'up'] = 'down'
   bias: bool = False
-  smooth: bool = False
-  initial: Callable[..., Array] = INITIAL
 
   @nn.compact
   def __call__(
@@ -60,11 +41,8 @@ class Convolution(nn.Module):
     large, small = x.shape[-1], self.channels
     if not down:
       large, small = small, large
-    side = KERNEL - self.smooth
-    shape = (side, side, large, small)
-    kernel = self.param('kernel', self.initial, shape, jnp.float32)
-    if self.smooth:
-      kernel = _average(kernel)
+    shape = (KERNEL, KERNEL, large, small)
+    kernel = self.param('kernel', _INITIAL, shape, jnp.float32)
     apply = convolution.convolve if down else convolution.transpose
     x = apply(x, kernel.astype(x.dtype), self.stride)
     if self.bias:
@@ -73,17 +51,8 @@ class Convolution(nn.Module):
     return x
 
 
-def _average(kernel: Float[Array, '4 4 a b']) -> Float[Array, '5 5 a b']:
-  """Averages each two by two neighbours; zeros surround the kernel."""
-  for axis in (0, 1):
-    edge = [(1, 1) if i == axis else (0, 0) for i in range(4)]
-    wide = jnp.moveaxis(jnp.pad(kernel, edge), axis, 0)
-    kernel = jnp.moveaxis((wide[1:] + wide[:-1]) / 2, 0, axis)
-  return kernel
-
-
 Dense = functools.partial(
-  nn.Dense, kernel_init=INITIAL, bias_init=nn.initializers.zeros
+  nn.Dense, kernel_init=_INITIAL, bias_init=nn.initializers.zeros
 )
 
 

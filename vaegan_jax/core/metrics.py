@@ -64,13 +64,6 @@ GENERATION = Metric(
   'discriminator',
   panel=Panel('generation', 'Generation: L_GAN in Dec'),
 )
-PENALTY = Metric(
-  'penalty',
-  'penalty',
-  'nats',
-  'discriminator',
-  panel=Panel('penalty', 'Gradient penalty of Dis'),
-)
 PRIOR = Metric(
   'prior',
   'L_prior',
@@ -120,7 +113,6 @@ METRICS = (
   REAL,
   GENERATED,
   GENERATION,
-  PENALTY,
   PRIOR,
   LLIKE,
   ACTIVE_DIMENSIONS,
@@ -135,27 +127,20 @@ SUMMARY = (PRIOR, LLIKE, REAL, GENERATED)
 
 
 def logged(
-  *,
-  learned: Collection[str],
-  given: str | None = None,
-  penalised: bool = False,
+  *, learned: Collection[str], given: str | None = None
 ) -> tuple[Metric, ...]:
   """Returns the metrics that a run logs.
 
   Args:
     learned: the networks that the model trains.
     given: the network that it takes from another run, if any.
-    penalised: whether its discriminator has a gradient penalty.
   """
   return tuple(
     metric
     for metric in METRICS
-    if (penalised or metric != PENALTY)
-    and (
-      not metric.network
-      or metric.network in learned
-      or (metric.network == given and not metric.learned)
-    )
+    if not metric.network
+    or metric.network in learned
+    or (metric.network == given and not metric.learned)
   )
 
 

@@ -72,8 +72,6 @@ class Objective:
       to that of Dis_l; without effect on a VAE, whose L_llike is that error.
     relative_gamma: whether gamma is the ratio of the root mean squares of the
       two gradients at the images that Dec made, L_llike's to L_GAN's.
-    gradient_penalty: weight R of R / 2 |d logit / dx|^2 in the objective of
-      Dis, the R1 of Mescheder et al. (2018).
   """
 
   model: ModelSpec = MODELS['vaegan']
@@ -87,7 +85,6 @@ class Objective:
   unit_features: bool = False
   pixel_weight: float = 0.0
   relative_gamma: bool = False
-  gradient_penalty: float = 0.0
 
   def judged(self) -> tuple[str, ...]:
     """Returns the names of the streams in L_GAN, x first."""
@@ -162,7 +159,6 @@ class Terms:
     real: -log Dis(x).
     generated: -log(1 - Dis), the mean over x_tilde and x_p.
     generation: what Dec descends because of L_GAN.
-    penalty: what the gradient penalty adds to the objective of Dis.
   """
 
   prior: Float[Array, ''] | None = None
@@ -170,7 +166,6 @@ class Terms:
   real: Float[Array, ''] | None = None
   generated: Float[Array, ''] | None = None
   generation: Float[Array, ''] | None = None
-  penalty: Float[Array, ''] | None = None
 
   def present(self) -> dict[str, Float[Array, '']]:
     """Returns the terms that the model has, by name."""

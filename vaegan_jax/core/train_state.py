@@ -162,7 +162,7 @@ def _init(
 def _state(variables: VariableDict, opt_state: optax.OptState) -> NetworkState:
   return NetworkState(
     params=variables['params'],
-    batch_stats=variables.get('batch_stats', {}),
+    batch_stats=variables['batch_stats'],
     opt_state=opt_state,
     updates=jnp.zeros((), jnp.int32),
   )

@@ -69,11 +69,7 @@ def render(
     starts: rows of starts.jsonl.
   """
   model = objectives.MODELS[settings['model']]
-  shown = metrics.logged(
-    learned=model.learned,
-    given=model.given,
-    penalised=settings['discriminator.gradient_penalty'] > 0,
-  )
+  shown = metrics.logged(learned=model.learned, given=model.given)
   alts = curves.describe(rows)
   last = rows[-1] if rows else {'step': 0}
   pace = speed.summarise(timing, batch_size=settings['batch_size'])

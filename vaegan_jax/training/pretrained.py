@@ -25,15 +25,8 @@ _LOGGER = logging.getLogger(__name__)
 
 _LISTED = 6  # arrays that do not fit
 # Settings that decide the shapes of arrays, apart from those of a network.
-_SHAPING = (
-  'conditional',
-  'latent_size',
-  'width',
-  'smooth_kernels',
-  'data.size',
-  'data.channels',
-)
-_OF_NETWORKS = ('channels', 'hidden', 'normalised')
+_SHAPING = ('conditional', 'latent_size', 'width', 'data.size', 'data.channels')
+_OF_NETWORKS = ('channels', 'hidden')
 
 
 class Weights(NamedTuple):

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, UInt8
 
-from vaegan_jax.core import augmentation, modules
+from vaegan_jax.core import architecture, augmentation
 from vaegan_jax.data import chunks
 from vaegan_jax.evaluation import features
 
@@ -43,7 +43,7 @@ def extractor(
   Returns:
     A function of pixels to float32 [images, 448].
   """
-  encoder = modules.Encoder(latent=1, channels=CHANNELS, hidden=1)
+  encoder = architecture.Encoder(latent=1, channels=CHANNELS, hidden=1)
   blank = jnp.zeros((1, *shape))
   variables = encoder.init(jax.random.key(seed), blank, train=False)
   variables = jax.tree_util.tree_map_with_path(_scale, variables)
@@ -66,7 +66,7 @@ def _scale(path: tuple, leaf: Array) -> Array:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _features(
-  encoder: modules.Encoder,
+  encoder: architecture.Encoder,
   variables: Any,
   pixels: UInt8[Array, 'batch height width channels'],
 ) -> Float[Array, 'batch features']:
