@@ -30,8 +30,8 @@ def get_config() -> ml_collections.ConfigDict:
       'gamma': 0.7,
       'relative_gamma': True,
       'unit_features': True,
-      # Dis_l has 24,576 features, and images 12,288 values.
-      'pixel_weight': 20.0,
+      # Dis_l has 32,768 features, and images 12,288 values.
+      'pixel_weight': 28.0,
       'prior_weight': 4.0,
       'real_share': 1 / 3,
       'log_epsilon': 0.0,
@@ -43,7 +43,7 @@ def get_config() -> ml_collections.ConfigDict:
       'encoder.weight_decay': 0.0,
       'decoder.channels': (768, 512, 192, 128),
       'decoder.weight_decay': 0.0,
-      'discriminator.channels': (32, 128, 256, 384),
+      'discriminator.channels': (32, 128, 256, 512),
       'discriminator.weight_decay': 0.0,
       'optimizer.name': 'adam',
       'optimizer.learning_rate': 1e-3,
