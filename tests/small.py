@@ -39,15 +39,6 @@ CALM = {
   'optimizer.final_learning_rate': 1e-6,
 }
 
-# Every term that the paper does not have.
-MODERN = {
-  'prior_weight': 3.0,
-  'unit_features': True,
-  'pixel_weight': 2.0,
-  'relative_gamma': True,
-  'gamma': 0.7,
-}
-
 
 def config(cache='', **changes):
   """Returns the config with changes by name; __ stands for a dot."""

@@ -40,7 +40,6 @@ def trained(folder, drawn):
       'vae_dis', model='vae_dis', similarity=str(folder / 'gan')
     ),
     'conditional': train('conditional', conditional=NAMES),
-    'modern': train('modern', **small.MODERN),
   }
 
 
@@ -76,7 +75,6 @@ def test_a_frozen_discriminator_is_that_of_the_gan_to_the_end(trained, folder):
     ('vae', 'vae'),
     ('vae_dis', 'vae_dis'),
     ('conditional', 'vaegan'),
-    ('modern', 'vaegan'),
   ],
 )
 def test_a_run_logs_exactly_the_metrics_of_the_registry(
