@@ -1,11 +1,12 @@
 """Writes a trained model into a folder that can be shared and loaded anywhere.
 
-python -m experiments.export --workdir=DIR --output=FOLDER
+python -m experiments.export --workdir=DIR --model=FOLDER
 
-FOLDER gets the weights (model.safetensors), the settings (config.json) and a
-model card (README.md), with the measures of DIR/evaluation.json if it exists.
-The weights come with a Gaussian fitted to the codes of training images, and
-with the attribute vectors of labelled data. vaegan_jax.load(FOLDER) reads it.
+FOLDER gets the weights (model.safetensors), the settings (config.json), a model
+card (README.md), with the measures of DIR/evaluation.json if it exists, and
+pictures: of real people if the data show some. The weights come with a Gaussian
+fitted to the codes of training images, and with the attribute vectors of
+labelled data. vaegan_jax.load(FOLDER) reads it.
 """
 
 from __future__ import annotations
@@ -21,19 +22,22 @@ from experiments import launch
 from vaegan_jax.files import paths
 
 if TYPE_CHECKING:
+  from vaegan_jax import inference
+  from vaegan_jax.data import cache
   from vaegan_jax.runs import exports
 
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Folder of the run, or DIR/checkpoints/STEP.', required=True
 )
-_OUTPUT = flags.DEFINE_string(
-  'output', None, 'Folder of the model; must hold none yet.', required=True
+_MODEL = flags.DEFINE_string(
+  'model', None, 'Folder of the model; must hold none yet.', required=True
 )
 _HALF = flags.DEFINE_bool(
   'half', False, 'Store float16: half the size, and about 3 digits.'
 )
 # The fitted prior and the attribute vectors are means over so many images.
 _ENCODED = 20_000
+_PICTURES = 'pictures'
 
 
 def main(argv: list[str]) -> None:
@@ -42,7 +46,7 @@ def main(argv: list[str]) -> None:
   with launch.session():
     _export(
       paths.absolute(_WORKDIR.value, name='--workdir'),
-      paths.absolute(_OUTPUT.value, name='--output'),
+      paths.absolute(_MODEL.value, name='--model'),
       half=_HALF.value,
     )
 
@@ -50,34 +54,51 @@ def main(argv: list[str]) -> None:
 def _export(
   workdir: pathlib.Path, folder: pathlib.Path, *, half: bool = False
 ) -> None:
+  from experiments import export_pictures
   from vaegan_jax import inference
   from vaegan_jax.config import build
   from vaegan_jax.data import cache
-  from vaegan_jax.evaluation import attribute_vectors
   from vaegan_jax.runs import exports
 
   exports.refuse(folder)
   export, model = exports.read(workdir), inference.load(workdir)
+  source = build.source(export.config)
+  directory = build.cache_directory(export.config)
+  train, test = (
+    cache.load(source, split=split, directory=directory)
+    for split in ('train', 'test')
+  )
   if model.encodes:
-    train = cache.load(
-      build.source(export.config),
-      split='train',
-      directory=build.cache_directory(export.config),
-    )
-    some = train.take(train.spread(_ENCODED))
-    condition = some.with_attributes(model.attribute_names).attributes
-    export = export._replace(prior=model.fit_prior(some.images, condition))
-    if some.attributes is not None and not model.attribute_names:
-      vectors = attribute_vectors.compute(
-        model.encode(some.images),
-        some.attributes > 0,
-        attribute_names=some.attribute_names,
-        names=some.attribute_names,
-      )
-      export = export._replace(attribute_vectors=vectors.by_name)
-  card = _card(_run_of(workdir), export)
+    export = _with_codes(export, model, train.take(train.spread(_ENCODED)))
+  captions = export_pictures.draw(
+    folder / _PICTURES,
+    model,
+    test.with_attributes(model.attribute_names),
+    prior=export.prior,
+    vectors=export.attribute_vectors,
+  )
+  card = _card(_run_of(workdir), export, captions)
   exports.write(folder, export, card=card, half=half)
   print(f'Wrote {folder}')
+
+
+def _with_codes(
+  export: exports.Export, model: inference.Model, some: cache.Dataset
+) -> exports.Export:
+  """Adds what is known of the codes of some training images."""
+  from vaegan_jax.evaluation import attribute_vectors
+
+  condition = some.with_attributes(model.attribute_names).attributes
+  export = export._replace(prior=model.fit_prior(some.images, condition))
+  if some.attributes is None or model.attribute_names:
+    return export
+  vectors = attribute_vectors.compute(
+    model.encode(some.images),
+    some.attributes > 0,
+    attribute_names=some.attribute_names,
+    names=some.attribute_names,
+  )
+  return export._replace(attribute_vectors=vectors.by_name)
 
 
 def _run_of(path: pathlib.Path) -> pathlib.Path:
@@ -86,8 +107,11 @@ def _run_of(path: pathlib.Path) -> pathlib.Path:
   return checkpoints.split(path)[0]
 
 
-def _card(run: pathlib.Path, export: exports.Export) -> str:
+def _card(
+  run: pathlib.Path, export: exports.Export, captions: Mapping[str, str]
+) -> str:
   """Describes a model in Markdown, from the files of its run."""
+  from experiments import export_pictures
   from vaegan_jax.config import build
 
   config = export.config
@@ -104,6 +128,7 @@ def _card(run: pathlib.Path, export: exports.Export) -> str:
     '```',
     '',
     *_training(run, export),
+    *export_pictures.markdown(captions, folder=_PICTURES),
     *_measures(run, export),
   ]
   return '\n'.join(lines) + '\n'

@@ -34,6 +34,7 @@ def start(*words):
   [
     ('train', 'config'),
     ('evaluate', 'oracle_steps'),
+    ('export', 'model'),
     ('reproduce', 'config'),
     ('plan', 'topology'),
     ('convert_inception', 'weights'),

@@ -65,6 +65,19 @@ def test_it_has_the_prior_and_the_vectors_of_the_training_images(exported):
     model.edit(images, {'Smiling': 1.0})
 
 
+def test_it_shows_what_the_model_does_and_where_it_fails(exported):
+  card = (exported / 'README.md').read_text()
+  shown = {path.name for path in (exported / 'pictures').iterdir()}
+  assert shown == {
+    'samples.png',
+    'worst_samples.png',
+    'reconstructions.png',
+    'worst_reconstructions.png',
+    'walk.gif',
+  }
+  assert all(f'(pictures/{name})' in card for name in shown)
+
+
 def test_half_precision_halves_the_file_and_keeps_the_images(exported):
   half = exported.parent / 'half'
   exports.write(half, exports.read(exported), card='', half=True)
@@ -94,8 +107,8 @@ def test_nothing_is_overwritten(run, exported):
 
 
 def test_a_damaged_model_is_refused(exported, tmp_path):
-  for path in exported.iterdir():
-    (tmp_path / path.name).write_bytes(path.read_bytes())
+  for name in ('model.safetensors', 'config.json'):
+    (tmp_path / name).write_bytes((exported / name).read_bytes())
   path = tmp_path / 'model.safetensors'
   content = bytearray(path.read_bytes())
   content[-1] ^= 1
@@ -113,9 +126,10 @@ def test_the_card_has_the_measures_of_this_step_only(run, exported):
       'real': {'samples/frechet': 2.5},
     }
     (run / 'evaluation.json').write_text(json.dumps(content))
-    return launcher._card(run, exports.read(exported))
+    return launcher._card(run, exports.read(exported), {'a.png': 'A caption.'})
 
   assert '| samples/frechet | 12.5 | 2.5 |' in card(2)
+  assert '![A caption.](pictures/a.png)' in card(2)
   assert '| reconstructions/psnr | 20.25 |  |' in card(2)
   assert 'frechet' not in card(1)
   assert '2 steps of 8 images, 16 in all, with seed 0' in card(2)

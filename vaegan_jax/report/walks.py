@@ -9,6 +9,7 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from vaegan_jax import inference
+from vaegan_jax.core import gaussian
 from vaegan_jax.report import figures, layout
 
 Frames = UInt8[np.ndarray, 'frames walkers _height _width channels']
@@ -28,6 +29,7 @@ def random_walk(
   walkers: int,
   frames: int,
   attributes: Attributes | None = None,
+  prior: gaussian.Gaussian | None = None,
   seed: int = 0,
 ) -> Frames:
   """Decodes smooth closed walks, each point of which is a draw of the prior.
@@ -39,11 +41,15 @@ def random_walk(
     walkers: the number of independent walks.
     frames: per round.
     attributes: of each walker, for a conditional model.
+    prior: as in `Model.sample`.
     seed: of the draws.
   """
   draws = model.sample_prior(2 * _HARMONICS * walkers, seed=seed)
   waves = draws.reshape(walkers, 2 * _HARMONICS, model.latent_size)
   codes = loop(waves.swapaxes(0, 1), frames=frames)
+  if prior is not None:
+    rows = codes.reshape(-1, model.latent_size)
+    codes = prior.transform(rows).reshape(codes.shape)
   return _decode(model, codes, attributes)
 
 

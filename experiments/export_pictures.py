@@ -1,0 +1,158 @@
+"""Pictures of a model for its card: samples, edits, failures, a walk."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from vaegan_jax import inference
+from vaegan_jax.core import gaussian
+from vaegan_jax.data import cache
+from vaegan_jax.evaluation import attribute_vectors
+from vaegan_jax.evaluation.features import random_network
+from vaegan_jax.report import figures, paper_figures, walks
+
+_COLUMNS = 12
+_EDITED = 6
+_MULTIPLE = 1.5  # of an attribute vector
+# The worst twelve of so many: five per cent.
+_JUDGED = 20 * _COLUMNS
+_FRAMES, _SECONDS = 90, 9.0
+
+# File -> what it shows.
+Captions = Mapping[str, str]
+
+
+def draw(
+  folder: pathlib.Path,
+  model: inference.Model,
+  test: cache.Dataset,
+  *,
+  prior: gaussian.Gaussian | None,
+  vectors: Mapping[str, np.ndarray],
+) -> Captions:
+  """Draws what a model can do, and where it fails; nothing is chosen by eye.
+
+  Args:
+    folder: of the pictures.
+    model: what draws.
+    test: held-out images, with the attributes of a conditional model.
+    prior: fitted to the codes of training images; None for a GAN.
+    vectors: attribute vectors by name.
+  """
+  some = test.take(test.spread(_JUDGED))
+  pictures = _samples(model, some, prior)
+  if model.encodes:
+    pictures |= _reconstructions(model, some)
+  if vectors:
+    pictures |= _edits(model, some.images[:_EDITED], vectors)
+  for name, (picture, _) in pictures.items():
+    figures.save(folder / name, picture)
+  captions = {name: caption for name, (_, caption) in pictures.items()}
+  if not model.attribute_names:
+    _walk(folder / 'walk.gif', model, prior)
+    captions['walk.gif'] = 'A walk through the codes of the prior.'
+  return captions
+
+
+_Pictures = dict[str, tuple[figures.Picture, str]]
+
+
+def _samples(
+  model: inference.Model, some: cache.Dataset, prior: gaussian.Gaussian | None
+) -> _Pictures:
+  sample = functools.partial(
+    model.sample, len(some.images), some.attributes, prior=prior
+  )
+  made, shown = sample(seed=0), 2 * _COLUMNS
+  rows = {'Real images': some.images[:shown], 'Samples': made[:shown]}
+  if prior is not None:
+    rows = {
+      'Real images': rows['Real images'],
+      'Prior N(0, I)': model.sample(shown, _first(some, shown), seed=0),
+      'Fitted prior': rows['Samples'],
+    }
+  extract = random_network.extractor(model.image_shape)
+  theirs, ours = extract(some.images), extract(made)
+  nearest = np.array([np.square(theirs - x).sum(1).min() for x in ours])
+  worst = made[np.argsort(-nearest)[:_COLUMNS]]
+  return {
+    'samples.png': (
+      paper_figures.labelled_rows(rows, columns=_COLUMNS),
+      'Held-out images, and the first samples of seed 0.',
+    ),
+    'worst_samples.png': (
+      figures.grid(worst, columns=_COLUMNS),
+      'The samples of 240 that are farthest from any of 240 held-out images, '
+      'in the features of a random network.',
+    ),
+  }
+
+
+def _reconstructions(model: inference.Model, some: cache.Dataset) -> _Pictures:
+  images = some.images
+  made = model.reconstruct(images, some.attributes)
+  error = np.square(made.astype(float) - images).mean((1, 2, 3))
+  first, worst = np.arange(3 * _COLUMNS), np.argsort(-error)[:_COLUMNS]
+
+  def pairs(rows: Sequence[int] | np.ndarray) -> figures.Picture:
+    rows = np.asarray(rows)[: len(images)]
+    return figures.reconstructions(images[rows], made[rows], columns=_COLUMNS)
+
+  return {
+    'reconstructions.png': (
+      pairs(first[: len(images)]),
+      'Held-out images, each above its reconstruction.',
+    ),
+    'worst_reconstructions.png': (
+      pairs(worst),
+      'The reconstructions of 240 with the largest error of pixels.',
+    ),
+  }
+
+
+def _edits(
+  model: inference.Model,
+  images: inference.Pixels,
+  vectors: Mapping[str, np.ndarray],
+) -> _Pictures:
+  codes = model.encode(images)
+  shown = [n for n in attribute_vectors.PAPER if n in vectors] or [*vectors]
+  changed = {
+    name: attribute_vectors.edit(model, codes, vector=_MULTIPLE * vectors[name])
+    for name in shown[: 2 * _COLUMNS]
+  }
+  return {
+    'edits.png': (
+      paper_figures.attribute_columns(
+        images, model.decode(codes), changed=changed
+      ),
+      f'Held-out images with {_MULTIPLE} times an attribute vector added to '
+      'their codes.',
+    )
+  }
+
+
+def _walk(
+  path: pathlib.Path, model: inference.Model, prior: gaussian.Gaussian | None
+) -> None:
+  frames = walks.random_walk(
+    model, walkers=_COLUMNS // 2, frames=_FRAMES, prior=prior
+  )
+  walks.save(path, frames, columns=_COLUMNS // 2, seconds=_SECONDS)
+
+
+def _first(some: cache.Dataset, count: int) -> np.ndarray | None:
+  return None if some.attributes is None else some.attributes[:count]
+
+
+def markdown(captions: Captions, *, folder: str) -> Iterator[str]:
+  """Yields the lines of a card that show pictures in a folder."""
+  for name, caption in captions.items():
+    yield f'![{caption}]({folder}/{name})'
+    yield ''
+    yield f'*{caption}*'
+    yield ''
