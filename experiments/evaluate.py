@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Mapping
 
 from absl import flags
 
@@ -72,6 +71,7 @@ def _evaluate(workdir: pathlib.Path) -> None:
   from vaegan_jax.evaluation import studies, suite
   from vaegan_jax.evaluation.features import inception
   from vaegan_jax.files import atomic
+  from vaegan_jax.report import measures
   from vaegan_jax.runs import config_file
 
   extract = None
@@ -96,29 +96,23 @@ def _evaluate(workdir: pathlib.Path) -> None:
     for name, value in study.oracle.validation.means().items():
       print(f'Predictor of attributes, held-out {name}: {value:.3f}')
   references = suite.references(study, runs=_RUNS.value)
-  measures = suite.evaluate(model, study, runs=_RUNS.value, seed=_SEED.value)
-  path = workdir / 'evaluation.json'
+  found = suite.evaluate(model, study, runs=_RUNS.value, seed=_SEED.value)
+  path = workdir / measures.NAME
   conditions = suite.conditions(study, runs=_RUNS.value)
   about = {'step': model.step, 'seed': _SEED.value, **conditions}
-  content = {'about': about, 'model': measures, **references}
+  content = {'about': about, 'model': found, **references}
   atomic.write_text(path, json.dumps(content, indent=2) + '\n')
-  _print(measures, references['real'])
+  for table in measures.make(
+    measures.Measures(about, found, references['real'])
+  ):
+    print(table.text())
   print(f'As samples, the real images are {study.real().kind}.')
-  if 'samples/fid' in measures:
+  if 'samples/fid' in found:
     count = len(study.test.images)
     print(f'FID falls with the number of images: this one is of {count}.')
   if model.attribute_names:
     print('The model is given the attributes of each test image.')
   print(f'Wrote {path}')
-
-
-def _print(measures: Mapping[str, float], real: Mapping[str, float]) -> None:
-  print(f'{"measure":55} {"model":>10} {"real":>10}')
-  for name, value in measures.items():
-    # Real images take the place of any set of generated ones.
-    reference = real.get(name, real.get(f'samples/{name.split("/")[1]}'))
-    shown = '' if reference is None else f'{reference:10.4f}'
-    print(f'{name:55} {value:10.4f} {shown}')
 
 
 if __name__ == '__main__':

@@ -11,10 +11,9 @@ labelled data. vaegan_jax.load(FOLDER) reads it.
 
 from __future__ import annotations
 
-import json
 import pathlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -152,21 +151,13 @@ def _training(run: pathlib.Path, export: exports.Export) -> Iterator[str]:
 
 
 def _measures(run: pathlib.Path, export: exports.Export) -> Iterator[str]:
-  path = run / 'evaluation.json'
-  if not path.exists():
-    return
-  found: Mapping[str, Any] = json.loads(path.read_text(encoding='utf-8'))
-  about, real = found['about'], found['real']
-  if about['step'] != export.step:
-    return
-  yield f'Measures on {about["images"]} held-out images:'
-  yield ''
-  yield '| measure | model | real images |'
-  yield '|---|---|---|'
-  for name, value in found['model'].items():
-    reference = real.get(name, real.get(f'samples/{name.split("/")[1]}'))
-    shown = '' if reference is None else f'{reference:.4g}'
-    yield f'| {name} | {value:.4g} | {shown} |'
+  """Yields the tables of the run's evaluation, if it is of this step."""
+  from vaegan_jax.report import measures
+
+  found = measures.read(run)
+  if found is not None and found.about['step'] == export.step:
+    for table in measures.make(found):
+      yield table.markdown()
 
 
 if __name__ == '__main__':

@@ -6,6 +6,7 @@ import pytest
 from vaegan_jax.data import cache
 from vaegan_jax.data.sources import faces
 from vaegan_jax.evaluation import similarity, studies, suite
+from vaegan_jax.report import measures
 
 # The stand-ins below are not subclasses of the types in signatures.
 pytestmark = pytest.mark.usefixtures('unchecked')
@@ -126,6 +127,15 @@ def test_sets_of_codes_tell_a_poor_prior_from_a_poor_decoder(study):
   assert recalls(fits=1) == good | {'fitted_prior': False}
   poor = dict.fromkeys(ENCODES, False)
   assert recalls(drops=[0, 1]) == poor
+
+
+def test_every_measure_is_in_the_tables(study):
+  for model in (Painter(), Painter(attribute_names=NAMES)):
+    found = suite.evaluate(model, study, runs=2)
+    about = {'step': 1, 'images': 1}
+    sets, others = measures.make(measures.Measures(about, found, {}))
+    shown = sum(cell != '' for row in sets.rows for cell in row[1:5])
+    assert shown + len(others.rows) == len(found)
 
 
 def test_a_dropped_attribute_worsens_similarity_agreement_and_distance(study):

@@ -35,6 +35,7 @@ def start(*words):
     ('train', 'config'),
     ('evaluate', 'oracle_steps'),
     ('export', 'model'),
+    ('report', 'workdir'),
     ('reproduce', 'config'),
     ('plan', 'topology'),
     ('convert_inception', 'weights'),

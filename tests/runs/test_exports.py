@@ -128,10 +128,10 @@ def test_the_card_has_the_measures_of_this_step_only(run, exported):
     (run / 'evaluation.json').write_text(json.dumps(content))
     return launcher._card(run, exports.read(exported), {'a.png': 'A caption.'})
 
-  assert '| samples/frechet | 12.5 | 2.5 |' in card(2)
+  assert '| Fréchet distance | 12.5 | 2.5 | features² | lower |' in card(2)
   assert '![A caption.](pictures/a.png)' in card(2)
-  assert '| reconstructions/psnr | 20.25 |  |' in card(2)
-  assert 'frechet' not in card(1)
+  assert '| Reconstructions: PSNR | 20.25 |  | dB | higher |' in card(2)
+  assert 'Fréchet' not in card(1)
   assert '2 steps of 8 images, 16 in all, with seed 0' in card(2)
 
 

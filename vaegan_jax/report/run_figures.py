@@ -22,6 +22,11 @@ FOLDER = 'figures'
 Pixels = UInt8[np.ndarray, 'images height width channels']
 
 
+def examples(test: cache.Dataset) -> cache.Dataset:
+  """Chooses the held-out images that the figures of a run show."""
+  return test.sample(3 * COLUMNS)
+
+
 def draw_strips(
   model: inference.Model, held_out: cache.Dataset, *, workdir: pathlib.Path
 ) -> None:

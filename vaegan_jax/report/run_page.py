@@ -8,7 +8,14 @@ from typing import Any
 
 from vaegan_jax.config import schema
 from vaegan_jax.core import metrics, objectives
-from vaegan_jax.report import curves, figures, page, run_figures
+from vaegan_jax.report import (
+  curves,
+  figures,
+  measures,
+  page,
+  run_figures,
+  tables,
+)
 from vaegan_jax.runs import collapse, config_file, records, speed
 
 Settings = Mapping[str, Any]
@@ -42,7 +49,15 @@ def write(workdir: pathlib.Path) -> pathlib.Path:
   starts = records.read_rows(workdir / records.STARTS)
   folder = workdir / run_figures.FOLDER
   _draw(folder, rows, band=_band(settings))
-  text = render(settings, rows, timing=timing, starts=starts, folder=folder)
+  found = measures.read(workdir)
+  text = render(
+    settings,
+    rows,
+    timing=timing,
+    starts=starts,
+    folder=folder,
+    evaluation=measures.make(found) if found else [],
+  )
   return page.write(path_in(workdir), text)
 
 
@@ -58,6 +73,7 @@ def render(
   timing: Sequence[Row],
   folder: pathlib.Path,
   starts: Sequence[Row] = (),
+  evaluation: Sequence[tables.Table] = (),
 ) -> str:
   """Returns the page of a run as HTML.
 
@@ -67,6 +83,7 @@ def render(
     timing: rows of timing.jsonl.
     folder: where the pictures lie.
     starts: rows of starts.jsonl.
+    evaluation: tables of measures.
   """
   model = objectives.MODELS[settings['model']]
   shown = metrics.logged(learned=model.learned, given=model.given)
@@ -80,6 +97,7 @@ def render(
     settings=settings,
     groups=_groups(settings),
     folder=folder,
+    evaluation=evaluation,
     encodes='encoder' in model.learned,
     has_rule=_band(settings) is not None,
     collapses=collapse.find(rows, latent=settings['latent_size']),

@@ -76,7 +76,7 @@ def train(
       dataset = _load(config, source, split='train')
       test = _load(config, source, split='test')
       cache.warn_of_copies(dataset, test)
-      examples = test.sample(3 * run_figures.COLUMNS)
+      examples = run_figures.examples(test)
     processes.check_equal(
       jax=jax.__version__,
       config=config_file.process_digest(config),

@@ -1,0 +1,53 @@
+"""Writes the report of a run at any time, also of one that is still training.
+
+python -m experiments.report --workdir=DIR
+
+Draws the pictures of the newest checkpoint, and writes DIR/report.html.
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+from absl import flags
+
+from experiments import launch
+from vaegan_jax.files import paths
+
+_WORKDIR = flags.DEFINE_string(
+  'workdir', None, 'Folder of the run.', required=True
+)
+
+
+def main(argv: list[str]) -> None:
+  """Writes the report of a run."""
+  launch.refuse_arguments(argv)
+  with launch.session():
+    _report(paths.absolute(_WORKDIR.value, name='--workdir'))
+
+
+def _report(workdir: pathlib.Path) -> None:
+  from vaegan_jax import inference
+  from vaegan_jax.config import build
+  from vaegan_jax.data import cache
+  from vaegan_jax.report import run_figures, run_page
+  from vaegan_jax.runs import checkpoints, config_file
+
+  config = config_file.read(workdir)
+  if checkpoints.exist(workdir):
+    model = inference.load(workdir)
+    test = cache.load(
+      build.source(config),
+      split='test',
+      directory=build.cache_directory(config),
+    )
+    run_figures.draw_final(
+      model,
+      run_figures.examples(test.with_attributes(model.attribute_names)),
+      workdir=workdir,
+    )
+  print(f'Wrote {run_page.write(workdir)}')
+
+
+if __name__ == '__main__':
+  launch.run(main)

@@ -1,0 +1,179 @@
+"""The measures of a run, from its evaluation.json, as tables."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from vaegan_jax.report import tables
+
+NAME = 'evaluation.json'
+
+# Evaluators that compare a set of images with held-out ones -> their heading.
+_SETS = {
+  'samples': 'Prior N(0, I)',
+  'fitted_prior': 'Fitted prior',
+  'aggregated_posterior': 'q(z|x)',
+  'reconstructions': 'Reconstructions',
+}
+# Measure -> its title, its unit, and the better value.
+_OF_SETS = {
+  'frechet': ('Fréchet distance', 'features²', 'lower'),
+  'kernel': ('Kernel distance', '', 'lower'),
+  'sliced_wasserstein': ('Sliced Wasserstein distance', '', 'lower'),
+  'fid': ('FID', 'features²', 'lower'),
+  'precision': ('Precision', '', 'higher'),
+  'recall': ('Recall', '', 'higher'),
+  'density': ('Density', '', '1'),
+  'coverage': ('Coverage', '', 'higher'),
+  'high_frequency_ratio': ('High frequencies, relative to real', '', '1'),
+  'sharpness': ('Sharpness', '', 'higher'),
+}
+_OTHERS = {
+  'reconstructions/psnr': ('Reconstructions: PSNR', 'dB', 'higher'),
+  'reconstructions/ssim': ('Reconstructions: SSIM', '', 'higher'),
+  'reconstructions/pixel_error': (
+    'Reconstructions: error of pixels',
+    'levels of 255',
+    'lower',
+  ),
+  'reconstructions/feature_distance': (
+    'Reconstructions: distance of features',
+    'of two images',
+    'lower',
+  ),
+  'reconstructions/agreement': (
+    'Reconstructions: attributes kept',
+    'chance: 0.5, of scores 0',
+    'higher',
+  ),
+  'attribute_vectors/attributes': ('Attribute vectors: measured', '', ''),
+  'attribute_vectors/flipped': (
+    'Attribute vectors: attribute gained',
+    'share of images',
+    'higher',
+  ),
+  'attribute_vectors/flipped_random': ('... by random vectors', 'share', ''),
+  'attribute_vectors/leaked': (
+    'Attribute vectors: other attributes changed',
+    'share of attributes',
+    'lower',
+  ),
+  'attribute_vectors/leaked_random': ('... by random vectors', 'share', ''),
+  'attribute_vectors/counterfactual_error': (
+    'Attribute vectors: error from the true edit',
+    'levels of 255',
+    'lower',
+  ),
+  'attribute_vectors/counterfactual_error_unchanged': (
+    '... without an edit',
+    'levels of 255',
+    '',
+  ),
+  'attribute_vectors/counterfactual_distance': (
+    'Attribute vectors: distance from the true edit',
+    'features',
+    'lower',
+  ),
+  'attribute_vectors/counterfactual_distance_unchanged': (
+    '... without an edit',
+    'features',
+    '',
+  ),
+  'similarity/cosine': (
+    'Requested attributes: cosine of the best sample',
+    '',
+    'higher',
+  ),
+  'similarity/cosine_mean': ('... of the mean sample', '', 'higher'),
+  'similarity/squared_error': (
+    'Requested attributes: squared error',
+    'summed over attributes',
+    'lower',
+  ),
+  'similarity/deviation': ('... its deviation over draws', '', ''),
+}
+
+
+class Measures(NamedTuple):
+  """What evaluation.json holds.
+
+  Attributes:
+    about: the step, the number of images and other conditions.
+    model: the measures of the model by name, such as 'samples/frechet'.
+    real: of real images in place of samples.
+  """
+
+  about: Mapping[str, Any]
+  model: Mapping[str, float]
+  real: Mapping[str, float]
+
+
+def read(workdir: pathlib.Path) -> Measures | None:
+  """Reads the measures of a run; None if it was not evaluated.
+
+  Raises:
+    ValueError: the file is damaged.
+  """
+  path = workdir / NAME
+  if not path.exists():
+    return None
+  try:
+    found = json.loads(path.read_text(encoding='utf-8'))
+    return Measures(found['about'], found['model'], found['real'])
+  except (ValueError, LookupError, TypeError) as error:
+    raise ValueError(
+      f'{path} is damaged ({error!r}): remove it, or evaluate the run again'
+    ) from error
+
+
+def make(measures: Measures) -> list[tables.Table]:
+  """Returns a table of what compares sets of images, and one of the rest."""
+  about, model, real = measures
+  sets = {
+    name: heading
+    for name, heading in _SETS.items()
+    if f'{name}/frechet' in model
+  }
+  kind = (
+    'a predictor of attributes' if about.get('oracle') else 'random weights'
+  )
+  rows = [
+    [
+      title,
+      *(_number(model.get(f'{name}/{measure}')) for name in sets),
+      _number(real.get(f'samples/{measure}')),
+      unit,
+      better,
+    ]
+    for measure, (title, unit, better) in _OF_SETS.items()
+    if f'samples/{measure}' in model
+  ]
+  others = [
+    [title, _number(model[name]), _number(real.get(name)), unit, better]
+    for name, (title, unit, better) in _OTHERS.items()
+    if name in model
+  ]
+  ends = ['Real images', 'Unit', 'Better']
+  return [
+    tables.Table(
+      'Sets of images',
+      f'Step {about["step"]:,}, compared with {about["images"]:,} held-out '
+      f'images, in features of {kind}. Distances fall with the '
+      'number of images: compare them with those of real images.',
+      ['', *sets.values(), *ends],
+      rows,
+    ),
+    tables.Table(
+      'Reconstructions and edits',
+      f'Of {about["images"]:,} held-out images.',
+      ['', 'Model', *ends],
+      others,
+    ),
+  ]
+
+
+def _number(value: float | None) -> str:
+  return '' if value is None else f'{value:.4g}'
