@@ -21,8 +21,6 @@ from experiments import launch
 from vaegan_jax.files import paths
 
 if TYPE_CHECKING:
-  from vaegan_jax import inference
-  from vaegan_jax.data import cache
   from vaegan_jax.runs import exports
 
 _WORKDIR = flags.DEFINE_string(
@@ -34,8 +32,6 @@ _MODEL = flags.DEFINE_string(
 _HALF = flags.DEFINE_bool(
   'half', False, 'Store float16: half the size, and about 3 digits.'
 )
-# The fitted prior and the attribute vectors are means over so many images.
-_ENCODED = 20_000
 _PICTURES = 'pictures'
 
 
@@ -54,50 +50,21 @@ def _export(
   workdir: pathlib.Path, folder: pathlib.Path, *, half: bool = False
 ) -> None:
   from experiments import export_pictures
-  from vaegan_jax import inference
-  from vaegan_jax.config import build
-  from vaegan_jax.data import cache
+  from vaegan_jax.evaluation import code_statistics
   from vaegan_jax.runs import exports
 
   exports.refuse(folder)
-  export, model = exports.read(workdir), inference.load(workdir)
-  source = build.source(export.config)
-  directory = build.cache_directory(export.config)
-  train, test = (
-    cache.load(source, split=split, directory=directory)
-    for split in ('train', 'test')
+  model = code_statistics.load(workdir, fits=True)
+  export = exports.read(workdir)._replace(
+    prior=model.fitted_prior, attribute_vectors=model.attribute_vectors
   )
-  if model.encodes:
-    export = _with_codes(export, model, train.take(train.spread(_ENCODED)))
+  test = code_statistics.load_split(export, split='test')
   captions = export_pictures.draw(
-    folder / _PICTURES,
-    model,
-    test.with_attributes(model.attribute_names),
-    prior=export.prior,
-    vectors=export.attribute_vectors,
+    folder / _PICTURES, model, test.with_attributes(model.attribute_names)
   )
   card = _card(_run_of(workdir), export, captions)
   exports.write(folder, export, card=card, half=half)
   print(f'Wrote {folder}')
-
-
-def _with_codes(
-  export: exports.Export, model: inference.Model, some: cache.Dataset
-) -> exports.Export:
-  """Adds what is known of the codes of some training images."""
-  from vaegan_jax.evaluation import attribute_vectors
-
-  condition = some.with_attributes(model.attribute_names).attributes
-  export = export._replace(prior=model.fit_prior(some.images, condition))
-  if some.attributes is None or model.attribute_names:
-    return export
-  vectors = attribute_vectors.compute(
-    model.encode(some.images),
-    some.attributes > 0,
-    attribute_names=some.attribute_names,
-    names=some.attribute_names,
-  )
-  return export._replace(attribute_vectors=vectors.by_name)
 
 
 def _run_of(path: pathlib.Path) -> pathlib.Path:

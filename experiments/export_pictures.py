@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from vaegan_jax import inference
-from vaegan_jax.core import gaussian
 from vaegan_jax.data import cache
 from vaegan_jax.evaluation import attribute_vectors
 from vaegan_jax.evaluation.features import random_network
 from vaegan_jax.report import figures, paper_figures, walks
 
 _COLUMNS = 12
-_EDITED = 6
+_EDITED, _ATTRIBUTES = 6, 24
 _MULTIPLE = 1.5  # of an attribute vector
 # The worst twelve of so many: five per cent.
 _JUDGED = 20 * _COLUMNS
@@ -27,33 +26,26 @@ Captions = Mapping[str, str]
 
 
 def draw(
-  folder: pathlib.Path,
-  model: inference.Model,
-  test: cache.Dataset,
-  *,
-  prior: gaussian.Gaussian | None,
-  vectors: Mapping[str, np.ndarray],
+  folder: pathlib.Path, model: inference.Model, test: cache.Dataset
 ) -> Captions:
   """Draws what a model can do, and where it fails; nothing is chosen by eye.
 
   Args:
     folder: of the pictures.
-    model: what draws.
+    model: what draws, with its fitted prior and attribute vectors, if any.
     test: held-out images, with the attributes of a conditional model.
-    prior: fitted to the codes of training images; None for a GAN.
-    vectors: attribute vectors by name.
   """
   some = test.take(test.spread(_JUDGED))
-  pictures = _samples(model, some, prior)
+  pictures = _samples(model, some)
   if model.encodes:
     pictures |= _reconstructions(model, some)
-  if vectors:
-    pictures |= _edits(model, some.images[:_EDITED], vectors)
+  if model.attribute_vectors:
+    pictures |= _edits(model, some.images[:_EDITED])
   for name, (picture, _) in pictures.items():
     figures.save(folder / name, picture)
   captions = {name: caption for name, (_, caption) in pictures.items()}
   if not model.attribute_names:
-    _walk(folder / 'walk.gif', model, prior)
+    _walk(folder / 'walk.gif', model)
     captions['walk.gif'] = 'A walk through the codes of the prior.'
   return captions
 
@@ -61,9 +53,8 @@ def draw(
 _Pictures = dict[str, tuple[figures.Picture, str]]
 
 
-def _samples(
-  model: inference.Model, some: cache.Dataset, prior: gaussian.Gaussian | None
-) -> _Pictures:
+def _samples(model: inference.Model, some: cache.Dataset) -> _Pictures:
+  prior = model.fitted_prior
   sample = functools.partial(
     model.sample, len(some.images), some.attributes, prior=prior
   )
@@ -114,21 +105,16 @@ def _reconstructions(model: inference.Model, some: cache.Dataset) -> _Pictures:
   }
 
 
-def _edits(
-  model: inference.Model,
-  images: inference.Pixels,
-  vectors: Mapping[str, np.ndarray],
-) -> _Pictures:
-  codes = model.encode(images)
-  shown = [n for n in attribute_vectors.PAPER if n in vectors] or [*vectors]
+def _edits(model: inference.Model, images: inference.Pixels) -> _Pictures:
+  known = model.attribute_vectors
+  shown = [n for n in attribute_vectors.PAPER if n in known] or [*known]
   changed = {
-    name: attribute_vectors.edit(model, codes, vector=_MULTIPLE * vectors[name])
-    for name in shown[: 2 * _COLUMNS]
+    name: model.edit(images, {name: _MULTIPLE}) for name in shown[:_ATTRIBUTES]
   }
   return {
     'edits.png': (
       paper_figures.attribute_columns(
-        images, model.decode(codes), changed=changed
+        images, model.reconstruct(images), changed=changed
       ),
       f'Held-out images with {_MULTIPLE} times an attribute vector added to '
       'their codes.',
@@ -136,11 +122,9 @@ def _edits(
   }
 
 
-def _walk(
-  path: pathlib.Path, model: inference.Model, prior: gaussian.Gaussian | None
-) -> None:
+def _walk(path: pathlib.Path, model: inference.Model) -> None:
   frames = walks.random_walk(
-    model, walkers=_COLUMNS // 2, frames=_FRAMES, prior=prior
+    model, walkers=_COLUMNS // 2, frames=_FRAMES, prior=model.fitted_prior
   )
   walks.save(path, frames, columns=_COLUMNS // 2, seconds=_SECONDS)
 

@@ -36,6 +36,7 @@ def start(*words):
     ('evaluate', 'oracle_steps'),
     ('export', 'model'),
     ('report', 'workdir'),
+    ('generate', 'images'),
     ('reproduce', 'config'),
     ('plan', 'topology'),
     ('convert_inception', 'weights'),

@@ -1,0 +1,114 @@
+"""Samples and edited photographs from the command line."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import vaegan_jax
+from tests import ROOT, small
+from vaegan_jax.runs import exports
+from vaegan_jax.training import loop
+
+
+@pytest.fixture(scope='module')
+def model(drawn, tmp_path_factory):
+  """An exported model with a vector."""
+  folder = tmp_path_factory.mktemp('generate')
+  loop.train(small.config(drawn, steps=2), folder / 'run')
+  export = exports.read(folder / 'run')
+  vector = np.full(export.config.latent_size, 2, np.float32)
+  exports.write(
+    folder / 'model',
+    export._replace(attribute_vectors={'Hat': vector}),
+    card='',
+  )
+  return folder / 'model'
+
+
+@pytest.fixture(scope='module')
+def photos(tmp_path_factory):
+  """A landscape, a portrait in a folder, a broken file and a text."""
+  folder = tmp_path_factory.mktemp('photos')
+  draw = np.random.default_rng(0)
+  (folder / 'more').mkdir()
+  for name, size in (('a.jpg', (40, 90)), ('more/b.png', (70, 30))):
+    pixels = draw.integers(0, 256, (*size, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / name)
+  (folder / 'c.png').write_bytes(b'no image')
+  (folder / 'notes.md').write_text('x')
+  return folder
+
+
+def generate(*flags):
+  return subprocess.run(
+    [sys.executable, '-m', 'experiments.generate', *flags],
+    capture_output=True,
+    check=False,
+    cwd=ROOT,
+    text=True,
+    env=os.environ | {'JAX_PLATFORMS': 'cpu'},
+  )
+
+
+def pixels(path):
+  return np.asarray(Image.open(path))
+
+
+def test_samples_are_those_of_the_model(model, tmp_path):
+  result = generate(
+    f'--workdir={model}', f'--output={tmp_path}', '--count=3', '--seed=5'
+  )
+  assert result.returncode == 0, result.stderr
+  expected = vaegan_jax.load(model).sample(3, seed=5)
+  for i in range(3):
+    np.testing.assert_array_equal(
+      pixels(tmp_path / f'sample_{i:05d}.png'), expected[i]
+    )
+  assert {path.name for path in tmp_path.iterdir()} >= {'sheet.png', 'walk.gif'}
+
+
+def test_photographs_are_encoded_and_edited(model, photos, tmp_path):
+  result = generate(
+    f'--workdir={model}',
+    f'--output={tmp_path}',
+    f'--images={photos}',
+    '--edit=Hat=1.5',
+  )
+  assert result.returncode == 0, result.stderr
+  assert 'c.png' in result.stderr
+  loaded = vaegan_jax.load(model)
+  with np.load(tmp_path / 'codes.npz') as codes:
+    assert codes['names'].tolist() == ['a.jpg', 'more/b.png']
+    mean = codes['mean']
+  plain, edited = loaded.decode(mean), loaded.decode(mean + np.float32(3))
+  for i, name in enumerate(('a.png', 'more/b.png')):
+    np.testing.assert_array_equal(
+      pixels(tmp_path / 'reconstructions' / name), plain[i]
+    )
+    np.testing.assert_array_equal(pixels(tmp_path / 'edited' / name), edited[i])
+
+
+@pytest.mark.parametrize(
+  ('flags', 'message'),
+  [
+    (['--edit=Hat=1'], '--edit changes images'),
+    (['--images={photos}', '--edit=Beard=1'], 'no attribute vector of Beard'),
+    (['--images={photos}', '--edit=Hat'], 'expected NAME=NUMBER'),
+    (['--images={photos}/more/../nowhere'], 'nowhere'),
+    (['--attributes=Male=1'], 'conditional on no attribute'),
+    (['--output={photos}'], 'is not empty: name another --output'),
+  ],
+)
+def test_what_cannot_be_made_is_refused_before_anything_is_written(
+  flags, message, model, photos, tmp_path
+):
+  flags = [flag.format(photos=photos) for flag in flags]
+  output = tmp_path / 'new'
+  result = generate(f'--workdir={model}', f'--output={output}', *flags)
+  assert result.returncode == 1
+  assert message in result.stderr.splitlines()[-1]
+  assert not output.exists()
