@@ -28,23 +28,20 @@ def main(argv: list[str]) -> None:
 
 def _report(workdir: pathlib.Path) -> None:
   from vaegan_jax import inference
-  from vaegan_jax.config import build
-  from vaegan_jax.data import cache
+  from vaegan_jax.evaluation import code_statistics
   from vaegan_jax.report import run_figures, run_page
-  from vaegan_jax.runs import checkpoints, config_file
+  from vaegan_jax.runs import checkpoints, exports
 
-  config = config_file.read(workdir)
   if checkpoints.exist(workdir):
-    model = inference.load(workdir)
-    test = cache.load(
-      build.source(config),
-      split='test',
-      directory=build.cache_directory(config),
+    model, export = inference.load(workdir), exports.read(workdir)
+    train, test = (
+      code_statistics.load_split(export, split=split).with_attributes(
+        model.attribute_names
+      )
+      for split in ('train', 'test')
     )
     run_figures.draw_final(
-      model,
-      run_figures.examples(test.with_attributes(model.attribute_names)),
-      workdir=workdir,
+      model, run_figures.examples(test), train=train, workdir=workdir
     )
   print(f'Wrote {run_page.write(workdir)}')
 

@@ -18,7 +18,7 @@ def get_config() -> ml_collections.ConfigDict:
     faces64.get_config(),
     {
       'steps': 400,
-      'average_decay': 0.998,
+      'average_decay': 0.995,
       'optimizer.final_learning_rate': 5e-4,
       'data.faces': 10_000,
       'log_every': 10,

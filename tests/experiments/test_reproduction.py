@@ -119,7 +119,7 @@ def test_the_report_says_that_the_oracle_of_faces_has_its_own_images(
     return validated_oracle()
 
   monkeypatch.setattr(studies, '_INDEPENDENT', 24)
-  monkeypatch.setattr(studies.oracles, 'load', load)
+  monkeypatch.setattr(studies.oracle_files, 'load', load)
   source = faces.Faces((16, 16), train=20, test=20)
   study = studies.prepare(source, directory=tmp_path)
   (train,) = loaded
@@ -196,7 +196,7 @@ def test_the_row_of_real_images_says_which_they_are(monkeypatch, count, kind):
     studies.cache, 'load', lambda _, *, split, **__: data[split]
   )
   monkeypatch.setattr(
-    studies.oracles, 'load', lambda *_, **__: validated_oracle()
+    studies.oracle_files, 'load', lambda *_, **__: validated_oracle()
   )
   data['train'].images[:] = data['test'].images[0]
   study = studies.prepare(None, images=count)

@@ -20,7 +20,7 @@ CONFIG = {
   'data': {'source': 'faces', 'size': [32, 32]},
   'encoder': {'hidden': 1024},
 }
-PICTURES = ('reconstructions', 'samples', 'interpolation')
+PICTURES = ('reconstructions', 'samples', 'fitted_samples', 'interpolation')
 
 
 def write_run(workdir, *, config=CONFIG, whole=True):
@@ -69,7 +69,7 @@ def test_the_report_is_one_file_that_fetches_nothing(whole):
 
 def test_all_pictures_and_curves_are_in_order_with_alt_texts(whole):
   outline = Outline(whole.read_text())
-  starts = ['Rows of held-out', 'Rows of images decoded']
+  starts = ['Rows of held-out', *['Rows of images decoded'] * 2]
   starts += ['A grid of reconstructions', 'A grid of samples']
   starts += ['Rows of images, each changing']
   starts += ['Line chart over steps 20 to 40. '] * 9

@@ -62,7 +62,7 @@ def test_the_starts_and_the_report_say_where_a_run_was_lengthened(runs):
   ('changes', 'message'),
   [
     ({'steps': 3}, r'config\.steps: 4 there, 3 here'),
-    ({'steps': 8, 'gamma': 7.0}, r'config\.gamma: 0\.02 there, 7\.0 here'),
+    ({'steps': 8, 'gamma': 7.0}, r'config\.gamma: 0\.7 there, 7\.0 here'),
     ({'steps': 8, 'seed': 1}, r'config\.seed: 0 there, 1 here'),
   ],
 )

@@ -48,6 +48,7 @@ def test_a_run_writes_the_files_in_the_readme(finished):
     'figures/reconstructions.png',
     'figures/samples.png',
     'figures/interpolation.png',
+    'figures/fitted_samples.png',
     'figures/samples_00000003.png',
   ):
     assert (workdir / name).exists(), name
@@ -82,9 +83,7 @@ def test_a_finished_run_only_rebuilds_its_report(finished, drawn):
 def test_another_config_is_refused_with_the_difference(finished, drawn):
   changed = small.config(drawn, gamma=0.5)
   before = (finished / 'whole' / 'config.json').read_bytes()
-  with pytest.raises(
-    ValueError, match=r'config\.gamma: 0\.02 there, 0\.5 here'
-  ):
+  with pytest.raises(ValueError, match=r'config\.gamma: 0\.7 there, 0\.5 here'):
     loop.train(changed, finished / 'whole')
   assert (finished / 'whole' / 'config.json').read_bytes() == before
 

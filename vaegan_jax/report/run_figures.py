@@ -13,10 +13,12 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from vaegan_jax import inference
+from vaegan_jax.core import gaussian
 from vaegan_jax.data import cache
 from vaegan_jax.report import figures
 
 COLUMNS = 12  # images per row
+_FITTED = 2_000  # training images for the fitted prior
 FOLDER = 'figures'
 
 Pixels = UInt8[np.ndarray, 'images height width channels']
@@ -47,13 +49,28 @@ def draw_strips(
 
 
 def draw_final(
-  model: inference.Model, held_out: cache.Dataset, *, workdir: pathlib.Path
+  model: inference.Model,
+  held_out: cache.Dataset,
+  *,
+  train: cache.Dataset,
+  workdir: pathlib.Path,
 ) -> None:
-  """Draws the report's figures of a model; arguments as in `draw_strips`."""
+  """Draws the report's figures of a model.
+
+  Args:
+    model: as in `draw_strips`, like the held-out images and the folder.
+    held_out: the images that are shown.
+    train: the images whose codes the second prior is fitted to.
+    workdir: the run's folder.
+  """
   images, attributes = held_out.images, held_out.attributes
   samples = _samples(model, held_out, count=5 * COLUMNS)
   drawn = {'samples': figures.grid(samples, columns=COLUMNS)}
   if model.encodes:
+    some = train.take(train.spread(_FITTED))
+    prior = model.fit_prior(some.images, some.attributes)
+    samples = _samples(model, held_out, count=5 * COLUMNS, prior=prior)
+    drawn['fitted_samples'] = figures.grid(samples, columns=COLUMNS)
     made = model.reconstruct(images, attributes)
     pairs = figures.reconstructions(images, made, columns=COLUMNS)
     drawn['reconstructions'] = pairs
@@ -130,10 +147,14 @@ def _line(ends: Float32[np.ndarray, 'ends n']) -> np.ndarray:
 
 
 def _samples(
-  model: inference.Model, held_out: cache.Dataset, *, count: int
+  model: inference.Model,
+  held_out: cache.Dataset,
+  *,
+  count: int,
+  prior: gaussian.Gaussian | None = None,
 ) -> Pixels:
   """Samples images; a conditional model takes held-out attributes in turn."""
   if held_out.attributes is None:
-    return model.sample(count)
+    return model.sample(count, prior=prior)
   rows = np.resize(np.arange(len(held_out.attributes)), count)
-  return model.sample(count, held_out.attributes[rows])
+  return model.sample(count, held_out.attributes[rows], prior=prior)

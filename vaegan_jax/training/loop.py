@@ -93,7 +93,8 @@ def train(
     state = _resume(
       run, dataset, workdir, weights=weights, draw=draw, notice=notice
     )
-    return _report(_model(run, state, dataset), examples, workdir)
+    model = _model(run, state, dataset)
+    return _report(model, examples, train=dataset, workdir=workdir)
 
 
 def _check(
@@ -229,7 +230,11 @@ def _feed(run: setup.Run, dataset: cache.Dataset) -> batches.Batches:
 
 
 def _report(
-  model: inference.Model, examples: cache.Dataset, workdir: pathlib.Path
+  model: inference.Model,
+  examples: cache.Dataset,
+  *,
+  train: cache.Dataset,
+  workdir: pathlib.Path,
 ) -> pathlib.Path:
   """Draws the final pictures and writes the report; returns its path."""
   # Imported here, as Matplotlib takes as long to import as JAX.
@@ -237,7 +242,7 @@ def _report(
 
   if not processes.is_primary():
     return run_page.path_in(workdir)
-  run_figures.draw_final(model, examples, workdir=workdir)
+  run_figures.draw_final(model, examples, train=train, workdir=workdir)
   return run_page.write(workdir)
 
 
