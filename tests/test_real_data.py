@@ -46,6 +46,8 @@ def test_reconstructions_of_celeba_test_images_resemble_them(tmp_path):
     '--config=experiments/configs/demo.py',
     '--config.steps=300',
     '--config.batch_size=64',
+    '--config.data.size=32,32',
+    '--config.discriminator.layer=2',
     '--config.data.source=celeba',
     f'--config.data.path={SHARED / "celeba"}',
     f'--config.data.cache={where}',

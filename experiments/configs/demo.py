@@ -17,10 +17,9 @@ def get_config() -> ml_collections.ConfigDict:
   return schema.change(
     faces64.get_config(),
     {
-      'steps': 400,
-      'average_decay': 0.995,
+      'steps': 340,
       'optimizer.final_learning_rate': 5e-4,
-      'data.faces': 10_000,
+      'data.faces': 5_000,
       'log_every': 10,
       'picture_every': 50,
       'save_every': 50,

@@ -24,7 +24,7 @@ FLAGS = [
   ('--config.optimizer.nme=adam', r'did you mean --config\.optimizer\.name'),
   ('--confg.gamma=1', r'--confg\.gamma=1 .* did you mean --config\.gamma'),
   ('--noconfig.data.flip', r'did you mean --config\.data\.flips'),
-  ('--config.steps=many', r'steps=many: expected a whole number, as in .*=400'),
+  ('--config.steps=many', r'steps=many: expected a whole number, as in .*=340'),
   ('--config.steps=1.5', r'steps=1\.5: expected a whole number'),
   ('--config.gamma=much', r'gamma=much: expected a finite number'),
   ('--config.data.flips=maybe', r'flips=maybe: expected True or False'),

@@ -196,7 +196,7 @@ def test_metrics_are_means_of_the_last_rows_and_speed_a_median(tmp_path):
   # The mean of the steps 110 to 300, whose llike is the step.
   assert row['llike'] == '205.0'
   assert row['images/s'] == '320.0'
-  assert row['step'] == '300 of 400'
+  assert row['step'] == '300 of 340'
   assert not {'generated', 'goodput'} & set(row)
 
 
