@@ -44,7 +44,7 @@ def test_reconstructions_of_celeba_test_images_resemble_them(tmp_path):
     'train',
     tmp_path / 'run',
     '--config=experiments/configs/demo.py',
-    '--config.steps=300',
+    '--config.steps=150',
     '--config.batch_size=64',
     '--config.data.size=32,32',
     '--config.discriminator.layer=2',
