@@ -89,6 +89,14 @@ def test_half_precision_halves_the_file_and_keeps_the_images(exported):
   assert np.abs(images - others).max() <= 2
 
 
+def test_no_path_of_the_machine_is_exported(run, exported):
+  assert str(run.parent.parent) in (run / 'config.json').read_text()
+  for name in ('config.json', 'README.md'):
+    text = (exported / name).read_text()
+    assert str(run.parent.parent) not in text, name
+    assert 'pytest' not in text, name
+
+
 def test_orbax_is_not_imported(exported):
   program = (
     f'import sys, vaegan_jax; vaegan_jax.load({str(exported)!r}).sample(1);'

@@ -102,8 +102,10 @@ def write(
     },
   )
   atomic.write_text(folder / _CARD, card)
-  # Last: a folder with a config is complete.
-  config_file.write(folder, export.config)
+  # Last: a folder with a config is complete. Its paths are those of a machine.
+  places = [n for n, setting in schema.SETTINGS.items() if setting.path]
+  config = schema.change(export.config, dict.fromkeys(places, ''))
+  config_file.write(folder, config)
 
 
 def read(path: pathlib.Path) -> Export:
