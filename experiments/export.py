@@ -107,13 +107,14 @@ def _training(run: pathlib.Path, export: exports.Export) -> Iterator[str]:
   rows = records.read_rows(run / records.TIMING)
   rows = [row for row in rows if row['step'] <= export.step]
   pace = speed.summarise(rows, batch_size=config.batch_size)
-  yield (
-    f'Trained for {export.step} steps of {config.batch_size} images, '
-    f'{export.step * config.batch_size} in all, with seed {config.seed}'
+  line = (
+    f'Trained for {export.step:,} of {config.steps:,} steps of '
+    f'{config.batch_size} images, {export.step * config.batch_size:,} in all, '
+    f'with seed {config.seed} and the settings in config.json'
   )
   if pace is not None:
-    yield f'in {speed.duration(pace.seconds)} on {", ".join(pace.devices)}'
-  yield 'and the settings in config.json.'
+    line += f', in {speed.duration(pace.seconds)} on {", ".join(pace.devices)}'
+  yield line + '.'
   yield ''
 
 

@@ -19,7 +19,7 @@ _EDITED, _ATTRIBUTES = 6, 24
 _MULTIPLE = 1.5  # of an attribute vector
 # The worst twelve of so many: five per cent.
 _JUDGED = 20 * _COLUMNS
-_FRAMES, _SECONDS = 90, 9.0
+_FRAMES, _SECONDS = 48, 6.0
 
 # File -> what it shows.
 Captions = Mapping[str, str]

@@ -140,7 +140,7 @@ def test_the_card_has_the_measures_of_this_step_only(run, exported):
   assert '![A caption.](pictures/a.png)' in card(2)
   assert '| Reconstructions: PSNR | 20.25 |  | dB | higher |' in card(2)
   assert 'Fréchet' not in card(1)
-  assert '2 steps of 8 images, 16 in all, with seed 0' in card(2)
+  assert '2 of 2 steps of 8 images, 16 in all, with seed 0' in card(2)
 
 
 def test_a_conditional_model_keeps_the_limits_of_its_attributes(

@@ -8,7 +8,7 @@ import pytest
 
 import vaegan_jax
 from experiments.configs import celeba
-from tests import ROOT, devices, small
+from tests import devices, small
 from vaegan_jax.config import schema
 from vaegan_jax.runs import config_file, records
 from vaegan_jax.training import loop, monitor
@@ -193,11 +193,3 @@ def test_a_loss_that_overflows_stops_the_run_by_name(tmp_path, drawn):
   assert all(
     np.isfinite(list(row.values())).all() for row in rows(tmp_path / 'run')
   )
-
-
-def test_the_readmes_example_runs(finished):
-  readme = (ROOT / 'README.md').read_text()
-  example = readme.split('```python\n')[1].split('```')[0]
-  names = {}
-  exec(example.replace('runs/demo', str(finished / 'whole')), names)
-  assert names['again'].shape == (8, 16, 16, 3)
