@@ -50,14 +50,15 @@ def _export(
   workdir: pathlib.Path, folder: pathlib.Path, *, half: bool = False
 ) -> None:
   from experiments import export_pictures
+  from vaegan_jax import inference
   from vaegan_jax.evaluation import code_statistics
   from vaegan_jax.runs import exports
 
   exports.refuse(folder)
-  model = code_statistics.load(workdir, fits=True)
-  export = exports.read(workdir)._replace(
-    prior=model.fitted_prior, attribute_vectors=model.attribute_vectors
-  )
+  export = exports.read(workdir)
+  if not exports.exists(workdir):
+    export = code_statistics.complete(export)
+  model = inference.from_export(export)
   test = code_statistics.load_split(export, split='test')
   captions = export_pictures.draw(
     folder / _PICTURES, model, test.with_attributes(model.attribute_names)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -54,18 +53,13 @@ _Pictures = dict[str, tuple[figures.Picture, str]]
 
 
 def _samples(model: inference.Model, some: cache.Dataset) -> _Pictures:
-  prior = model.fitted_prior
-  sample = functools.partial(
-    model.sample, len(some.images), some.attributes, prior=prior
-  )
-  made, shown = sample(seed=0), 2 * _COLUMNS
-  rows = {'Real images': some.images[:shown], 'Samples': made[:shown]}
+  prior, count = model.fitted_prior, len(some.images)
+  made = model.sample(count, some.attributes)
+  rows = {'Real images': some.images, 'Prior N(0, I)': made}
   if prior is not None:
-    rows = {
-      'Real images': rows['Real images'],
-      'Prior N(0, I)': model.sample(shown, _first(some, shown), seed=0),
-      'Fitted prior': rows['Samples'],
-    }
+    made = model.sample(count, some.attributes, prior=prior)
+    rows['Fitted prior'] = made
+  rows = {name: pixels[: 2 * _COLUMNS] for name, pixels in rows.items()}
   extract = random_network.extractor(model.image_shape)
   theirs, ours = extract(some.images), extract(made)
   nearest = np.array([np.square(theirs - x).sum(1).min() for x in ours])
@@ -87,15 +81,14 @@ def _reconstructions(model: inference.Model, some: cache.Dataset) -> _Pictures:
   images = some.images
   made = model.reconstruct(images, some.attributes)
   error = np.square(made.astype(float) - images).mean((1, 2, 3))
-  first, worst = np.arange(3 * _COLUMNS), np.argsort(-error)[:_COLUMNS]
+  worst = np.argsort(-error)[:_COLUMNS]
 
-  def pairs(rows: Sequence[int] | np.ndarray) -> figures.Picture:
-    rows = np.asarray(rows)[: len(images)]
+  def pairs(rows: slice | np.ndarray) -> figures.Picture:
     return figures.reconstructions(images[rows], made[rows], columns=_COLUMNS)
 
   return {
     'reconstructions.png': (
-      pairs(first[: len(images)]),
+      pairs(slice(3 * _COLUMNS)),
       'Held-out images, each above its reconstruction.',
     ),
     'worst_reconstructions.png': (
@@ -127,10 +120,6 @@ def _walk(path: pathlib.Path, model: inference.Model) -> None:
     model, walkers=_COLUMNS // 2, frames=_FRAMES, prior=model.fitted_prior
   )
   walks.save(path, frames, columns=_COLUMNS // 2, seconds=_SECONDS)
-
-
-def _first(some: cache.Dataset, count: int) -> np.ndarray | None:
-  return None if some.attributes is None else some.attributes[:count]
 
 
 def markdown(captions: Captions, *, folder: str) -> Iterator[str]:

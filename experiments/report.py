@@ -33,7 +33,8 @@ def _report(workdir: pathlib.Path) -> None:
   from vaegan_jax.runs import checkpoints, exports
 
   if checkpoints.exist(workdir):
-    model, export = inference.load(workdir), exports.read(workdir)
+    export = exports.read(workdir)
+    model = inference.from_export(export)
     train, test = (
       code_statistics.load_split(export, split=split).with_attributes(
         model.attribute_names

@@ -250,7 +250,11 @@ def load(workdir: str | os.PathLike) -> Model:
     FileNotFoundError: the folder holds no run or model, or no such checkpoint.
     ValueError: the path is none of this machine, or no checkpoint is intact.
   """
-  export = exports.read(paths.absolute(workdir, name='workdir'))
+  return from_export(exports.read(paths.absolute(workdir, name='workdir')))
+
+
+def from_export(export: exports.Export) -> Model:
+  """Builds the model of an export, or of what `exports.read` read of a run."""
   return Model(
     build.networks(export.config),
     export.variables,

@@ -26,11 +26,21 @@ def load(path: pathlib.Path, *, fits: bool) -> inference.Model:
   Raises:
     FileNotFoundError, ValueError: as `inference.load` and `cache.load`.
   """
-  model = inference.load(path)
-  if fits and model.encodes and not exports.exists(path):
-    train = load_split(exports.read(path), split='train')
+  export = exports.read(path)
+  return inference.from_export(
+    complete(export) if fits and not exports.exists(path) else export
+  )
+
+
+def complete(export: exports.Export) -> exports.Export:
+  """Adds the prior and the vectors of its training images to a run's export."""
+  model = inference.from_export(export)
+  if model.encodes:
+    train = load_split(export, split='train')
     attach(model, train.take(train.spread(_ENCODED)))
-  return model
+  return export._replace(
+    prior=model.fitted_prior, attribute_vectors=model.attribute_vectors
+  )
 
 
 def load_split(export: exports.Export, *, split: str) -> cache.Dataset:
