@@ -76,10 +76,16 @@ def _sample(workdir: pathlib.Path, output: pathlib.Path) -> None:
 
   if _EDIT.value:
     raise ValueError('--edit changes images: give it a folder of --images')
-  model = code_statistics.load(workdir, fits=_PRIOR.value == 'fitted')
-  prior, row = model.fitted_prior, _row(model.attribute_names)
-  if _PRIOR.value == 'normal':
-    prior = None
+  fits = _PRIOR.value == 'fitted'
+  model = code_statistics.load(workdir, fits=fits)
+  prior, row = None, _row(model.attribute_names)
+  if fits:
+    prior = model.fitted_prior
+    if prior is None:
+      raise ValueError(
+        f'--prior=fitted: the model in {workdir} has no fitted prior, as a GAN '
+        'has no encoder; leave the flag out to sample N(0, I)'
+      )
   count, seed = _COUNT.value, _SEED.value
   made = model.sample(count, _repeat(row, count), prior=prior, seed=seed)
   for i, pixels in enumerate(made):

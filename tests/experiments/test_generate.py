@@ -100,6 +100,7 @@ def test_photographs_are_encoded_and_edited(model, photos, tmp_path):
     (['--images={photos}', '--edit=Hat'], 'expected NAME=NUMBER'),
     (['--images={photos}/more/../nowhere'], 'nowhere'),
     (['--attributes=Male=1'], 'conditional on no attribute'),
+    (['--prior=fitted'], 'has no fitted prior'),
     (['--output={photos}'], 'is not empty: name another --output'),
   ],
 )
