@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import multiprocessing.reduction  # noqa: F401
 import os
 import pathlib
 import pickle
@@ -36,11 +35,7 @@ def bounded(monkeypatch, unchecked):
 
 
 def forbid_pickles(monkeypatch):
-  """Makes every way to unpickle fail.
-
-  Python's queues bind pickle.loads when they are first imported, so this module
-  imports them: otherwise TensorBoard's would bind the failing one and hang.
-  """
+  """Makes every way to unpickle fail."""
 
   def refuse(*_, **__):
     raise AssertionError('something was unpickled')

@@ -11,24 +11,27 @@ compared byte by byte.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
+import math
 import os
 import pathlib
+import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vaegan_jax.core import metrics
 from vaegan_jax.data import progress_bar
 from vaegan_jax.files import atomic
 
-if TYPE_CHECKING:
-  import tensorboardX
-
 METRICS = 'metrics.jsonl'
 TIMING = 'timing.jsonl'
 STARTS = 'starts.jsonl'
+
+# Someone may watch a run in TensorBoard; each flush waits for the disk.
+_FLUSH_SECONDS = 10.0
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
@@ -94,13 +97,8 @@ class Records:
     )
 
   @functools.cached_property
-  def _events(self) -> tensorboardX.SummaryWriter:
-    # Imported here, as it imports PyTorch where that is installed.
-    import tensorboardX
-
-    return tensorboardX.SummaryWriter(
-      str(self._workdir / 'tensorboard'), purge_step=self._first
-    )
+  def _events(self) -> _Events:
+    return _Events(self._workdir / 'tensorboard', first=self._first)
 
   def advance(self, steps: int) -> None:
     """Moves the progress bar by `steps`."""
@@ -119,8 +117,7 @@ class Records:
     _append(self._metrics, {'step': step, **values})
     _append(self._timing, timing)
     timed = {name: timing[name] for name in ('images_per_second', 'goodput')}
-    for name, value in {**values, **timed}.items():
-      self._events.add_scalar(name, value, step)
+    self._events.write({**values, **timed}, step=step)
     shown = [m.name for m in metrics.SUMMARY if m.name in values]
     self._bar.set_postfix_str(
       ', '.join(f'{name} {values[name]:.3g}' for name in shown), refresh=False
@@ -128,16 +125,62 @@ class Records:
 
   def sync(self) -> None:
     """Waits until the rows are on disk."""
+    if '_events' in vars(self):
+      self._events.flush()
     for file in (self._metrics, self._timing):
       os.fsync(file.fileno())
 
   def close(self) -> None:
     """Closes the files."""
     self._bar.close()
-    if '_events' in vars(self):
-      self._events.close()
-    self._metrics.close()
-    self._timing.close()
+    with contextlib.ExitStack() as stack:
+      stack.callback(self._timing.close)
+      stack.callback(self._metrics.close)
+      if '_events' in vars(self):
+        stack.callback(self._events.close)
+
+
+class _Events:
+  """Writes TensorBoard events on the calling thread.
+
+  tensorboardX.SummaryWriter writes on a thread of its own, which a full disk
+  ends without a word; the next events then wait for it for ever.
+
+  Args:
+    folder: is made if it is missing.
+    first: TensorBoard hides events of earlier starts from this step on.
+  """
+
+  def __init__(self, folder: pathlib.Path, *, first: int):
+    # Imported here, as it imports PyTorch where that is installed.
+    from tensorboardX import event_file_writer
+    from tensorboardX.proto import event_pb2, summary_pb2
+
+    folder.mkdir(exist_ok=True)
+    self._event, self._summary = event_pb2.Event, summary_pb2.Summary
+    self._writer = event_file_writer.EventsWriter(str(folder / 'events'))
+    start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+    self._write(first, session_log=start)
+    self._flushed = -math.inf
+
+  def write(self, values: Mapping[str, float], *, step: int) -> None:
+    """Writes the scalars of a step, and flushes from time to time."""
+    rows = [{'tag': name, 'simple_value': x} for name, x in values.items()]
+    self._write(step, summary=self._summary(value=rows))
+    if time.monotonic() > self._flushed + _FLUSH_SECONDS:
+      self.flush()
+
+  def flush(self) -> None:
+    self._writer.flush()
+    self._flushed = time.monotonic()
+
+  def close(self) -> None:
+    self._writer.close()
+
+  def _write(self, step: int, **content: Any) -> None:
+    self._writer.write_event(
+      self._event(wall_time=time.time(), step=step, **content)
+    )
 
 
 def _append(file: Any, row: Mapping[str, Any]) -> None:
