@@ -217,13 +217,13 @@ def _number(value: float) -> float | None:
 def _judgement(finding: claims.Finding) -> comparison_page.Judgement:
   claim, seeds = finding.claim, len(finding.values)
   measure = f'{_name(claim.greater)} - {_name(claim.lesser)}'
+  reason = ''
   if finding.missing:
     reason = f' Undecided, as {"; ".join(finding.missing)}.'
-  else:
-    reason = {
-      0: ' Not measured on these data.',
-      1: ' One seed is not enough for a verdict.',
-    }.get(seeds, '')
+  elif not seeds:
+    reason = ' Not measured on these data.'
+  elif seeds < claims.LEAST:
+    reason = f' A verdict needs {claims.LEAST} seeds.'
   return comparison_page.Judgement(
     claim.statement,
     claim.place,
@@ -263,8 +263,9 @@ def _notes(
 ) -> list[str]:
   notes = [
     'A claim holds or fails if all seeds agree and their mean is more than two '
-    'standard deviations from the threshold; ± is that deviation. Two seeds '
-    'alone can agree by chance.',
+    'standard deviations from the threshold; ± is that deviation. Fewer than '
+    f'{claims.LEAST} seeds decide nothing; if the true difference is the '
+    'threshold, three still give a verdict in 7 % of cases, by chance.',
     "The VAE's likelihood is a Gaussian of unit variance over pixels in "
     '[-1, 1]; another variance would change the weight of its prior.',
   ]

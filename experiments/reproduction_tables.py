@@ -44,6 +44,7 @@ class Measured(NamedTuple):
 # Measure -> heading and digits after the point.
 _SAMPLES = {
   'samples/high_frequency_ratio': ('High frequencies', 2),
+  'samples/high_frequency_excess': ('Artefacts', 2),
   'samples/sliced_wasserstein': ('Sliced Wasserstein', 3),
   'samples/frechet': ('Fréchet', 1),
   'samples/kernel': ('Kernel', 3),
@@ -63,9 +64,9 @@ _RECONSTRUCTIONS = {
 _VECTORS = {
   'attribute_vectors/attributes': ('Attributes', 0),
   'attribute_vectors/flipped': ('Flipped', 3),
-  'attribute_vectors/flipped_random': ('By a random vector', 3),
+  'attribute_vectors/flipped_shuffled': ('By shuffled labels', 3),
   'attribute_vectors/leaked': ('Others changed', 3),
-  'attribute_vectors/leaked_random': ('By a random vector', 3),
+  'attribute_vectors/leaked_shuffled': ('By shuffled labels', 3),
   'attribute_vectors/counterfactual_distance': ('To the counterfactual', 2),
   'attribute_vectors/counterfactual_distance_unchanged': ('Unedited', 2),
 }
@@ -121,7 +122,7 @@ def make(measured: Measured) -> list[tables.Table]:
       'Means over the attributes whose vectors could be measured, whose number '
       'is given: the share of images with the attribute after adding it, the '
       'share of other attributes that change with it, each beside that of '
-      'random vectors, and the distance in features to the true '
+      'vectors of shuffled labels, and the distance in features to the true '
       'counterfactual, where it is known.',
       columns=_VECTORS,
       rows=_rows(measured, plain),

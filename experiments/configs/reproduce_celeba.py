@@ -16,7 +16,7 @@ def get_config() -> ml_collections.ConfigDict:
   config = ml_collections.ConfigDict()
   config.training = celeba.get_config()  # of each model
   config.gan = ml_collections.ConfigDict()  # changes for the GANs only
-  config.seeds = 2  # runs per model; a verdict needs two that agree
+  config.seeds = 3  # runs per model; a verdict needs three that agree
   # Test images, and samples, to measure. The other half of the test partition
   # gives the row of real images, from which the oracle did not learn.
   config.images = 9_981

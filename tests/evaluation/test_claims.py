@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from experiments import paper
@@ -24,18 +25,28 @@ def seeds(*differences):
 @pytest.mark.parametrize(
   ('differences', 'verdict'),
   [
-    ((0.8, 0.9), 'holds'),
-    ((-0.8, -1.0), 'fails'),
-    ((0.5, 0.5), 'fails'),
+    ((0.8, 0.9, 1.0), 'holds'),
+    ((-0.8, -1.0, -0.9), 'fails'),
+    ((0.5, 0.5, 0.5), 'fails'),
     ((0.6, 0.4, 2.0), 'undecided'),
-    ((0.6, 1.9), 'undecided'),
-    ((math.nan, 0.9), 'undecided'),
+    ((0.6, 1.9, 0.7), 'undecided'),
+    ((math.nan, 0.9, 0.8, 1.0), 'undecided'),
+    ((0.8, 0.9), 'undecided'),
     ((3.0,), 'undecided'),
     ((), 'undecided'),
   ],
 )
-def test_a_verdict_needs_two_seeds_that_agree(differences, verdict):
+def test_a_verdict_needs_three_seeds_that_agree(differences, verdict):
   assert claims.decide(CLAIM, seeds(*differences)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+  ('count', 'least', 'most'), [(3, 0.06, 0.09), (5, 0.005, 0.02)]
+)
+def test_noise_around_the_margin_seldom_gives_a_verdict(count, least, most):
+  draws = np.random.default_rng(0).normal(CLAIM.margin, 1, (10_000, count))
+  found = [claims.decide(CLAIM, seeds(*row)).verdict for row in draws]
+  assert least < np.mean([x != 'undecided' for x in found]) < most
 
 
 @pytest.mark.parametrize('value', [math.nan, math.inf, None])

@@ -6,6 +6,7 @@ import pytest
 from vaegan_jax.data import cache
 from vaegan_jax.data.sources import faces
 from vaegan_jax.evaluation import similarity, studies, suite
+from vaegan_jax.evaluation.features import oracles
 from vaegan_jax.report import measures
 
 # The stand-ins below are not subclasses of the types in signatures.
@@ -15,11 +16,12 @@ NAMES = ('Blond_Hair', 'Eyeglasses', 'Smiling')
 SIZE = (16, 16)
 
 
-class Judge:
+class Judge(oracles.Oracle):
   """Reads attributes off the brightness of three stripes of an image."""
 
-  binary = True
-  attribute_names = NAMES
+  def __init__(self):
+    self.binary = True
+    self.attribute_names = NAMES
 
   def predict(self, pixels):
     stripes = np.array_split(pixels.astype(np.float32), 3, axis=1)
@@ -65,15 +67,12 @@ class Painter:
   def encode(self, images, attributes=None):
     return self.posterior(images)[0]
 
-  def fit_prior(self, images, attributes=None):
-    return 'fitted'
-
   def reconstruct(self, images, attributes=None):
     return self.decode(self.encode(images), attributes)
 
   def sample(self, n, attributes=None, *, prior=None, seed=0):
     codes = np.random.default_rng(seed).integers(0, 2, (n, 3))
-    if prior == 'fitted' and self.fits is not None:
+    if prior is not None and self.fits is not None:
       codes[:] = self.fits
     return self.decode(codes, attributes)
 

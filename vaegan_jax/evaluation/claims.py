@@ -4,7 +4,10 @@ A claim says that one measure exceeds another by a margin. It is tested once
 for each training seed. It holds if it holds for every seed and fails if it
 fails for every seed. It is undecided if a seed lacks a measure or has a NaN or
 infinity, if the seeds disagree, if their mean is within two standard deviations
-of the margin, or if there is only one seed.
+of the margin, or if there are fewer than three seeds.
+
+Where the true difference is the margin, three seeds of normal noise still give
+a verdict in 7 % of cases; two would in 21 %, and five do in 1 %.
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+
+# The seeds that a verdict needs.
+LEAST = 3
 
 # Model -> measure -> value, for one seed.
 Measures: TypeAlias = Mapping[str, Mapping[str, float]]
@@ -91,7 +97,7 @@ def decide(claim: Claim, seeds: Sequence[Measures]) -> Finding:
   values = tuple(x for x in differences if math.isfinite(x))
   finding = Finding(claim, values, 'undecided', missing)
   held = [value > claim.margin for value in values]
-  if missing or len(values) < 2 or any(held) != all(held):
+  if missing or len(values) < LEAST or any(held) != all(held):
     return finding
   if abs(finding.value - claim.margin) < 2 * finding.spread:
     return finding

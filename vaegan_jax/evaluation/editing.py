@@ -34,11 +34,12 @@ class Edit(NamedTuple):
     images: the number of edited images.
     flipped: the fraction of them that have the attribute afterwards, by the
       oracle.
-    flipped_random: the same for random vectors of the same length.
+    flipped_shuffled: the same for the vector of shuffled labels, scaled to
+      the same length.
     leaked: the fraction of all other attributes that differ from those of the
       reconstruction; NaN if there is no other. It includes attributes that the
       edit must change, such as another hair colour.
-    leaked_random: the same for random vectors.
+    leaked_shuffled: the same for the vector of shuffled labels.
     counterfactual_error: the root mean square difference from the true
       counterfactual, in levels of 0..255; NaN if that is unknown.
     counterfactual_error_unchanged: the same for plain reconstructions.
@@ -49,9 +50,9 @@ class Edit(NamedTuple):
 
   images: int
   flipped: float
-  flipped_random: float
+  flipped_shuffled: float
   leaked: float
-  leaked_random: float
+  leaked_shuffled: float
   counterfactual_error: float = math.nan
   counterfactual_error_unchanged: float = math.nan
   counterfactual_distance: float = math.nan
@@ -71,62 +72,68 @@ class Edits(NamedTuple):
   skipped: tuple[str, ...]
 
 
+class Encoded(NamedTuple):
+  """Test images encoded and decoded without an edit.
+
+  Attributes:
+    model: a model with an encoder.
+    oracle: predicts the binary attributes of the images.
+    codes: the codes of the images.
+    pixels: the reconstructions.
+  """
+
+  model: inference.Model
+  oracle: oracles.Oracle
+  codes: Codes
+  pixels: Pixels
+
+
 def edit_all(
-  model: inference.Model,
-  oracle: oracles.Oracle,
+  encoded: Encoded,
   *,
   vectors: attribute_vectors.Vectors,
+  shuffled: attribute_vectors.Vectors,
   test: cache.Dataset,
   visible: Flags | None = None,
   counterfactual: Counterfactual | None = None,
-  images: int = 500,
+  images: int = 100,
   minimum: int = 20,
-  random: int = 1,
-  seed: int = 0,
 ) -> Edits:
   """Adds each vector to test images that lack its attribute.
 
   Args:
-    model: a model with an encoder.
-    oracle: predicts the binary attributes of `test`.
+    encoded: the test images after encoding and decoding.
     vectors: attribute vectors of the model.
+    shuffled: vectors of the same attributes from shuffled labels: differences
+      of random means, which lie where codes vary.
     test: images with attributes that neither model nor oracle was trained on.
     visible: which attributes can be seen in which image; images where an
       attribute cannot be seen are not edited. All if None.
     counterfactual: draws the true counterfactuals, if they are known.
     images: the maximum number of images to edit for each attribute.
     minimum: attributes with fewer images to edit are skipped.
-    random: the number of random vectors to compare with.
-    seed: determines the random vectors.
 
   Raises:
     ValueError: the oracle has other attributes than the test images, or its
       attributes are scores.
   """
-  attributes = _attributes(test, oracle=oracle)
-  codes = model.encode(np.asarray(test.images))
-  pixels = model.decode(codes)
-  plain = _Plain(model, oracle, codes, pixels, oracle.classify(pixels))
-  lacking = ~attributes & ~plain.has
+  attributes = _attributes(test, oracle=encoded.oracle)
+  has = encoded.oracle.classify(encoded.pixels)
+  lacking = ~attributes & ~has
   if visible is not None:
     lacking &= visible
-  generator = np.random.default_rng(seed)
   by_name, skipped = {}, [*vectors.skipped]
   for name, vector in vectors.by_name.items():
     column = test.attribute_names.index(name)
     rows = np.flatnonzero(lacking[:, column])[:images]
-    # Skipped attributes draw too, so that skipping one does not change others.
-    directions = generator.normal(size=(random, len(vector)))
     if len(rows) < minimum:
       skipped.append(name)
       continue
-    lengths = np.linalg.norm(directions, axis=1, keepdims=True)
+    other = shuffled.by_name[name]
     by_name[name] = _measure(
-      plain,
-      rows,
-      column=column,
+      _Some(*encoded, rows, has[rows], column),
       vector=vector,
-      others=directions * (np.linalg.norm(vector) / lengths),
+      other=other * (np.linalg.norm(vector) / np.linalg.norm(other)),
       truth=counterfactual(rows, name) if counterfactual else None,
     )
   return Edits(by_name, tuple(skipped))
@@ -164,66 +171,66 @@ def summary(edits: Edits) -> dict[str, float]:
   return {name: x for name, x in named.items() if not math.isnan(x)}
 
 
-class _Plain(NamedTuple):
-  """Test images encoded and decoded without an edit.
+class _Some(NamedTuple):
+  """The images that an attribute is added to.
 
   Attributes:
-    model: encodes and decodes.
-    oracle: classifies the reconstructions.
-    codes: the codes of the images.
-    pixels: the reconstructions.
-    has: the predicted attributes of the reconstructions.
+    model, oracle, codes, pixels: as in `Encoded`, of all test images.
+    rows: those that are edited.
+    has: the predicted attributes of their reconstructions.
+    column: the attribute that is added.
   """
 
   model: inference.Model
   oracle: oracles.Oracle
   codes: Codes
   pixels: Pixels
-  has: Flags
+  rows: Int[np.ndarray, ' rows']
+  has: Bool[np.ndarray, 'rows attributes']
+  column: int
 
-  def edit(self, rows: np.ndarray, vector: np.ndarray) -> Pixels:
-    """Adds a vector to the codes of some images."""
-    codes = self.codes[rows]
+  def edit(self, vector: np.ndarray) -> Pixels:
+    """Adds a vector to the codes of the images."""
+    codes = self.codes[self.rows]
     return attribute_vectors.edit(self.model, codes, vector=vector)
 
-  def effect(
-    self, rows: np.ndarray, edited: Pixels, *, column: int
-  ) -> tuple[float, float]:
+  def effect(self, edited: Pixels) -> tuple[float, float]:
     """Computes the fractions 'flipped' and 'leaked' of an edit."""
-    changed = self.oracle.classify(edited) != self.has[rows]
-    rest = np.delete(changed, column, axis=1)
+    changed = self.oracle.classify(edited) != self.has
+    rest = np.delete(changed, self.column, axis=1)
     leaked = float(rest.mean()) if rest.size else math.nan
-    return float(changed[:, column].mean()), leaked
+    return float(changed[:, self.column].mean()), leaked
 
-  def distances(self, pixels: Pixels, truth: Pixels) -> tuple[float, float]:
-    """Computes the error in levels and the distance in features."""
-    gap = pixels.astype(np.float64) - truth
-    features = self.oracle.features(pixels) - self.oracle.features(truth)
-    error = np.sqrt(np.square(gap).mean((1, 2, 3))).mean()
-    return float(error), float(np.linalg.norm(features, axis=1).mean())
+  def distances(self, truth: Pixels, *pixels: Pixels) -> list[float]:
+    """Computes the error in levels and the distance in features, of each."""
+    true_features = self.oracle.features(truth)
+    found = []
+    for images in pixels:
+      gap = images.astype(np.float64) - truth
+      features = self.oracle.features(images) - true_features
+      found.append(float(np.sqrt(np.square(gap).mean((1, 2, 3))).mean()))
+      found.append(float(np.linalg.norm(features, axis=1).mean()))
+    return found
 
 
 def _measure(
-  plain: _Plain,
-  rows: np.ndarray,
+  some: _Some,
   *,
-  column: int,
   vector: np.ndarray,
-  others: np.ndarray,
+  other: np.ndarray,
   truth: Pixels | None,
 ) -> Edit:
-  edited = plain.edit(rows, vector)
-  flipped, leaked = plain.effect(rows, edited, column=column)
-  by_chance = [
-    plain.effect(rows, plain.edit(rows, other), column=column)
-    for other in others
-  ]
-  flipped_random, leaked_random = np.mean(by_chance, axis=0).tolist()
-  edit = Edit(len(rows), flipped, flipped_random, leaked, leaked_random)
+  edited = some.edit(vector)
+  flipped, leaked = some.effect(edited)
+  flipped_shuffled, leaked_shuffled = some.effect(some.edit(other))
+  edit = Edit(
+    len(some.rows), flipped, flipped_shuffled, leaked, leaked_shuffled
+  )
   if truth is None:
     return edit
-  error, distance = plain.distances(edited, truth)
-  unchanged = plain.distances(plain.pixels[rows], truth)
+  error, distance, *unchanged = some.distances(
+    truth, edited, some.pixels[some.rows]
+  )
   return edit._replace(
     counterfactual_error=error,
     counterfactual_error_unchanged=unchanged[0],

@@ -28,7 +28,8 @@ _SEEDS = 1, 2
 _MINIMUM = 20
 
 
-class Study(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Study:
   """What the models of a data set are measured with.
 
   Attributes:
@@ -56,6 +57,11 @@ class Study(NamedTuple):
   inception: features.Extract | None = None
   spare: cache.Dataset | None = None
   copies: int = 0
+
+  @functools.cached_property
+  def test_set(self) -> features.ImageSet:
+    """The test images and their features."""
+    return features.describe(self.test.images, self.extract)
 
   def real(self) -> Real:
     """Returns real images to measure in place of samples.

@@ -13,16 +13,21 @@ what Dec can do; the first two, how far the prior reaches it.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from vaegan_jax import inference
+from vaegan_jax.core import gaussian
+from vaegan_jax.data import cache, progress_bar
 from vaegan_jax.evaluation import (
   attribute_vectors,
   editing,
+  features,
   similarity,
   studies,
 )
@@ -32,7 +37,7 @@ from vaegan_jax.evaluation.metrics import distances, quality
 _LOGGER = logging.getLogger(__name__)
 
 # Increase it whenever the same model would get other numbers.
-VERSION = 3
+VERSION = 4
 # Draws of one trial; `runs` is at most this number.
 DRAWS = 1_000
 # Seeds of trials whose draws differ.
@@ -41,8 +46,9 @@ SEEDS = 2**32 // DRAWS
 _ENCODED = 5_000
 
 
-class Trial(NamedTuple):
-  """A model in a study.
+@dataclasses.dataclass(frozen=True)
+class Trial:
+  """A model in a study, and what several evaluators need of the two.
 
   Attributes:
     model: trained on the study's data.
@@ -62,6 +68,29 @@ class Trial(NamedTuple):
     names = self.model.attribute_names
     return self.study.test.with_attributes(names).attributes
 
+  @functools.cached_property
+  def train(self) -> cache.Dataset:
+    """Training images with all their attributes."""
+    return self.study.train.take(self.study.train.spread(_ENCODED))
+
+  @functools.cached_property
+  def posterior(self) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and log variance of q(z|x) of the training images."""
+    names = self.model.attribute_names
+    some = self.train.with_attributes(names)
+    return self.model.posterior(some.images, some.attributes)
+
+  @functools.cached_property
+  def codes(self) -> np.ndarray:
+    """The mean codes of the test images."""
+    return self.model.encode(self.study.test.images, self.condition())
+
+  @functools.cached_property
+  def reconstructions(self) -> features.ImageSet:
+    """The reconstructions of the test images."""
+    pixels = self.model.decode(self.codes, self.condition())
+    return features.describe(pixels, self.study.extract)
+
 
 Measures: TypeAlias = Iterator[tuple[str, float]]
 
@@ -73,25 +102,25 @@ def _samples(trial: Trial) -> Measures:
 
 
 def _fitted_prior(trial: Trial) -> Measures:
-  model, study = trial.model, trial.study
-  if not model.encodes:
+  if not trial.model.encodes:
     return
-  some = study.train.take(study.train.spread(_ENCODED))
-  some = some.with_attributes(model.attribute_names)
-  prior = model.fit_prior(some.images, some.attributes)
-  pixels = model.sample(
-    len(study.test.images), trial.condition(), prior=prior, seed=trial.seed
+  prior = gaussian.fit(*trial.posterior)
+  pixels = trial.model.sample(
+    len(trial.study.test.images),
+    trial.condition(),
+    prior=prior,
+    seed=trial.seed,
   )
-  yield from _compare_samples(pixels, study)
+  yield from _compare_samples(pixels, trial.study)
 
 
 def _aggregated_posterior(trial: Trial) -> Measures:
   model, study = trial.model, trial.study
   if not model.encodes:
     return
-  some = study.train.take(study.train.spread(len(study.test.images)))
-  some = some.with_attributes(model.attribute_names)
-  mean, log_var = model.posterior(some.images, some.attributes)
+  rows = trial.train.spread(len(study.test.images))
+  some = trial.train.take(rows).with_attributes(model.attribute_names)
+  mean, log_var = (x[rows] for x in trial.posterior)
   noise = np.random.default_rng(trial.seed).standard_normal(mean.shape)
   codes = mean + np.exp(log_var / 2) * noise
   pixels = model.decode(codes.astype(np.float32), some.attributes)
@@ -101,13 +130,12 @@ def _aggregated_posterior(trial: Trial) -> Measures:
 def _reconstructions(trial: Trial) -> Measures:
   if not trial.model.encodes:
     return
-  study, images = trial.study, trial.study.test.images
-  pixels = trial.model.reconstruct(images, trial.condition())
-  yield from _compare_samples(pixels, study)
-  pairs = quality.compare_pairs(pixels, images, extract=study.extract)
-  yield from pairs.items()
+  study, found = trial.study, trial.reconstructions
+  yield from _compare(found, study)
+  yield from quality.compare_pairs(found, study.test_set).items()
   if study.oracle is not None:
-    yield 'agreement', oracles.agreement(study.oracle, pixels, images)
+    pixels = found.pixels, study.test.images
+    yield 'agreement', oracles.agreement(study.oracle, *pixels)
 
 
 def _attribute_vectors(trial: Trial) -> Measures:
@@ -117,15 +145,16 @@ def _attribute_vectors(trial: Trial) -> Measures:
     return
   if oracle is None or not oracle.binary:
     return
+  codes, rows = trial.posterior[0], np.asarray(trial.train.attributes) > 0
+  order = np.random.default_rng(trial.seed).permutation(len(rows))
+  names = trial.train.attribute_names
   edits = editing.edit_all(
-    model,
-    oracle,
-    vectors=vectors(model, study),
+    editing.Encoded(model, oracle, trial.codes, trial.reconstructions.pixels),
+    vectors=_vectors(codes, rows, names),
+    shuffled=_vectors(codes, rows[order], names),
     test=study.test,
     visible=study.visible,
     counterfactual=study.counterfactual,
-    random=3,
-    seed=trial.seed,
   )
   if edits.skipped:
     _LOGGER.info(
@@ -184,11 +213,15 @@ def evaluate(
     )
   # A trial of one seed shares no draws with a trial of the next.
   trial = Trial(model, study, runs, DRAWS * seed)
-  return {
-    name: value
-    for prefix, evaluator in EVALUATORS.items()
-    for name, value in _named(prefix, evaluator(trial)).items()
-  }
+  found: dict[str, float] = {}
+  with progress_bar.start(
+    len(EVALUATORS), label='evaluating', unit='evaluator'
+  ) as bar:
+    for prefix, evaluator in EVALUATORS.items():
+      bar.set_postfix_str(prefix.replace('_', ' '))
+      found |= _named(prefix, evaluator(trial))
+      bar.update()
+  return found
 
 
 def conditions(study: studies.Study, *, runs: int) -> dict[str, Any]:
@@ -239,26 +272,33 @@ def vectors(
   If the data have none of its attributes, all attributes of the data count.
   """
   some = study.train.take(study.train.spread(_ENCODED))
-  known = some.attribute_names
+  has = np.asarray(some.attributes) > 0
+  return _vectors(model.encode(some.images), has, some.attribute_names)
+
+
+def _vectors(
+  codes: np.ndarray, has: np.ndarray, known: tuple[str, ...]
+) -> attribute_vectors.Vectors:
+  names = tuple(name for name in attribute_vectors.PAPER if name in known)
   return attribute_vectors.compute(
-    model.encode(some.images),
-    np.asarray(some.attributes) > 0,
-    attribute_names=known,
-    names=tuple(name for name in attribute_vectors.PAPER if name in known)
-    or known,
+    codes, has, attribute_names=known, names=names or known
   )
 
 
 def _compare_samples(pixels: np.ndarray, study: studies.Study) -> Measures:
+  yield from _compare(features.describe(pixels, study.extract), study)
+
+
+def _compare(images: features.ImageSet, study: studies.Study) -> Measures:
   """Compares images with as many test images."""
-  images = study.test.images[: len(pixels)]
-  measures = distances.compare_sets(pixels, images, extract=study.extract)
+  reference = study.test_set.first(len(images.pixels))
+  measures = distances.compare_sets(images, reference)
   yield from measures.items()
   ratio = measures['high_frequency_ratio']
   # 1 is as sharp as real images; blur and noise both lower it.
   yield 'sharpness', min(ratio, 1 / ratio) if ratio > 0 else 0.0
   if study.inception is not None:
-    pair = study.inception(pixels), study.inception(images)
+    pair = study.inception(images.pixels), study.inception(reference.pixels)
     yield 'fid', distances.frechet(*pair)
 
 

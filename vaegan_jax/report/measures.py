@@ -29,6 +29,7 @@ _OF_SETS = {
   'density': ('Density', '', '1'),
   'coverage': ('Coverage', '', 'higher'),
   'high_frequency_ratio': ('High frequencies, relative to real', '', '1'),
+  'high_frequency_excess': ('... above real: artefacts', '', 'lower'),
   'sharpness': ('Sharpness', '', 'higher'),
 }
 _OTHERS = {
@@ -55,13 +56,21 @@ _OTHERS = {
     'share of images',
     'higher',
   ),
-  'attribute_vectors/flipped_random': ('... by random vectors', 'share', ''),
+  'attribute_vectors/flipped_shuffled': (
+    '... by vectors of shuffled labels',
+    'share',
+    '',
+  ),
   'attribute_vectors/leaked': (
     'Attribute vectors: other attributes changed',
     'share of attributes',
     'lower',
   ),
-  'attribute_vectors/leaked_random': ('... by random vectors', 'share', ''),
+  'attribute_vectors/leaked_shuffled': (
+    '... by vectors of shuffled labels',
+    'share',
+    '',
+  ),
   'attribute_vectors/counterfactual_error': (
     'Attribute vectors: error from the true edit',
     'levels of 255',

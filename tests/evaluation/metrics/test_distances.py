@@ -5,6 +5,7 @@ import pytest
 from scipy import linalg, ndimage, stats
 
 from vaegan_jax.data.sources import faces
+from vaegan_jax.evaluation import features
 from vaegan_jax.evaluation.features import random_network
 from vaegan_jax.evaluation.metrics import distances, pyramids
 
@@ -182,7 +183,10 @@ def held_out():
 @pytest.fixture(scope='module')
 def measure(real):
   extract = random_network.extractor((32, 32, 3), seed=0)
-  return lambda pixels: distances.compare_sets(pixels, real, extract=extract)
+  reference = features.describe(real, extract)
+  return lambda pixels: distances.compare_sets(
+    features.describe(pixels, extract), reference
+  )
 
 
 @pytest.fixture(scope='module')
@@ -203,6 +207,7 @@ def test_held_out_real_images_have_near_perfect_distances(floor):
   assert list(floor) == [
     'sliced_wasserstein',
     'high_frequency_ratio',
+    'high_frequency_excess',
     'frechet',
     'kernel',
     'precision',
@@ -235,6 +240,38 @@ def test_noise_changes_the_distances(measure, held_out, floor):
   for name in ('precision', 'density', 'coverage'):
     assert strong[name] < floor[name], name
   assert strong['high_frequency_ratio'] > 1.5
+
+
+def grid(period, level):
+  """A pattern of lines: some transposed convolutions leave one."""
+  lines = np.zeros((32, 32, 1))
+  lines[::period] += level
+  lines[:, ::period] += level
+  return lines - lines.mean()
+
+
+@pytest.mark.parametrize(
+  'pattern',
+  [
+    grid(2, 15),
+    grid(4, 20),
+    20 * (np.indices((32, 32)).sum(0) % 2)[..., None] - 10,
+    np.random.default_rng(0).normal(0, 12, (N, 32, 32, 3)),
+  ],
+  ids=['lines of 2', 'lines of 4', 'checkerboard', 'grain'],
+)
+def test_the_excess_of_high_frequencies_shows_planted_artefacts(
+  measure, held_out, floor, pattern
+):
+  def excess(pixels):
+    return measure(pixels)['high_frequency_excess']
+
+  def plant(pixels):
+    return np.clip(pixels + pattern, 0, 255).astype(np.uint8)
+
+  assert excess(blurred(held_out, 1)) == 0
+  assert floor['high_frequency_excess'] < 0.1
+  assert excess(plant(held_out)) > 0.2
 
 
 @pytest.mark.parametrize('sd', [0, 3], ids=['copies', 'near copies'])

@@ -28,14 +28,13 @@ _CHUNK = 1024  # images in float64 at a time: bounds memory
 
 
 def compare_pairs(
-  pixels: Pixels, reference: Pixels, *, extract: features.Extract
+  images: features.ImageSet, reference: features.ImageSet
 ) -> dict[str, float]:
   """Computes every metric of pairs, such as reconstructions and originals.
 
   Args:
-    pixels: the reconstructions.
+    images: the reconstructions.
     reference: their originals, in the same order; at least two.
-    extract: computes the features for 'feature_distance'.
 
   Returns:
     'psnr' in decibels, 'ssim', 'pixel_error' (root mean square in levels of
@@ -45,12 +44,13 @@ def compare_pairs(
   Raises:
     ValueError: the shapes differ, or one of the metrics raises it.
   """
+  pixels = images.pixels, reference.pixels
   return {
-    'psnr': float(psnr(pixels, reference).mean()),
-    'ssim': float(ssim(pixels, reference).mean()),
-    'pixel_error': float(np.sqrt(_squared_errors(pixels, reference)).mean()),
-    'feature_distance': feature_distance(extract(pixels), extract(reference)),
-    'high_frequency_ratio': high_frequency_ratio(pixels, reference),
+    'psnr': float(psnr(*pixels).mean()),
+    'ssim': float(ssim(*pixels).mean()),
+    'pixel_error': float(np.sqrt(_squared_errors(*pixels)).mean()),
+    'feature_distance': feature_distance(images.features, reference.features),
+    'high_frequency_ratio': high_frequency_ratio(*pixels),
   }
 
 
