@@ -66,7 +66,7 @@ def main(argv: list[str]) -> None:
 
 
 def _evaluate(workdir: pathlib.Path) -> None:
-  from vaegan_jax import inference
+  from vaegan_jax import loading
   from vaegan_jax.config import build, schema
   from vaegan_jax.evaluation import studies, suite
   from vaegan_jax.evaluation.features import inception
@@ -84,7 +84,7 @@ def _evaluate(workdir: pathlib.Path) -> None:
   if _DATA_PATH.value is not None:
     config = schema.change(config, {'data.path': _DATA_PATH.value})
   source = build.source(config)
-  model = inference.load(workdir)
+  model = loading.load(workdir)
   study = studies.prepare(
     source,
     directory=build.cache_directory(config),

@@ -55,10 +55,8 @@ def _export(
   from vaegan_jax.runs import exports
 
   exports.refuse(folder)
-  export = exports.read(workdir)
-  if not exports.exists(workdir):
-    export = code_statistics.complete(export)
-  model = inference.from_export(export)
+  export = code_statistics.read(workdir)
+  model = inference.Model(export)
   test = code_statistics.load_split(export, split='test')
   captions = export_pictures.draw(
     folder / _PICTURES, model, test.with_attributes(model.attribute_names)
@@ -79,21 +77,10 @@ def _card(
 ) -> str:
   """Describes a model in Markdown, from the files of its run."""
   from experiments import export_pictures
-  from vaegan_jax.config import build
+  from vaegan_jax.runs import exports
 
-  config = export.config
-  title = build.model(config).title
-  size = 'x'.join(map(str, build.size(config)))
   lines = [
-    f'# {title} on {config.data.source} at {size}',
-    '',
-    '```python',
-    'import vaegan_jax',
-    '',
-    "model = vaegan_jax.load('FOLDER')  # where this file lies",
-    'images = model.sample(8, prior=model.fitted_prior)  # uint8 [8, H, W, C]',
-    '```',
-    '',
+    exports.card(export),
     *_training(run, export),
     *export_pictures.markdown(captions, folder=_PICTURES),
     *_measures(run, export),

@@ -116,9 +116,7 @@ def _edits(model: inference.Model, images: inference.Pixels) -> _Pictures:
 
 
 def _walk(path: pathlib.Path, model: inference.Model) -> None:
-  frames = walks.random_walk(
-    model, walkers=_COLUMNS // 2, frames=_FRAMES, prior=model.fitted_prior
-  )
+  frames = model.walk(_FRAMES, walkers=_COLUMNS // 2, prior=model.fitted_prior)
   walks.save(path, frames, columns=_COLUMNS // 2, seconds=_SECONDS)
 
 

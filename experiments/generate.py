@@ -92,10 +92,9 @@ def _sample(workdir: pathlib.Path, output: pathlib.Path) -> None:
     figures.save(output / f'sample_{i:05d}.png', pixels)
   sheet = figures.grid(made[: 10 * _COLUMNS], columns=_COLUMNS)
   figures.save(output / 'sheet.png', sheet)
-  frames = walks.random_walk(
-    model,
+  frames = model.walk(
+    _FRAMES,
     walkers=_COLUMNS // 2,
-    frames=_FRAMES,
     attributes=_repeat(row, _COLUMNS // 2),
     prior=prior,
     seed=seed,

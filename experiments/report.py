@@ -30,20 +30,14 @@ def _report(workdir: pathlib.Path) -> None:
   from vaegan_jax import inference
   from vaegan_jax.evaluation import code_statistics
   from vaegan_jax.report import run_figures, run_page
-  from vaegan_jax.runs import checkpoints, exports
+  from vaegan_jax.runs import checkpoints
 
   if checkpoints.exist(workdir):
-    export = exports.read(workdir)
-    model = inference.from_export(export)
-    train, test = (
-      code_statistics.load_split(export, split=split).with_attributes(
-        model.attribute_names
-      )
-      for split in ('train', 'test')
-    )
-    run_figures.draw_final(
-      model, run_figures.examples(test), train=train, workdir=workdir
-    )
+    export = code_statistics.read(workdir)
+    model = inference.Model(export)
+    test = code_statistics.load_split(export, split='test')
+    examples = run_figures.examples(test.with_attributes(model.attribute_names))
+    run_figures.draw_final(model, examples, workdir=workdir)
   print(f'Wrote {run_page.write(workdir)}')
 
 

@@ -20,7 +20,7 @@ import jax
 import ml_collections
 
 from experiments import paper, reproduction_report, reproduction_tables
-from vaegan_jax import inference
+from vaegan_jax import inference, loading
 from vaegan_jax.config import build, checks, schema
 from vaegan_jax.core import objectives
 from vaegan_jax.distributed import preemption
@@ -208,14 +208,14 @@ def _train(
 ) -> inference.Model:
   """Trains a model to the end, or loads it if that is done."""
   try:
-    model = inference.load(folder)
+    model = loading.load(folder)
   except FileNotFoundError:
     model = None
   if model is None or model.step < trial.config.steps:
     _LOGGER.info('Training %s in %s.', trial.name, folder)
     loop.train(trial.config, folder, notice=notice)
     jax.clear_caches()  # each run compiles its own programs
-    model = inference.load(folder)
+    model = loading.load(folder)
   return model
 
 

@@ -100,7 +100,7 @@ def walk(
 ) -> list[comparison_page.Figure]:
   """Draws a random walk and a tour of held-out images as GIFs."""
   moving = {
-    'random_walk': walks.random_walk(model, walkers=6, frames=_FRAMES),
+    'random_walk': model.walk(_FRAMES, walkers=6),
     'tour': walks.tour(
       model, study.test.images[:18], walkers=6, frames=_FRAMES // 3
     ),

@@ -1,15 +1,21 @@
 """A model refuses what it was not trained on, and takes arrays of any kind."""
 
 import functools
+import io
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from PIL import Image
 
+from tests import small
 from vaegan_jax import arguments, inference
-from vaegan_jax.core import architecture, gaussian, train_state
+from vaegan_jax.config import build
+from vaegan_jax.core import gaussian, train_state
+from vaegan_jax.data.images import decoding, resizing
+from vaegan_jax.runs import exports
 
 NAMES = ('Male', 'Age')
 LARGEST = np.finfo(np.float32).max
@@ -22,16 +28,15 @@ pytestmark = pytest.mark.usefixtures('unchecked')
 
 
 @functools.cache
-def make(names=(), scale=10):
-  networks = architecture.build(
-    (16, 8, 3),
-    latent=5,
-    encoder=(4,),
-    encoder_hidden=8,
-    decoder=(4, 4),
-    names=('encoder', 'decoder'),
-    attributes=len(names),
+def make(names=(), scale=10, model='vaegan'):
+  config = small.config(
+    model=model,
+    conditional=','.join(names),
+    latent_size=5,
+    data__size=(16, 8),
+    decoder__channels=(4, 4),
   )
+  networks = build.networks(config)
   state = train_state.initialise(
     networks,
     dict.fromkeys(networks.present(), optax.identity()),
@@ -43,7 +48,7 @@ def make(names=(), scale=10):
     for name, network in state.networks.items()
   }
   return inference.Model(
-    networks, variables, attribute_names=names, attribute_limits=LIMITS
+    exports.Export(config, variables, step=7, attribute_limits=LIMITS)
   )
 
 
@@ -61,7 +66,6 @@ WRONG_IMAGES = [
   (PIXELS > 9, TypeError, r'bool from 0 to 1: .*with \(255 \* images\)'),
   (PIXELS.astype(object), TypeError, 'images are object: expected uint8'),
   (np.zeros((1, 32, 32, 3), np.uint8), ValueError, '16, 8, 3]; resize'),
-  (PIXELS[0], ValueError, r'add the axis of the batch: images\[None\]'),
   (PIXELS[None], ValueError, r'\(1, 3, 16, 8, 3\): this model takes'),
   (np.moveaxis(PIXELS, -1, 1), ValueError, r'numpy\.moveaxis\(images, 1, -1'),
   (PIXELS[..., 0], ValueError, r'axis of the channels: images\[\.\.\., None'),
@@ -220,3 +224,67 @@ def test_attributes_unlike_those_of_training_are_refused(rows, error, message):
 def test_limits_leave_room_for_scores_but_not_for_flags(column, limits):
   columns = np.array([column]).T
   assert arguments.attribute_limits(columns) == [list(limits)]
+
+
+def test_a_single_image_and_images_of_pil_are_batches():
+  model = make()
+  expected = model.encode(PIXELS)
+  pictures = [Image.fromarray(pixels) for pixels in PIXELS]
+  for same in (pictures, tuple(pictures)):
+    np.testing.assert_array_equal(model.encode(same), expected)
+  for one in (PIXELS[0], jnp.asarray(PIXELS[0]), pictures[0]):
+    np.testing.assert_array_equal(model.encode(one), expected[:1])
+
+
+def test_an_image_of_pil_is_cropped_and_resized_like_that_of_a_folder():
+  photo = np.random.default_rng(0).integers(0, 256, (50, 40, 4), np.uint8)
+  file = io.BytesIO()
+  Image.fromarray(photo).save(file, 'PNG')
+  pixels = resizing.fit(decoding.decode(file.getvalue()), (16, 8))
+  np.testing.assert_array_equal(
+    make().encode(Image.fromarray(photo)), make().encode(pixels)
+  )
+  with pytest.raises(ValueError, match='floating point numbers'):
+    make().encode(Image.fromarray(np.zeros((9, 9), np.float32)))
+
+
+def test_an_interpolation_joins_the_reconstructions_of_its_ends():
+  model = make(scale=1)
+  frames = model.interpolate(PIXELS[:2], PIXELS[1:], 5)
+  assert frames.shape == (5, 2, 16, 8, 3)
+  # Codes on the way come from angles and lengths, which round.
+  ends = np.stack([frames[0], frames[-1]]).astype(int)
+  expected = model.reconstruct(PIXELS)
+  assert abs(ends - np.stack([expected[:2], expected[1:]])).max() <= 1
+  assert (frames[2] != frames[0]).any()
+  with pytest.raises(ValueError, match='1 images at the start and 2 at'):
+    model.interpolate(PIXELS[0], PIXELS[:2])
+
+
+def test_scores_are_the_losses_of_the_paper():
+  model = make(scale=1)
+  mean, log_var = (x.astype(np.float64) for x in model.posterior(PIXELS))
+  scores = model.score(PIXELS)
+  np.testing.assert_allclose(
+    scores.prior,
+    (np.square(mean) + np.exp(log_var) - 1 - log_var).sum(1) / 2,
+    rtol=1e-4,
+  )
+  assert scores.llike.shape == (3,)
+  # Of a pair of equal images it is 0, and each score is of one image alone.
+  np.testing.assert_array_equal(model.llike(PIXELS, PIXELS), 0)
+  np.testing.assert_allclose(model.score(PIXELS[2]).llike, scores.llike[2:])
+
+
+def test_the_score_of_a_vae_is_the_error_of_pixels():
+  model = make(scale=1, model='vae')
+  gap = (model.reconstruct(PIXELS).astype(np.float64) - PIXELS) / 127.5
+  np.testing.assert_allclose(
+    model.score(PIXELS).llike, np.square(gap).sum((1, 2, 3)) / 2, rtol=1e-4
+  )
+
+
+def test_a_model_says_what_it_is():
+  expected = '<VAE/GAN of 16x8x3 images, 5 latent dimensions, step 7>'
+  assert repr(make()) == expected
+  assert repr(make(NAMES)).endswith(', conditional on Male, Age>')

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-  from vaegan_jax.inference import Model, load, pretrained
+  from vaegan_jax.inference import Model
+  from vaegan_jax.loading import load, pretrained
 
 __all__ = ['Model', 'load', 'pretrained']
 
@@ -19,9 +20,9 @@ __all__ = ['Model', 'load', 'pretrained']
 def __getattr__(name: str) -> Any:
   # Importing the package, or any module of it, does not import JAX.
   if name in __all__:
-    from vaegan_jax import inference
+    from vaegan_jax import inference, loading
 
-    return getattr(inference, name)
+    return getattr(inference if name == 'Model' else loading, name)
   raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 

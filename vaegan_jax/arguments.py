@@ -1,7 +1,8 @@
 """Checks what users pass to a model, before anything is computed from it.
 
 The seed has the bounds of config.seed. Arrays of JAX are taken like those of
-NumPy; other containers are refused, as their order of axes is not known.
+NumPy, and images of PIL like those of a folder; other containers are refused,
+as their order of axes is not known.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 from jaxtyping import Float32, Shaped, UInt8
+from PIL import Image
 
 from vaegan_jax.config import schema
-from vaegan_jax.data.images import defects
+from vaegan_jax.data.images import decoding, defects, resizing
 
 Pixels: TypeAlias = UInt8[np.ndarray, 'batch height width channels']
 Codes: TypeAlias = Float32[np.ndarray, 'batch latent']
@@ -54,15 +56,22 @@ def images(given: Any, *, shape: tuple[int, int, int]) -> Pixels:
   """Returns pixels as a NumPy array.
 
   Args:
-    given: images, 0..255.
+    given: images, 0..255, or one of them; or images of PIL, of any size, which
+      are cropped to the aspect ratio about the centre and resized.
     shape: height, width and channels that the model takes.
 
   Raises:
     TypeError: they are no array of uint8; with the conversion, if the values
       suggest one.
-    ValueError: they have another shape; with the remedy for common ones.
+    ValueError: they have another shape, with the remedy for common ones; or an
+      image of PIL cannot be converted.
   """
+  if isinstance(given, Image.Image):
+    given = [given]
+  if isinstance(given, list | tuple) and given and _are_of_pil(given):
+    return np.stack([_fit(image, shape) for image in given])
   array = _array(given, 'images')
+  array = array[None] if array.shape == shape else array
   if array.dtype != np.uint8:
     raise TypeError(
       f'images are {array.dtype}{_range(array)}: expected uint8 pixels, 0..255'
@@ -162,6 +171,15 @@ def _whole(given: Any) -> Any:
   with contextlib.suppress(TypeError):
     return given if isinstance(given, bool) else operator.index(given)
   return given
+
+
+def _are_of_pil(given: Sequence[Any]) -> bool:
+  return all(isinstance(image, Image.Image) for image in given)
+
+
+def _fit(image: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
+  pixels = decoding.to_pixels(image, channels=shape[2])
+  return resizing.fit(pixels, shape[:2])
 
 
 def _array(given: Any, what: str) -> np.ndarray:

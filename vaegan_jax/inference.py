@@ -1,143 +1,64 @@
-"""A trained model: encode, decode, reconstruct, sample.
-
-Networks compute in float32, whatever config.dtype they were trained in, so that
-the measures of two runs differ only by their training.
-"""
+"""A trained model: what `codec` does, and sample, edit, walk, score, share."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import os
-import pathlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.typing import VariableDict
-from jaxtyping import (
-  Array,
-  Bool,
-  Float,
-  Float32,
-  PRNGKeyArray,
-  Shaped,
-  UInt8,
-  UInt32,
-)
+from jaxtyping import Float32, UInt8
 
-from vaegan_jax import arguments
+from vaegan_jax import arguments, codec
 from vaegan_jax.config import build
-from vaegan_jax.core import architecture, augmentation, gaussian
-from vaegan_jax.data import chunks
+from vaegan_jax.core import curves, gaussian, losses
 from vaegan_jax.files import paths
-from vaegan_jax.runs import exports
+from vaegan_jax.runs import exports, hub
 
-_BATCH = 64  # images per call: bounds memory, and one shape is compiled
-
-Images: TypeAlias = UInt8[np.ndarray | Array, 'batch height width channels']
-Pixels: TypeAlias = arguments.Pixels
-Codes: TypeAlias = arguments.Codes
-Attributes: TypeAlias = (
-  Shaped[np.ndarray | Array, 'batch attributes'] | Sequence | None
-)
-
-Finite: TypeAlias = Bool[Array, ' batch']
-
-_PRETRAINED = pathlib.Path(__file__).parent / 'pretrained'
+Images: TypeAlias = codec.Images
+Pixels: TypeAlias = codec.Pixels
+Codes: TypeAlias = codec.Codes
+Attributes: TypeAlias = codec.Attributes
+Frames: TypeAlias = UInt8[np.ndarray, 'frames walkers height width channels']
 
 
-class Model:
-  """Networks with their trained variables.
-
-  A conditional model takes `attributes` in every call: a row for each image or
-  code, with the columns of `attribute_names`. Other models take none.
+class Scores(NamedTuple):
+  """How unlike the training images each image is, in nats.
 
   Attributes:
-    step: the training step of the variables.
-    image_shape: height, width, channels.
-    latent_size: the length of a code.
-    encodes: whether the model has an encoder; a GAN has none.
-    fitted_prior: as `fit_prior` made it, if the model was exported with it.
-    attribute_vectors: by name, if the model was exported with them.
-    attribute_names: the attributes that the model is conditional on, or ().
+    llike: L_llike, the error of its reconstruction, without the constant; in
+      Dis_l, or in pixels for a VAE.
+    prior: L_prior, the divergence of q(z|x) from N(0, I).
   """
 
-  def __init__(
-    self,
-    networks: architecture.Networks,
-    variables: Mapping[str, VariableDict],
-    *,
-    step: int = 0,
-    attribute_names: tuple[str, ...] = (),
-    attribute_limits: arguments.Limits | None = None,
-    fitted_prior: gaussian.Gaussian | None = None,
-    attribute_vectors: Mapping[str, np.ndarray] | None = None,
-  ):
-    self.step = step
-    self.image_shape = networks.decoder.shape
-    self.latent_size = networks.latent
-    self.encodes = networks.encoder is not None
-    self.attribute_names = attribute_names
-    self.fitted_prior = fitted_prior
-    self.attribute_vectors = dict(attribute_vectors or {})
-    self._attribute_limits = attribute_limits
-    self._networks, self._variables = networks, variables
+  llike: Float32[np.ndarray, ' batch']
+  prior: Float32[np.ndarray, ' batch']
 
-  def posterior(
-    self, images: Images, attributes: Attributes = None
-  ) -> tuple[Codes, Codes]:
-    """Computes the mean and log variance of q(z|x).
 
-    Args:
-      images: pixels, 0..255.
-      attributes: the images' attributes, for a conditional model.
+class Model(codec.Codec):
+  """A trained model; `codec.Codec` says what all calls share.
 
-    Raises:
-      TypeError, ValueError: the arguments have another type, shape or range
-        than this model takes, or the model is a GAN.
-      FloatingPointError: a network computes a NaN or infinity.
-    """
-    if not self.encodes:
-      raise ValueError(
-        'this model is a GAN and has no encoder: it can sample and decode; '
-        'take a vae, vae_dis or vaegan to encode or reconstruct'
-      )
-    pixels = arguments.images(images, shape=self.image_shape)
-    encode = functools.partial(
-      _encode, self._networks.encoder, self._variables['encoder']
+  Attributes:
+    fitted_prior: as `fit_prior` made it of training images, if it is known.
+    attribute_vectors: by name, if the training images have attributes.
+  """
+
+  def __init__(self, export: exports.Export):
+    super().__init__(export)
+    self.fitted_prior = export.prior
+    self.attribute_vectors = dict(export.attribute_vectors)
+    self._export = export
+
+  def __repr__(self) -> str:
+    title = build.model(self._export.config).title
+    height, width, channels = self.image_shape
+    given = ', '.join(self.attribute_names)
+    return (
+      f'<{title} of {height}x{width}x{channels} images, '
+      f'{self.latent_size} latent dimensions, step {self.step:,}'
+      f'{given and f", conditional on {given}"}>'
     )
-    return self._apply(encode, pixels, attributes)
-
-  def encode(self, images: Images, attributes: Attributes = None) -> Codes:
-    """Computes the mean code of each image, without noise."""
-    return self.posterior(images, attributes)[0]
-
-  def decode(
-    self,
-    codes: Float32[np.ndarray | Array, 'batch latent'],
-    attributes: Attributes = None,
-  ) -> Pixels:
-    """Decodes each code to an image.
-
-    Raises:
-      TypeError, ValueError: codes are not finite float32 of this model's size,
-        or attributes as in `posterior`.
-      FloatingPointError: the decoder computes a NaN.
-    """
-    rows = arguments.codes(codes, latent=self.latent_size)
-    decode = functools.partial(
-      _decode, self._networks.decoder, self._variables['decoder']
-    )
-    return self._apply(decode, rows, attributes)[0]
-
-  def reconstruct(
-    self, images: Images, attributes: Attributes = None
-  ) -> Pixels:
-    """Computes x_tilde: encodes images to their mean codes and decodes them."""
-    return self.decode(self.encode(images, attributes), attributes)
 
   def edit(self, images: Images, changes: Mapping[str, float]) -> Pixels:
     """Adds multiples of attribute vectors to the codes of images.
@@ -153,7 +74,7 @@ class Model:
       known = ', '.join(self.attribute_vectors) or 'none'
       raise ValueError(
         f'no attribute vector of {", ".join(unknown)}: this model has {known}; '
-        'exporting a run with labelled data computes them'
+        'training on labelled images computes them'
       )
     codes = self.encode(images)
     for name, multiple in changes.items():
@@ -170,6 +91,116 @@ class Model:
   ) -> Pixels:
     """Samples n images x_p: decodes codes drawn from the prior."""
     return self.decode(self.sample_prior(n, prior=prior, seed=seed), attributes)
+
+  def interpolate(
+    self,
+    start: Images,
+    end: Images,
+    frames: int = 10,
+    *,
+    attributes: Attributes = None,
+  ) -> Frames:
+    """Decodes codes from that of each image to that of another.
+
+    Directions are interpolated on a great circle, and lengths linearly.
+
+    Args:
+      start: images at the beginning.
+      end: as many images at the end.
+      frames: the number of codes; the first and last are those of the images.
+      attributes: of both, for a conditional model.
+    """
+    ends = [self.encode(images, attributes) for images in (start, end)]
+    if ends[0].shape != ends[1].shape:
+      raise ValueError(
+        f'{len(ends[0])} images at the start and {len(ends[1])} at the end: '
+        'expected as many'
+      )
+    share = np.linspace(0, 1, arguments.count(frames), dtype=np.float32)
+    codes = curves.interpolate(*ends, share=share)
+    return self.decode_curves(codes, attributes)
+
+  def walk(
+    self,
+    frames: int = 90,
+    *,
+    walkers: int = 1,
+    attributes: Attributes = None,
+    prior: gaussian.Gaussian | None = None,
+    seed: int = 0,
+  ) -> Frames:
+    """Decodes smooth closed walks, each point of which is a draw of the prior.
+
+    The first walks of a seed are the same for any number of walkers.
+
+    Args:
+      frames: per round.
+      walkers: the number of independent walks.
+      attributes: of each walker, for a conditional model.
+      prior: as in `sample_prior`.
+      seed: determines the walks.
+    """
+    count = 2 * curves.HARMONICS
+    draws = self.sample_prior(count * arguments.count(walkers), seed=seed)
+    waves = draws.reshape(walkers, count, self.latent_size).swapaxes(0, 1)
+    codes = curves.loop(waves, frames=arguments.count(frames))
+    if prior is not None:
+      rows = codes.reshape(-1, self.latent_size)
+      codes = prior.transform(rows).reshape(codes.shape)
+    return self.decode_curves(codes, attributes)
+
+  def decode_curves(
+    self,
+    codes: Float32[np.ndarray, 'frames walkers latent'],
+    attributes: Attributes = None,
+  ) -> Frames:
+    """Decodes the codes along several curves; attributes are of each curve."""
+    frames, _, latent = codes.shape
+    rows = None if attributes is None else np.tile(attributes, (frames, 1))
+    pixels = self.decode(codes.reshape(-1, latent), rows)
+    return pixels.reshape(*codes.shape[:2], *pixels.shape[1:])
+
+  def score(self, images: Images, attributes: Attributes = None) -> Scores:
+    """Computes the loss of each image, to find unusual ones.
+
+    Images are reconstructed from their mean codes, and Dis normalises by its
+    running statistics, so that a score depends on one image alone. What a
+    config changes of L_llike (unit_features, pixel_weight) is left out.
+
+    Raises:
+      TypeError, ValueError, FloatingPointError: as `posterior`.
+    """
+    mean, log_var = self.posterior(images, attributes)
+    prior = losses.prior(jnp.asarray(mean), jnp.asarray(log_var))
+    x = arguments.images(images, shape=self.image_shape)
+    llike = self.llike(x, self.decode(mean, attributes))
+    return Scores(llike, np.asarray(prior))
+
+  def save_pretrained(self, folder: str | os.PathLike) -> None:
+    """Writes the model into a folder that `vaegan_jax.load` reads.
+
+    It gets model.safetensors, config.json and README.md, a model card; the
+    launcher experiments.export adds pictures and measures to it.
+
+    Raises:
+      ValueError: the folder holds a run or a model.
+    """
+    export = self._export._replace(
+      prior=self.fitted_prior, attribute_vectors=self.attribute_vectors
+    )
+    target = paths.absolute(folder, name='folder')
+    exports.write(target, export, card=exports.card(export))
+
+  def push_to_hub(self, name: str) -> str:
+    """Uploads the model to the Hugging Face hub as 'user/name'.
+
+    Returns:
+      the address of the commit.
+
+    Raises:
+      ImportError: huggingface_hub is not installed.
+    """
+    return hub.upload(name, self.save_pretrained)
 
   def fit_prior(
     self, images: Images, attributes: Attributes = None
@@ -199,116 +230,5 @@ class Model:
       ValueError: `n` is not a whole number of at least 1, or `seed` not one
         from 0 to 2^32 - 1.
     """
-    rows = np.arange(arguments.count(n), dtype=np.uint32)
-    key = jax.random.key(arguments.seed(seed))
-    draw = functools.partial(_draw, self.latent_size, key)
-    normal = chunks.apply(draw, (rows,), size=_BATCH)
+    normal = self.draw(n, seed=seed)
     return normal if prior is None else prior.transform(normal)
-
-  def digest(self) -> str:
-    """Computes the SHA-256 of all variables, in hexadecimal."""
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(self._variables):
-      digest.update(jax.tree_util.keystr(path).encode())
-      digest.update(np.ascontiguousarray(leaf).tobytes())
-    return digest.hexdigest()
-
-  def _apply(
-    self, function: Callable, rows: np.ndarray, attributes: Attributes
-  ) -> Any:
-    """Applies a function to rows and their attributes, batch by batch.
-
-    Raises:
-      FloatingPointError: a result holds a NaN or infinity.
-    """
-    condition = arguments.attributes(
-      attributes,
-      rows=len(rows),
-      names=self.attribute_names,
-      limits=self._attribute_limits,
-    )
-    arrays = (rows,) if condition is None else (rows, condition)
-    *results, finite = chunks.apply(function, arrays, size=_BATCH)
-    if not finite.all():
-      raise FloatingPointError(
-        f'a network computes a NaN or infinity for '
-        f'{arguments.listed(~finite)}: the largest input is '
-        f'{np.abs(rows).max():.3g}; take smaller codes, or a checkpoint from '
-        'before the run diverged'
-      )
-    return tuple(results)
-
-
-def load(workdir: str | os.PathLike) -> Model:
-  """Loads the model of a run's newest checkpoint, or of another one.
-
-  Args:
-    workdir: the run's folder; or DIR/checkpoints/STEP in it; or the folder of
-      an exported model.
-
-  Raises:
-    FileNotFoundError: the folder holds no run or model, or no such checkpoint.
-    ValueError: the path is none of this machine, or no checkpoint is intact.
-  """
-  return from_export(exports.read(paths.absolute(workdir, name='workdir')))
-
-
-def from_export(export: exports.Export) -> Model:
-  """Builds the model of an export, or of what `exports.read` read of a run."""
-  return Model(
-    build.networks(export.config),
-    export.variables,
-    step=export.step,
-    attribute_names=build.conditional(export.config),
-    attribute_limits=export.attribute_limits,
-    fitted_prior=export.prior,
-    attribute_vectors=export.attribute_vectors,
-  )
-
-
-def pretrained(name: str) -> Model:
-  """Loads a model that comes with the package.
-
-  Raises:
-    ValueError: there is none of this name.
-  """
-  names = sorted(p.name for p in _PRETRAINED.iterdir() if exports.exists(p))
-  if name not in names:
-    raise ValueError(f'{name!r} is no model: expected one of {names}')
-  return load(_PRETRAINED / name)
-
-
-# Modules are hashable, so models of equal networks share compiled programs.
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _encode(
-  encoder: architecture.Encoder,
-  variables: VariableDict,
-  pixels: UInt8[Array, 'batch height width channels'],
-  *condition: Float[Array, 'batch attributes'],
-) -> tuple[Float[Array, 'batch latent'], Float[Array, 'batch latent'], Finite]:
-  images = augmentation.to_images(pixels)
-  posterior: Any = encoder.apply(variables, images, *condition, train=False)
-  mean, log_var = posterior
-  return mean, log_var, jnp.isfinite(mean + log_var).all(axis=1)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _decode(
-  decoder: architecture.Decoder,
-  variables: VariableDict,
-  codes: Float[Array, 'batch latent'],
-  *condition: Float[Array, 'batch attributes'],
-) -> tuple[UInt8[Array, 'batch height width channels'], Finite]:
-  images: Any = decoder.apply(variables, codes, *condition, train=False)
-  # A NaN would become a black pixel.
-  return augmentation.to_pixels(images), jnp.isfinite(images).all((1, 2, 3))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _draw(
-  latent: int, key: PRNGKeyArray, rows: UInt32[Array, ' batch']
-) -> Float32[Array, 'batch latent']:
-  keys = jax.vmap(jax.random.fold_in, (None, 0))(key, rows)
-  return jax.vmap(lambda k: jax.random.normal(k, (latent,), jnp.float32))(keys)

@@ -23,7 +23,7 @@ def model(drawn, tmp_path_factory):
   vector = np.full(export.config.latent_size, 2, np.float32)
   exports.write(
     folder / 'model',
-    export._replace(attribute_vectors={'Hat': vector}),
+    export._replace(prior=None, attribute_vectors={'Hat': vector}),
     card='',
   )
   return folder / 'model'

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from vaegan_jax import inference
+from vaegan_jax.core import curves
 from vaegan_jax.report import walks
 
 
@@ -41,30 +42,30 @@ class TwoToneModel(inference.Model):
 
 
 def test_every_point_of_a_loop_is_a_draw_of_the_prior():
-  curves = walks.loop(normal(6, 2000, 8), frames=5)
-  for points in curves:
+  walked = curves.loop(normal(6, 2000, 8), frames=5)
+  for points in walked:
     np.testing.assert_allclose(points.mean(0), 0, atol=0.1)
     np.testing.assert_allclose(np.cov(points.T), np.eye(8), atol=0.15)
 
 
 def test_a_loop_is_closed_even_and_wide_at_the_typical_radius():
-  curves = walks.loop(normal(6, 4, 256), frames=90)
-  np.testing.assert_allclose(lengths(curves), np.sqrt(256), rtol=0.2)
-  assert steps(curves).max() < 1.5 * steps(curves).min()
-  distances = lengths(curves[:, None] - curves)
+  walked = curves.loop(normal(6, 4, 256), frames=90)
+  np.testing.assert_allclose(lengths(walked), np.sqrt(256), rtol=0.2)
+  assert steps(walked).max() < 1.5 * steps(walked).min()
+  distances = lengths(walked[:, None] - walked)
   assert (distances.max((0, 1)) > 1.2 * np.sqrt(256)).all()
 
 
 def test_a_visit_passes_each_stop_and_returns():
   stops = normal(3, 2, 16)
-  codes = walks.visit(stops, frames=10)
+  codes = curves.visit(stops, frames=10)
   assert codes.shape == (30, 2, 16)
   np.testing.assert_allclose(codes[::10], stops, atol=1e-5)
   assert steps(codes).max() < 0.3 * steps(stops).min()  # no jumps
 
 
 def test_a_visit_is_slowest_at_its_stops():
-  speed = steps(walks.visit(normal(2, 1, 64), frames=20))[:, 0]
+  speed = steps(curves.visit(normal(2, 1, 64), frames=20))[:, 0]
   assert max(speed[0], speed[19]) < 0.2 * speed[10]
 
 
@@ -72,7 +73,7 @@ def test_lengths_change_in_proportion_and_directions_evenly():
   start = np.array([[2.0, 0.0, 0.0]], np.float32)
   end = np.array([[0.0, 4.0, 0.0]], np.float32)
   share = np.linspace(0, 1, 4, dtype=np.float32)
-  codes = walks.interpolate(start, end, share=share)[:, 0]
+  codes = curves.interpolate(start, end, share=share)[:, 0]
   np.testing.assert_allclose(lengths(codes), 2 + 2 * share, rtol=1e-5)
   angles = np.degrees(np.arctan2(codes[:, 1], codes[:, 0]))
   np.testing.assert_allclose(angles, [0, 30, 60, 90], atol=1e-3)
@@ -82,27 +83,22 @@ def test_lengths_change_in_proportion_and_directions_evenly():
 def test_codes_in_one_direction_are_joined_by_a_line(factor):
   start = normal(1, 8)
   share = np.array([0, 0.5, 1], np.float32)
-  codes = walks.interpolate(start, factor * start, share=share)
+  codes = curves.interpolate(start, factor * start, share=share)
   expected = start * (1 + share * (factor - 1))[:, None]
   np.testing.assert_allclose(codes[:, 0], expected, atol=1e-3)
 
 
 def test_a_random_walk_is_the_same_for_more_walkers():
-  few, more = (
-    walks.random_walk(TwoToneModel(), walkers=n, frames=5, seed=3)
-    for n in (2, 4)
-  )
+  few, more = (TwoToneModel().walk(5, walkers=n, seed=3) for n in (2, 4))
   assert few.shape == (5, 2, 8, 8, 3)
   np.testing.assert_array_equal(few, more[:, :2])
-  other = walks.random_walk(TwoToneModel(), walkers=2, frames=5, seed=4)
+  other = TwoToneModel().walk(5, walkers=2, seed=4)
   assert (few != other).any()
 
 
 def test_each_walker_keeps_its_attributes():
   attributes = np.array([[0, 1], [-1, 2], [3, 0]], np.float32)
-  made = walks.random_walk(
-    TwoToneModel(), walkers=3, frames=4, attributes=attributes
-  )
+  made = TwoToneModel().walk(4, walkers=3, attributes=attributes)
   levels = made[..., [0, 4], 0, 0]
   assert levels.shape == (4, 3, 2)
   np.testing.assert_array_equal(levels, [128 + 40 * attributes] * 4)

@@ -1,6 +1,8 @@
 """An exported model is the model of its run, in three files."""
 
 import json
+import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import vaegan_jax
 from experiments import export as launcher
 from tests import devices, small
 from vaegan_jax.core import gaussian
+from vaegan_jax.evaluation import code_statistics
 from vaegan_jax.runs import exports
 from vaegan_jax.training import loop
 
@@ -34,7 +37,6 @@ def arrays(model):
 
 def test_it_computes_what_the_run_computes(run, exported):
   original, loaded = vaegan_jax.load(run), vaegan_jax.load(exported)
-  original.fitted_prior = loaded.fitted_prior
   assert loaded.step == original.step == 2
   assert loaded.digest() == original.digest()
   for ours, theirs in zip(arrays(loaded), arrays(original), strict=True):
@@ -61,7 +63,7 @@ def test_it_has_the_prior_and_the_vectors_of_the_training_images(exported):
   )
   with pytest.raises(ValueError, match=r'no attribute vector of Hat: .* Smil'):
     edited.edit(images, {'Hat': 1.0})
-  with pytest.raises(ValueError, match='this model has none; exporting'):
+  with pytest.raises(ValueError, match='this model has none; training'):
     model.edit(images, {'Smiling': 1.0})
 
 
@@ -169,3 +171,90 @@ def test_a_gan_has_neither_prior_nor_vectors(drawn, tmp_path):
   model = vaegan_jax.load(tmp_path / 'model')
   assert model.fitted_prior is None
   assert model.sample(1).shape == (1, *model.image_shape)
+
+
+def test_a_run_keeps_what_it_knows_of_codes_for_its_last_step(drawn, tmp_path):
+  config = small.config(drawn, data__faces=200, steps=2, save_every=1)
+  loop.train(config, tmp_path)
+  model, first = (vaegan_jax.load(tmp_path, step=step) for step in (None, 1))
+  some = code_statistics.load_split(exports.read(tmp_path), split='train')
+  fitted = model.fit_prior(some.images)
+  np.testing.assert_allclose(model.fitted_prior.mean, fitted.mean, rtol=1e-6)
+  has = some.attributes[:, some.attribute_names.index('Smiling')] > 0
+  codes = model.encode(some.images)
+  np.testing.assert_allclose(
+    model.attribute_vectors['Smiling'],
+    codes[has].mean(0) - codes[~has].mean(0),
+    rtol=1e-5,
+  )
+  assert (first.fitted_prior, first.attribute_vectors) == (None, {})
+
+
+def test_a_step_is_loaded_if_it_is_there(run, exported):
+  assert vaegan_jax.load(run, step=2).step == 2
+  assert vaegan_jax.load(exported, step=2).step == 2
+  checkpoint = run / 'checkpoints' / '2'
+  assert vaegan_jax.load(checkpoint, step=2).step == 2
+  with pytest.raises(FileNotFoundError, match='checkpoints/1 does not exist'):
+    vaegan_jax.load(run, step=1)
+  with pytest.raises(ValueError, match='is a model of step 2 alone'):
+    vaegan_jax.load(exported, step=1)
+  with pytest.raises(ValueError, match='is the checkpoint of 2'):
+    vaegan_jax.load(checkpoint, step=1)
+
+
+def test_a_saved_model_is_the_same_and_has_a_card(run, tmp_path):
+  model = vaegan_jax.load(run)
+  model.save_pretrained(tmp_path / 'saved')
+  saved = vaegan_jax.load(tmp_path / 'saved')
+  assert saved.digest() == model.digest()
+  for ours, theirs in zip(arrays(saved), arrays(model), strict=True):
+    np.testing.assert_array_equal(ours, theirs)
+  card = (tmp_path / 'saved' / 'README.md').read_text()
+  assert card.startswith('# VAE/GAN on faces at 16x16\n')
+  with pytest.raises(ValueError, match='holds a model or a run already'):
+    model.save_pretrained(run)
+
+
+class Hub:
+  """Stands in for huggingface_hub: a model a folder."""
+
+  def __init__(self, folder):
+    self.folder = folder
+
+  def HfApi(self):
+    return self
+
+  def create_repo(self, name, *, exist_ok):
+    assert exist_ok
+    (self.folder / name).mkdir(parents=True)
+
+  def upload_folder(self, *, repo_id, folder_path):
+    shutil.copytree(folder_path, self.folder / repo_id, dirs_exist_ok=True)
+    return f'https://hub/{repo_id}'
+
+  def snapshot_download(self, name, *, allow_patterns):
+    names = {path.name for path in (self.folder / name).iterdir()}
+    assert names == set(allow_patterns)
+    return str(self.folder / name)
+
+
+def test_a_model_goes_to_the_hub_and_comes_back(run, tmp_path, monkeypatch):
+  monkeypatch.setitem(sys.modules, 'huggingface_hub', Hub(tmp_path / 'hub'))
+  model = vaegan_jax.load(run)
+  assert model.push_to_hub('someone/faces') == 'https://hub/someone/faces'
+  assert vaegan_jax.load('someone/faces').digest() == model.digest()
+  with pytest.raises(ValueError, match='expected user/name'):
+    model.push_to_hub('faces')
+
+
+def test_a_folder_comes_before_a_name_of_the_hub(run, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.setitem(sys.modules, 'huggingface_hub', None)
+  with pytest.raises(ImportError, match='runs/demo is no folder here, and a'):
+    vaegan_jax.load('runs/demo')
+  (tmp_path / 'runs').mkdir()
+  with pytest.raises(FileNotFoundError, match='runs/demo'):
+    vaegan_jax.load('runs/demo')
+  shutil.copytree(run, tmp_path / 'runs' / 'demo')
+  assert vaegan_jax.load('runs/demo').step == 2

@@ -6,6 +6,7 @@ import pathlib
 
 from vaegan_jax import inference
 from vaegan_jax.config import build
+from vaegan_jax.core import gaussian
 from vaegan_jax.data import cache
 from vaegan_jax.evaluation import attribute_vectors
 from vaegan_jax.runs import exports
@@ -17,30 +18,51 @@ _ENCODED = 20_000
 def load(path: pathlib.Path, *, fits: bool) -> inference.Model:
   """Loads a model, with the prior and the vectors of its training images.
 
-  An exported model has them; those of a run are computed.
+  An exported model has them, and a run after its last step; for other
+  checkpoints they are computed.
 
   Args:
-    path: as of `inference.load`.
+    path: as of `loading.load`.
     fits: whether to compute them.
 
   Raises:
-    FileNotFoundError, ValueError: as `inference.load` and `cache.load`.
+    FileNotFoundError, ValueError: as `loading.load` and `cache.load`.
   """
+  return inference.Model(read(path) if fits else exports.read(path))
+
+
+def read(path: pathlib.Path) -> exports.Export:
+  """Reads an export and computes its prior and its vectors if it has none."""
   export = exports.read(path)
-  return inference.from_export(
-    complete(export) if fits and not exports.exists(path) else export
-  )
+  if exports.exists(path) or export.prior is not None:
+    return export
+  return complete(export, load_split(export, split='train'))
 
 
-def complete(export: exports.Export) -> exports.Export:
-  """Adds the prior and the vectors of its training images to a run's export."""
-  model = inference.from_export(export)
-  if model.encodes:
-    train = load_split(export, split='train')
-    attach(model, train.take(train.spread(_ENCODED)))
-  return export._replace(
-    prior=model.fitted_prior, attribute_vectors=model.attribute_vectors
+def complete(export: exports.Export, train: cache.Dataset) -> exports.Export:
+  """Adds a fitted prior and attribute vectors to a model with an encoder.
+
+  Args:
+    export: unconditional models get vectors, if the images have attributes.
+    train: the training images, with all their attributes.
+  """
+  model = inference.Model(export)
+  if not model.encodes:
+    return export
+  some = train.take(train.spread(_ENCODED))
+  mean, log_var = model.posterior(
+    some.images, some.with_attributes(model.attribute_names).attributes
   )
+  export = export._replace(prior=gaussian.fit(mean, log_var))
+  if some.attributes is None or model.attribute_names:
+    return export
+  vectors = attribute_vectors.compute(
+    mean,
+    some.attributes > 0,
+    attribute_names=some.attribute_names,
+    names=some.attribute_names,
+  )
+  return export._replace(attribute_vectors=vectors.by_name)
 
 
 def load_split(export: exports.Export, *, split: str) -> cache.Dataset:
@@ -48,21 +70,3 @@ def load_split(export: exports.Export, *, split: str) -> cache.Dataset:
   source = build.source(export.config)
   directory = build.cache_directory(export.config)
   return cache.load(source, split=split, directory=directory)
-
-
-def attach(model: inference.Model, some: cache.Dataset) -> None:
-  """Gives a model with an encoder a fitted prior and attribute vectors.
-
-  Args:
-    model: unconditional models get vectors, if the images have attributes.
-    some: training images.
-  """
-  condition = some.with_attributes(model.attribute_names).attributes
-  model.fitted_prior = model.fit_prior(some.images, condition)
-  if some.attributes is not None and not model.attribute_names:
-    model.attribute_vectors = attribute_vectors.compute(
-      model.encode(some.images),
-      some.attributes > 0,
-      attribute_names=some.attribute_names,
-      names=some.attribute_names,
-    ).by_name

@@ -18,7 +18,6 @@ from vaegan_jax.data import cache
 from vaegan_jax.report import figures
 
 COLUMNS = 12  # images per row
-_FITTED = 2_000  # training images for the fitted prior
 FOLDER = 'figures'
 
 Pixels = UInt8[np.ndarray, 'images height width channels']
@@ -49,28 +48,22 @@ def draw_strips(
 
 
 def draw_final(
-  model: inference.Model,
-  held_out: cache.Dataset,
-  *,
-  train: cache.Dataset,
-  workdir: pathlib.Path,
+  model: inference.Model, held_out: cache.Dataset, *, workdir: pathlib.Path
 ) -> None:
   """Draws the report's figures of a model.
 
   Args:
     model: as in `draw_strips`, like the held-out images and the folder.
     held_out: the images that are shown.
-    train: the images whose codes the second prior is fitted to.
     workdir: the run's folder.
   """
   images, attributes = held_out.images, held_out.attributes
   samples = _samples(model, held_out, count=5 * COLUMNS)
   drawn = {'samples': figures.grid(samples, columns=COLUMNS)}
-  if model.encodes:
-    some = train.take(train.spread(_FITTED))
-    prior = model.fit_prior(some.images, some.attributes)
+  if (prior := model.fitted_prior) is not None:
     samples = _samples(model, held_out, count=5 * COLUMNS, prior=prior)
     drawn['fitted_samples'] = figures.grid(samples, columns=COLUMNS)
+  if model.encodes:
     made = model.reconstruct(images, attributes)
     pairs = figures.reconstructions(images, made, columns=COLUMNS)
     drawn['reconstructions'] = pairs

@@ -16,7 +16,7 @@ from flax import traverse_util
 from flax.typing import VariableDict
 from jaxtyping import Float32
 
-from vaegan_jax.config import schema
+from vaegan_jax.config import build, schema
 from vaegan_jax.core import gaussian
 from vaegan_jax.files import atomic, weights
 from vaegan_jax.runs import config_file
@@ -27,7 +27,11 @@ LIMITS = 'attribute_limits'
 _COLLECTIONS = ('params', 'batch_stats')
 _WEIGHTS = 'model.safetensors'
 _CARD = 'README.md'
+FILES = (_WEIGHTS, _CARD, 'config.json')
 _FORMAT = {'format': 'vaegan_jax.export', 'version': 1}
+# What a run knows of the codes of its training images, after its last step.
+_CODES = 'codes.safetensors'
+_CODES_FORMAT = {'format': 'vaegan_jax.codes', 'version': 1}
 # Prefixes of the arrays of the file.
 _NETWORKS, _PRIOR, _VECTORS = 'networks/', 'prior/', 'attribute_vectors/'
 
@@ -88,9 +92,7 @@ def write(
   arrays = dict(
     traverse_util.flatten_dict({'networks': export.variables}, sep='/')
   )
-  arrays |= {_VECTORS + n: x for n, x in export.attribute_vectors.items()}
-  if export.prior is not None:
-    arrays |= {_PRIOR + n: x for n, x in export.prior._asdict().items()}
+  arrays |= _codes_of(export)
   dtype = np.float16 if half else np.float32
   weights.write(
     folder / _WEIGHTS,
@@ -108,24 +110,64 @@ def write(
   config_file.write(folder, config)
 
 
-def read(path: pathlib.Path) -> Export:
+def card(export: Export) -> str:
+  """Returns the beginning of a model card in Markdown: what it is, and its use.
+
+  It names the model's data and size, and how to load and sample it.
+  """
+  config = export.config
+  title = build.model(config).title
+  size = 'x'.join(map(str, build.size(config)))
+  return f"""# {title} on {config.data.source} at {size}
+
+```python
+import vaegan_jax
+
+model = vaegan_jax.load('FOLDER')  # where this file lies
+images = model.sample(8, prior=model.fitted_prior)  # uint8 [8, H, W, C]
+```
+"""
+
+
+def write_codes(workdir: pathlib.Path, export: Export) -> None:
+  """Keeps an export's prior and attribute vectors with its run."""
+  weights.write(
+    workdir / _CODES,
+    {n: np.asarray(x, np.float32) for n, x in _codes_of(export).items()},
+    about={**_CODES_FORMAT, 'step': export.step},
+  )
+
+
+def read(path: pathlib.Path, *, step: int | None = None) -> Export:
   """Reads an exported model, or what an export of a run holds.
 
   Args:
     path: the folder of a model or of a run, or DIR/checkpoints/STEP of a run.
+    step: the checkpoint of a run; None: the newest, or that of the path.
 
   Raises:
     FileNotFoundError: the folder holds no run or model, or no such checkpoint.
-    ValueError: a file is damaged, or no checkpoint is intact.
+    ValueError: a file is damaged, no checkpoint is intact, or a model or the
+      path is of another step.
   """
-  return _read_model(path) if exists(path) else _read_run(path)
+  if exists(path):
+    found = _read_model(path)
+    if step not in (None, found.step):
+      raise ValueError(
+        f'step = {step}: {path} is a model of step {found.step:,} alone'
+      )
+    return found
+  return _read_run(path, step)
 
 
-def _read_run(path: pathlib.Path) -> Export:
+def _read_run(path: pathlib.Path, wanted: int | None) -> Export:
   # Imported here, as Orbax takes a second, and an exported model is without.
   from vaegan_jax.runs import checkpoints
 
   run, step = checkpoints.split(path)
+  if wanted is not None and step not in (None, wanted):
+    raise ValueError(f'step = {wanted}: {path} is the checkpoint of {step}')
+  step = wanted if step is None else step
   config = config_file.read(run)
   saved = checkpoints.load(run, step=step)
   variables = {
@@ -133,24 +175,55 @@ def _read_run(path: pathlib.Path) -> Export:
     name: network.get('average') or {x: network[x] for x in _COLLECTIONS}
     for name, network in saved.state['networks'].items()
   }
-  return Export(config, variables, saved.step, saved.about.get(LIMITS))
+  return Export(
+    config,
+    variables,
+    saved.step,
+    saved.about.get(LIMITS),
+    *_read_codes(run, step=saved.step),
+  )
+
+
+def _codes_of(export: Export) -> dict[str, np.ndarray]:
+  arrays = {_VECTORS + n: x for n, x in export.attribute_vectors.items()}
+  if export.prior is not None:
+    arrays |= {_PRIOR + n: x for n, x in export.prior._asdict().items()}
+  return arrays
+
+
+def _read_codes(
+  run: pathlib.Path, *, step: int
+) -> tuple[gaussian.Gaussian | None, dict[str, np.ndarray]]:
+  """Reads what a run knows of its codes, if that is of this step."""
+  if not (run / _CODES).exists():
+    return None, {}
+  arrays, about = weights.load(run / _CODES, about=_CODES_FORMAT)
+  return _from_arrays(arrays) if about['step'] == step else (None, {})
+
+
+def _from_arrays(
+  arrays: Mapping[str, np.ndarray],
+) -> tuple[gaussian.Gaussian | None, dict[str, np.ndarray]]:
+  fields = _below(_PRIOR, arrays)
+  prior = (
+    gaussian.Gaussian(
+      *(fields[name].astype(np.float64) for name in gaussian.Gaussian._fields)
+    )
+    if fields
+    else None
+  )
+  return prior, _below(_VECTORS, arrays)
 
 
 def _read_model(folder: pathlib.Path) -> Export:
   arrays, about = weights.load(folder / _WEIGHTS, about=_FORMAT)
   wide = {name: x.astype(np.float32) for name, x in arrays.items()}
-  prior = _below(_PRIOR, wide)
   return Export(
     config_file.read(folder),
     traverse_util.unflatten_dict(_below(_NETWORKS, wide), sep='/'),
-    step=about['step'],
-    attribute_limits=about[LIMITS],
-    prior=gaussian.Gaussian(
-      *(prior[name].astype(np.float64) for name in gaussian.Gaussian._fields)
-    )
-    if prior
-    else None,
-    attribute_vectors=_below(_VECTORS, wide),
+    about['step'],
+    about[LIMITS],
+    *_from_arrays(wide),
   )
 
 

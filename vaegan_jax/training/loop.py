@@ -17,6 +17,7 @@ from vaegan_jax.config import build, checks, schema
 from vaegan_jax.core import train_state
 from vaegan_jax.data import batches, cache, sources
 from vaegan_jax.distributed import parallel, preemption, processes
+from vaegan_jax.evaluation import code_statistics
 from vaegan_jax.files import checksums, lock, paths
 from vaegan_jax.report import run_figures
 from vaegan_jax.runs import checkpoints, config_file, exports, records
@@ -73,8 +74,10 @@ def train(
           weights = pretrained.read(config, run.abstract_state)
         stack.enter_context(lock.hold(workdir))
         config_file.check(workdir, config, lengthens=True)
-      dataset = _load(config, source, split='train')
+      train = _load(config, source, split='train')
+      dataset = train.with_attributes(build.conditional(config))
       test = _load(config, source, split='test')
+      test = test.with_attributes(build.conditional(config))
       cache.warn_of_copies(dataset, test)
       examples = run_figures.examples(test)
     processes.check_equal(
@@ -87,14 +90,14 @@ def train(
 
     def draw(state: train_state.TrainState) -> None:
       if processes.is_primary():
-        model = _model(run, state, dataset)
+        model = inference.Model(_export(run, state, dataset))
         run_figures.draw_strips(model, examples, workdir=workdir)
 
     state = _resume(
       run, dataset, workdir, weights=weights, draw=draw, notice=notice
     )
-    model = _model(run, state, dataset)
-    return _report(model, examples, train=dataset, workdir=workdir)
+    export = _export(run, state, dataset)
+    return _report(export, examples, train=train, workdir=workdir)
 
 
 def _check(
@@ -111,10 +114,8 @@ def _check(
 def _load(
   config: build.Config, source: sources.Source, *, split: str
 ) -> cache.Dataset:
-  """Loads a split with the attributes that the model is conditional on."""
   directory = build.cache_directory(config)
-  dataset = cache.load(source, split=split, directory=directory)
-  return dataset.with_attributes(build.conditional(config))
+  return cache.load(source, split=split, directory=directory)
 
 
 def _resume(
@@ -230,19 +231,25 @@ def _feed(run: setup.Run, dataset: cache.Dataset) -> batches.Batches:
 
 
 def _report(
-  model: inference.Model,
+  export: exports.Export,
   examples: cache.Dataset,
   *,
   train: cache.Dataset,
   workdir: pathlib.Path,
 ) -> pathlib.Path:
-  """Draws the final pictures and writes the report; returns its path."""
+  """Writes what is known of the codes, the final pictures and the report.
+
+  Returns:
+    the path of the report.
+  """
   # Imported here, as Matplotlib takes as long to import as JAX.
   from vaegan_jax.report import run_page
 
   if not processes.is_primary():
     return run_page.path_in(workdir)
-  run_figures.draw_final(model, examples, train=train, workdir=workdir)
+  export = code_statistics.complete(export, train)
+  exports.write_codes(workdir, export)
+  run_figures.draw_final(inference.Model(export), examples, workdir=workdir)
   return run_page.write(workdir)
 
 
@@ -293,22 +300,18 @@ def _loop(
   return state
 
 
-def _limits(dataset: cache.Dataset) -> arguments.Limits | None:
+def _limits(dataset: cache.Dataset) -> list[list[float]] | None:
   rows = dataset.attributes
   return None if rows is None else arguments.attribute_limits(rows)
 
 
-def _model(
+def _export(
   run: setup.Run, state: train_state.TrainState, dataset: cache.Dataset
-) -> inference.Model:
+) -> exports.Export:
   variables = {
     name: parallel.local(network.evaluated())
     for name, network in state.networks.items()
   }
-  return inference.Model(
-    run.networks,
-    variables,
-    step=int(state.step),
-    attribute_names=build.conditional(run.config),
-    attribute_limits=_limits(dataset),
+  return exports.Export(
+    run.config, variables, int(state.step), _limits(dataset)
   )

@@ -66,10 +66,7 @@ def decode(
     raise defects.BrokenImage(name, 'the file is empty, not a valid image')
   try:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-      _check(image, name)
-      image.load()
-      upright = ImageOps.exif_transpose(image)
-      pixels = np.asarray(_flatten(upright).convert(_MODES[channels]))
+      return to_pixels(image, channels=channels, name=name)
   except defects.BrokenImage:
     raise
   except defects.READ_ERRORS as error:
@@ -79,6 +76,20 @@ def decode(
     raise defects.BrokenImage(
       name, f'{len(data)} bytes are not a valid image{detail}'
     ) from error
+
+
+def to_pixels(
+  image: Image.Image, *, channels: int = 3, name: str = 'the image'
+) -> UInt8[np.ndarray, 'height width channels']:
+  """Converts an image of PIL, as `decode` does.
+
+  Raises:
+    BrokenImage: it is too large, or holds floating point numbers.
+  """
+  _check(image, name)
+  image.load()
+  upright = ImageOps.exif_transpose(image)
+  pixels = np.asarray(_flatten(upright).convert(_MODES[channels]))
   return pixels.reshape(*pixels.shape[:2], channels)
 
 
