@@ -14,6 +14,7 @@ if TYPE_CHECKING:
   from vaegan_jax.inference import Model, load, pretrained
 
 __all__ = ['Model', 'load', 'pretrained']
+__version__ = '0.1.0'
 
 
 def __getattr__(name: str) -> Any:
