@@ -45,11 +45,19 @@ nb_execution_mode = 'force'
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_execution_in_temp = True
+nb_merge_streams = True
 # The kernel runs in a folder of its own, and imports experiments as well.
 os.environ['PYTHONPATH'] = str(ROOT)
+os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 
 autodoc_member_order = 'bysource'
 autodoc_typehints_format = 'short'
+autodoc_type_aliases = {
+  name: name for name in ('Attributes', 'Codes', 'Config', 'Images', 'Pixels')
+}
+default_role = 'code'
+maximum_signature_line_length = 76
+napoleon_use_ivar = True
 
 # The model card is a page of the site. Links to other files outside docs/ lead
 # to GitHub where it builds the site, else to copies of the files.
@@ -80,6 +88,16 @@ def escape(app: Sphinx, *about: object) -> None:
   lines[:] = [line.replace('|', r'\|') for line in lines]
 
 
+def shorten(app: Sphinx, *about: object) -> tuple[str | None, str | None]:
+  """Writes jax.Array and the aliases as short as the code does."""
+  signature, returned = (
+    text
+    and re.sub(r"TypeAliasForwardRef\('(\w+)'\)|jaxlib\._jax\.", r'\1', text)
+    for text in about[-2:]
+  )
+  return signature, returned
+
+
 def visit_math(translator: nodes.NodeVisitor, node: nodes.math) -> None:
   """Writes a formula as MathML, which browsers show without a script."""
   translator.body.append(str(latex2mathml.tex2mathml(node.astext())))
@@ -102,3 +120,4 @@ def setup(app: Sphinx) -> None:
   )
   app.connect('source-read', relink)
   app.connect('autodoc-process-docstring', escape)
+  app.connect('autodoc-process-signature', shorten)
