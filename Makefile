@@ -9,7 +9,7 @@ KILLS ?= 200
 # pages (docs/performance.md).
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1099511627776:glibc.malloc.top_pad=67108864
 
-.PHONY: demo reproduce install test test-all faults plans lint format clean
+.PHONY: demo reproduce install test test-all faults plans docs lint format clean
 
 demo: $(INSTALLED)  ## train a VAE/GAN on the embedded faces, and report
 	$(BIN)/python -m experiments.train \
@@ -40,6 +40,13 @@ faults: $(INSTALLED)  ## kill runs and fill disks; KILLS=200 takes half an hour
 plans: $(INSTALLED)  ## compile for TPUs, without a TPU
 	$(BIN)/python -m pip install --quiet --editable '.[tpu-plan]'
 	$(BIN)/python -m pytest -m tpu
+
+docs: .venv/.docs  ## the site, in build/site/index.html; the tutorial runs
+	$(BIN)/python -m sphinx -W --keep-going -q -E docs build/site
+
+.venv/.docs: $(INSTALLED) docs/requirements.txt
+	$(BIN)/python -m pip install --quiet --requirement docs/requirements.txt
+	touch $@
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

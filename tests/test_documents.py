@@ -107,3 +107,35 @@ def test_the_readmes_map_names_every_package():
   ]
   assert len(packages) > 9
   assert not [name for name in packages if f'{name}/' not in tree]
+
+
+def test_the_site_reaches_every_page():
+  pages = [
+    str(path.relative_to(ROOT / 'docs').with_suffix(''))
+    for path in DOCUMENTS
+    if ROOT / 'docs' in path.parents
+  ]
+  index = (ROOT / 'docs' / 'index.md').read_text()
+  listed = re.findall(r'^[\w/-]+$', index, re.MULTILINE)
+  assert sorted([*listed, 'index']) == sorted(pages)
+
+
+def test_excerpts_of_code_are_there():
+  text = (ROOT / 'docs' / 'algorithm.md').read_text()
+  excerpts = re.findall(r'```{literalinclude} (.*)\n((?::.*\n)*)', text)
+  assert len(excerpts) > 5
+  for file, options in excerpts:
+    code = (ROOT / 'docs' / file).read_text()
+    _, start, end = re.split(r':start-at: |:end-before: ', options)
+    start, end = (line.strip().strip('"') for line in (start, end))
+    assert start in code, start
+    assert end in code.split(start, 1)[1], end
+
+
+def test_workflows_call_existing_targets():
+  makefile = (ROOT / 'Makefile').read_text()
+  flows = [p.read_text() for p in ROOT.glob('.github/workflows/*.yml')]
+  called = re.findall(r'make (\w+)', ''.join(flows))
+  assert called
+  for target in called:
+    assert f'\n{target}: ' in makefile, target

@@ -32,7 +32,10 @@ def room(path):
 
 def imported_rooms(path):
   for node in ast.walk(ast.parse(path.read_text())):
-    if isinstance(node, ast.ImportFrom) and node.module:
+    if isinstance(node, ast.Import):
+      packages = [alias.name.split('.')[0] for alias in node.names]
+      yield from (name for name in packages if name == 'experiments')
+    elif isinstance(node, ast.ImportFrom) and node.module:
       parts = node.module.split('.')
       if parts == ['vaegan_jax']:
         yield from (alias.name for alias in node.names)

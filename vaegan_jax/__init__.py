@@ -15,6 +15,7 @@ if TYPE_CHECKING:
   from vaegan_jax.loading import load, pretrained
 
 __all__ = ['Model', 'load', 'pretrained']
+__version__ = '0.1.0'
 
 
 def __getattr__(name: str) -> Any:

@@ -105,6 +105,7 @@ WRONG = [
   ({'data__source': 'celeba'}, r"config\.data\.path = ''"),
   ({'data__source': 'tfds'}, 'tfds:NAME'),
   ({'data__channels': 1}, "'faces' has 3"),
+  ({'data__labels': 'folders'}, "'faces' has its own: set 'table'"),
   ({'model': 'vae_dis'}, r"config\.similarity = ''"),
   ({'similarity': 'runs/gan'}, 'takes no network from another run'),
 ]  # fmt: skip

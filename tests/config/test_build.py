@@ -4,6 +4,7 @@ import importlib
 import types
 
 import pytest
+from PIL import Image
 
 from tests import ROOT, small
 from vaegan_jax.config import build, checks, schema
@@ -133,3 +134,18 @@ def test_a_new_number_rebuilds_the_cache_beside_the_old_one(tmp_path):
   assert first == tmp_path
   assert second == again != third
   assert second.parent == third.parent == tmp_path
+
+
+def test_a_model_may_be_conditional_on_the_folders_of_its_images(tmp_path):
+  for name in ('train/cat', 'train/dog', 'test/cat'):
+    (tmp_path / name).mkdir(parents=True)
+    Image.new('RGB', (16, 16)).save(tmp_path / name / '0.png')
+  config = small.config(
+    data__source='folder',
+    data__path=str(tmp_path),
+    data__labels='folders',
+    conditional='all',
+  )
+  checks.check(config)
+  resolved = build.resolve(config, build.source(config))
+  assert build.conditional(resolved) == ('cat', 'dog')

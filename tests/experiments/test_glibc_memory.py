@@ -80,7 +80,7 @@ def test_the_scripts_the_image_and_the_docs_set_the_same_value():
   for path in (
     cluster / 'slurm.sh',
     cluster / 'tpu_pod.sh',
-    cluster / 'Dockerfile',
+    ROOT / 'Dockerfile',
     ROOT / 'docs' / 'performance.md',
   ):
     assert set(re.findall(r'[=-](glibc\.[^}\s]+)', path.read_text())) == {value}

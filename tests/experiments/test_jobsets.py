@@ -147,9 +147,11 @@ def test_both_jobsets_differ_only_in_where_they_run():
 
 
 def test_the_image_is_made_of_files_that_exist():
-  text = (FOLDER / 'Dockerfile').read_text()
+  text = (ROOT / 'Dockerfile').read_text()
   for sources in re.findall(r'^COPY (.*) \S+$', text, re.MULTILINE):
     for source in sources.split():
       assert (ROOT / source).exists(), source
-  (extra,) = re.findall(r'^ARG EXTRA=(\w+)$', text, re.MULTILINE)
-  assert f'\n{extra} =' in (ROOT / 'setup.cfg').read_text()
+  extras = re.findall(r'EXTRA=(\w+)', text)
+  assert set(extras) == {'cuda', 'tpu'}
+  for extra in extras:
+    assert f'\n{extra} =' in (ROOT / 'setup.cfg').read_text()

@@ -42,7 +42,8 @@ def resolve(config: Config, source: sources.Source) -> Config:
   if not known:
     raise ValueError(
       f'config.conditional = {config.conditional!r}: {source.name} has no '
-      "attributes here; set it to '' or use labelled data"
+      "attributes here; set it to '' or use labelled data: a folder of images "
+      'with attributes.csv, or with config.data.labels = folders'
     )
   if config.conditional == ALL:
     return schema.change(config, {'conditional': _join(known)})
@@ -207,7 +208,13 @@ def source(config: Config) -> sources.Source:
     case 'lfw':
       return lfw.LFW(path, shape, skip_broken=data.skip_broken)
     case 'folder':
-      return folder.Folder(path, shape, channels=data.channels, **options)
+      return folder.Folder(
+        path,
+        shape,
+        channels=data.channels,
+        folder_labels=data.labels == 'folders',
+        **options,
+      )
   return tfds.Tfds(
     name,
     shape,

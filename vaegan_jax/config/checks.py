@@ -143,5 +143,10 @@ def _source_conflicts(config: Config) -> Conflicts:
       "the images of 'faces' are drawn, not read; set it to '', or "
       'config.data.source to folder',
     )
+  if kind != 'folder' and config.data.labels == 'folders':
+    yield (
+      'data.labels',
+      f"only 'folder' has labels by folders; '{kind}' has its own: set 'table'",
+    )
   if kind in ('faces', 'celeba', 'lfw') and config.data.channels != 3:
     yield 'data.channels', f"'{kind}' has 3"

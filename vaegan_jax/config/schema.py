@@ -105,6 +105,11 @@ SETTINGS: dict[str, Setting] = {
     'Source of the images.', form='faces, celeba, lfw, folder or tfds:NAME'
   ),
   'data.path': _path('Folder or archive of the images.', '', runtime=True),
+  'data.labels': _text(
+    'folder: labels from attributes.csv, or the folder that holds an image.',
+    'table',
+    choices=('table', 'folders'),
+  ),
   'data.size': _layers(
     'Height and width of the images in pixels.',
     most=2,

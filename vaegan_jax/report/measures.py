@@ -12,14 +12,14 @@ from vaegan_jax.report import tables
 NAME = 'evaluation.json'
 
 # Evaluators that compare a set of images with held-out ones -> their heading.
-_SETS = {
+SETS = {
   'samples': 'Prior N(0, I)',
   'fitted_prior': 'Fitted prior',
   'aggregated_posterior': 'q(z|x)',
   'reconstructions': 'Reconstructions',
 }
 # Measure -> its title, its unit, and the better value.
-_OF_SETS = {
+OF_SETS = {
   'frechet': ('Fréchet distance', 'features²', 'lower'),
   'kernel': ('Kernel distance', '', 'lower'),
   'sliced_wasserstein': ('Sliced Wasserstein distance', '', 'lower'),
@@ -32,7 +32,7 @@ _OF_SETS = {
   'high_frequency_excess': ('... above real: artefacts', '', 'lower'),
   'sharpness': ('Sharpness', '', 'higher'),
 }
-_OTHERS = {
+OTHERS = {
   'reconstructions/psnr': ('Reconstructions: PSNR', 'dB', 'higher'),
   'reconstructions/ssim': ('Reconstructions: SSIM', '', 'higher'),
   'reconstructions/pixel_error': (
@@ -143,7 +143,7 @@ def make(measures: Measures) -> list[tables.Table]:
   about, model, real = measures
   sets = {
     name: heading
-    for name, heading in _SETS.items()
+    for name, heading in SETS.items()
     if f'{name}/frechet' in model
   }
   kind = (
@@ -157,12 +157,12 @@ def make(measures: Measures) -> list[tables.Table]:
       unit,
       better,
     ]
-    for measure, (title, unit, better) in _OF_SETS.items()
+    for measure, (title, unit, better) in OF_SETS.items()
     if f'samples/{measure}' in model
   ]
   others = [
     [title, _number(model[name]), _number(real.get(name)), unit, better]
-    for name, (title, unit, better) in _OTHERS.items()
+    for name, (title, unit, better) in OTHERS.items()
     if name in model
   ]
   ends = ['Real images', 'Unit', 'Better']

@@ -191,3 +191,60 @@ def test_the_fingerprint_depends_on_files_and_attributes(labelled):
   save(labelled / 'train' / '0.png', size=(90, 91))
   prints.append(folder.Folder(labelled, (16, 16)).fingerprint())
   assert all(a != b for i, a in enumerate(prints) for b in prints[:i])
+
+
+@pytest.fixture
+def sorted_by_label(tmp_path):
+  for name in ('train/hat/0', 'train/no hat/1', 'train/hat/2', 'test/hat/0'):
+    save(tmp_path / f'{name}.png')
+  return tmp_path
+
+
+def test_folders_are_labels_if_the_setting_says_so(sorted_by_label):
+  source = folder.Folder(sorted_by_label, (16, 16), folder_labels=True)
+  assert source.attribute_names == ('hat', 'no hat')
+  assert names(source, 'train') == [
+    'train/hat/0.png',
+    'train/hat/2.png',
+    'train/no hat/1.png',
+  ]
+  expected = [[1, 0], [1, 0], [0, 1]]
+  np.testing.assert_array_equal(source.attributes('train'), expected)
+  np.testing.assert_array_equal(source.attributes('test'), [[1, 0]])
+  assert source.attributes('test').dtype == np.int8
+  without = folder.Folder(sorted_by_label, (16, 16))
+  assert without.attribute_names == ()
+  assert without.fingerprint() != source.fingerprint()
+
+
+def test_folders_of_no_split_are_no_labels(sorted_by_label):
+  save(sorted_by_label / 'drafts' / '0.png')
+  source = folder.Folder(sorted_by_label, (16, 16), folder_labels=True)
+  assert source.attribute_names == ('hat', 'no hat')
+
+
+def test_images_without_a_folder_for_their_label_are_named(sorted_by_label):
+  save(sorted_by_label / 'train' / '3.png')
+  source = folder.Folder(sorted_by_label, (16, 16), folder_labels=True)
+  with pytest.raises(
+    ValueError, match=r'1 of 5 images \(train/3.png\)'
+  ) as error:
+    _ = source.attribute_names
+  assert f'as in {sorted_by_label / "train/cat/1.png"}' in str(error.value)
+
+
+def test_labels_by_folders_need_two_folders(tmp_path):
+  for name in ('train/hat/0.png', 'test/hat/0.png'):
+    save(tmp_path / name)
+  with pytest.raises(ValueError, match='folders of one name, hat, and'):
+    _ = folder.Folder(tmp_path, (16, 16), folder_labels=True).attribute_names
+
+
+def test_what_labels_by_folders_leave_out_is_logged(sorted_by_label, caplog):
+  (sorted_by_label / 'attributes.csv').write_text('path,age\ntrain/hat/0,1\n')
+  save(sorted_by_label / 'test' / 'cap' / '1.png')
+  source = folder.Folder(sorted_by_label, (16, 16), folder_labels=True)
+  assert source.attribute_names == ('cap', 'hat', 'no hat')
+  assert source.length('train') == 3
+  assert 'attributes.csv is not read' in caplog.text
+  assert 'no training image has the label cap' in caplog.text

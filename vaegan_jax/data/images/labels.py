@@ -7,11 +7,12 @@ import dataclasses
 import functools
 import logging
 import os
+import pathlib
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float32, Shaped
+from jaxtyping import Float32, Int8, Shaped
 
 from vaegan_jax.data.images import defects, label_tables
 
@@ -69,6 +70,55 @@ class Labels:
     table = [*self.rows.values()]
     values = label_tables.numbers(table, names=self.names, path=self.path)
     return _code(values, names=self.names, path=self.path)
+
+
+@dataclasses.dataclass(frozen=True)
+class FolderLabels:
+  """The folder of each image as its label: a binary column for each folder.
+
+  Attributes:
+    names: the names of the columns.
+    rows: maps images to the names of their folders.
+  """
+
+  names: tuple[str, ...]
+  rows: Mapping[str, str]
+
+  def of(self, images: Sequence[str]) -> Int8[np.ndarray, 'images attributes']:
+    """Returns 1 in the column of each image's folder, and 0 elsewhere."""
+    columns = {name: column for column, name in enumerate(self.names)}
+    chosen = [columns[self.rows[image]] for image in images]
+    return (np.array(chosen)[:, None] == range(len(columns))).astype(np.int8)
+
+
+def of_folders(
+  folders: Mapping[str, str], *, root: pathlib.Path
+) -> FolderLabels:
+  """Labels images by the names of their folders.
+
+  Args:
+    folders: maps images to these names; '' is none.
+    root: the folder of all, for messages.
+
+  Raises:
+    ValueError: images have no folder, or all have the same one.
+  """
+  remedy = (
+    'put each image into the folder of its label, as in '
+    f"{root / 'train' / 'cat' / '1.png'}, or set config.data.labels to 'table'"
+  )
+  if without := [image for image, name in folders.items() if not name]:
+    raise ValueError(
+      f'{defects.summarize(without, len(folders))} of {root} lie in no folder '
+      f'that could be their label; {remedy}'
+    )
+  names = tuple(sorted({*folders.values()}))
+  if len(names) < 2:
+    raise ValueError(
+      f'all images of {root} lie in folders of one name, {defects.few(names)}, '
+      f'and labels need two; {remedy}'
+    )
+  return FolderLabels(names, folders)
 
 
 def match(
@@ -181,7 +231,7 @@ def _code(
 
 
 def _warn_of_scores(
-  values: Float32[np.ndarray, ' images'], *, name: str, path: pathlib.Path
+  values: Float32[np.ndarray, ' images'], *, name: str, path: label_tables.File
 ) -> None:
   """Logs scores that may be classes, or that are too large for a network."""
   distinct = np.unique(values)

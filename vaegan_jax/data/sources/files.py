@@ -124,7 +124,7 @@ class FileSource(abc.ABC):
     return np.stack([self._read(name) for name in names])
 
   @functools.cached_property
-  def _labels(self) -> labels.Labels | None:
+  def _labels(self) -> labels.Labels | labels.FolderLabels | None:
     return None if self._table is None else self._read_labels(self._table)
 
   def _read_labels(self, path: label_tables.File) -> labels.Labels:
@@ -140,13 +140,13 @@ class FileSource(abc.ABC):
 
   def _unlabelled(self) -> dict[str, str]:
     """Maps the files without a row in the attribute table to the reason."""
-    if self._labels is None:
+    if self._table is None:
       return {}
     reason = (
       f'{self._table} has no row of it: add one, or remove the table to train '
       'without attributes'
     )
-    rows = self._labels.rows
+    rows = self._labels.rows if self._labels else {}
     return {name: reason for name in self._listed if name not in rows}
 
   @functools.cached_property

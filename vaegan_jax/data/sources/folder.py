@@ -16,6 +16,7 @@ from vaegan_jax.data.images import (
   decoding,
   defects,
   label_tables,
+  labels,
   resizing,
   trees,
 )
@@ -45,6 +46,8 @@ class Folder(files.FileSource):
     train_on_validation: whether 'train' includes the validation images. There
       is then no split 'validation'.
     skip_broken: leave out any number of broken images.
+    folder_labels: label each image by the folder that holds it, instead of by
+      `attributes.csv`.
   """
 
   path: pathlib.Path
@@ -52,6 +55,7 @@ class Folder(files.FileSource):
   channels: int = 3
   train_on_validation: bool = False
   skip_broken: bool = False
+  folder_labels: bool = False
 
   name = 'folder'
   _tables = ('attributes.csv', 'attributes.tsv', 'attributes.txt')
@@ -72,7 +76,9 @@ class Folder(files.FileSource):
     return super().length(split)
 
   def _settings(self) -> dict[str, Any]:
-    return {'train_on_validation': self.train_on_validation}
+    settings = {'train_on_validation': self.train_on_validation}
+    # Only if set, so that caches of before stay valid.
+    return settings | ({'folder_labels': True} if self.folder_labels else {})
 
   def _read(self, name: str) -> UInt8[np.ndarray, 'height width channels']:
     data = self._archive.read(name)
@@ -111,8 +117,35 @@ class Folder(files.FileSource):
     return tree.files
 
   @functools.cached_property
+  def _labels(self) -> labels.Labels | labels.FolderLabels | None:
+    if not self.folder_labels:
+      return super()._labels
+    used = [name for names in self._splits.values() for name in names]
+    folders = splits.inner_folders(self._listed)
+    found = labels.of_folders(
+      {name: defects.printable(folders[name]).strip() for name in used},
+      root=self.path,
+    )
+    trained = {found.rows[name] for name in self._splits['train']}
+    if unseen := [name for name in found.names if name not in trained]:
+      _LOGGER.warning(
+        '%s: no training image has the label %s.',
+        self.path,
+        defects.few(unseen),
+      )
+    return found
+
+  @functools.cached_property
   def _table(self) -> label_tables.File | None:
     table = self._find(*self._tables)
+    if table and self.folder_labels:
+      _LOGGER.warning(
+        '%s is not read: config.data.labels = folders takes the folders of the '
+        'images as labels.',
+        table,
+      )
+    if self.folder_labels:
+      return None
     endings = self._tables if table else ('.csv', '.tsv')
     others = [
       path.name

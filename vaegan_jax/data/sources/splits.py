@@ -116,6 +116,13 @@ def assign(
   return found
 
 
+def inner_folders(paths: Sequence[str]) -> dict[str, str]:
+  """Maps each file to the folder that holds it; '' if that names a split."""
+  _, of_folder = _split_folders(paths)
+  holding = {path: os.path.basename(os.path.dirname(path)) for path in paths}
+  return {p: '' if name in of_folder else name for p, name in holding.items()}
+
+
 def _split_folders(
   paths: Sequence[str],
 ) -> tuple[dict[str, str], dict[str, str]]:
