@@ -14,7 +14,7 @@ from vaegan_jax import arguments, codec
 from vaegan_jax.config import build
 from vaegan_jax.core import curves, gaussian, losses
 from vaegan_jax.files import paths
-from vaegan_jax.runs import exports, hub
+from vaegan_jax.runs import exports, hub, onnx_files
 
 Images: TypeAlias = codec.Images
 Pixels: TypeAlias = codec.Pixels
@@ -190,6 +190,20 @@ class Model(codec.Codec):
     )
     target = paths.absolute(folder, name='folder')
     exports.write(target, export, card=exports.card(export))
+
+  def to_onnx(self, folder: str | os.PathLike) -> None:
+    """Writes encoder.onnx and decoder.onnx, which take a batch of any size.
+
+    The encoder maps 'images' [N, H, W, C], float32 in [-1, 1], to 'mean' and
+    'log_var' [N, Z], the decoder 'codes' [N, Z] to 'images'; both also take the
+    'attributes' [N, A] of a conditional model. A GAN has no encoder.
+
+    Raises:
+      ValueError: the folder holds one of the files.
+      ImportError: onnx is not installed.
+    """
+    target = paths.absolute(folder, name='folder')
+    onnx_files.write(target, self._networks, self._export)
 
   def push_to_hub(self, name: str) -> str:
     """Uploads the model to the Hugging Face hub as 'user/name'.
