@@ -63,6 +63,9 @@ class Model:
     fitted_prior: as `fit_prior` made it, if the model was exported with it.
     attribute_vectors: by name, if the model was exported with them.
     attribute_names: the attributes that the model is conditional on, or ().
+    attribute_limits: of each of them, the least and the greatest value.
+    networks: Enc, Dec and Dis, as far as the model has them.
+    variables: of each network.
   """
 
   def __init__(
@@ -83,8 +86,8 @@ class Model:
     self.attribute_names = attribute_names
     self.fitted_prior = fitted_prior
     self.attribute_vectors = dict(attribute_vectors or {})
-    self._attribute_limits = attribute_limits
-    self._networks, self._variables = networks, variables
+    self.attribute_limits = attribute_limits
+    self.networks, self.variables = networks, variables
 
   def posterior(
     self, images: Images, attributes: Attributes = None
@@ -107,7 +110,7 @@ class Model:
       )
     pixels = arguments.images(images, shape=self.image_shape)
     encode = functools.partial(
-      _encode, self._networks.encoder, self._variables['encoder']
+      _encode, self.networks.encoder, self.variables['encoder']
     )
     return self._apply(encode, pixels, attributes)
 
@@ -129,7 +132,7 @@ class Model:
     """
     rows = arguments.codes(codes, latent=self.latent_size)
     decode = functools.partial(
-      _decode, self._networks.decoder, self._variables['decoder']
+      _decode, self.networks.decoder, self.variables['decoder']
     )
     return self._apply(decode, rows, attributes)[0]
 
@@ -208,7 +211,7 @@ class Model:
   def digest(self) -> str:
     """Computes the SHA-256 of all variables, in hexadecimal."""
     digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(self._variables):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(self.variables):
       digest.update(jax.tree_util.keystr(path).encode())
       digest.update(np.ascontiguousarray(leaf).tobytes())
     return digest.hexdigest()
@@ -225,7 +228,7 @@ class Model:
       attributes,
       rows=len(rows),
       names=self.attribute_names,
-      limits=self._attribute_limits,
+      limits=self.attribute_limits,
     )
     arrays = (rows,) if condition is None else (rows, condition)
     *results, finite = chunks.apply(function, arrays, size=_BATCH)

@@ -17,6 +17,8 @@ from jaxtyping import Array, Float
 from vaegan_jax.ops import convolution, normalisation
 
 KERNEL = 5
+# Of batch normalisation, after convolutions and after dense layers.
+EPSILON_MAPS, EPSILON_DENSE = 1e-6, 1e-5
 
 # The authors' AutoFiller: uniform within 1 / sqrt(3 fan_in). A kernel is
 # [height, width, large, small], and the fan-in is that of the large map, for
@@ -70,7 +72,7 @@ class BatchNormRelu(nn.Module):
   ) -> Float[Array, '*batch channels']:
     """Uses the batch's statistics if `train`, else the running ones."""
     x = normalisation.BatchNorm(
-      epsilon=1e-6 if x.ndim == 4 else 1e-5,
+      epsilon=EPSILON_MAPS if x.ndim == 4 else EPSILON_DENSE,
       axis_name=self.axis_name,
       name='batch_norm',
     )(x, train=train)

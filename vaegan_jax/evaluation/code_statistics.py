@@ -6,6 +6,7 @@ import pathlib
 
 from vaegan_jax import inference
 from vaegan_jax.config import build
+from vaegan_jax.core import gaussian
 from vaegan_jax.data import cache
 from vaegan_jax.evaluation import attribute_vectors
 from vaegan_jax.runs import exports
@@ -50,6 +51,12 @@ def load_split(export: exports.Export, *, split: str) -> cache.Dataset:
   return cache.load(source, split=split, directory=directory)
 
 
+def load_held_out(export: exports.Export) -> cache.Dataset:
+  """Loads the test images, with the attributes of a conditional model."""
+  test = load_split(export, split='test')
+  return test.with_attributes(build.conditional(export.config))
+
+
 def attach(model: inference.Model, some: cache.Dataset) -> None:
   """Gives a model with an encoder a fitted prior and attribute vectors.
 
@@ -58,10 +65,11 @@ def attach(model: inference.Model, some: cache.Dataset) -> None:
     some: training images.
   """
   condition = some.with_attributes(model.attribute_names).attributes
-  model.fitted_prior = model.fit_prior(some.images, condition)
+  mean, log_var = model.posterior(some.images, condition)
+  model.fitted_prior = gaussian.fit(mean, log_var)
   if some.attributes is not None and not model.attribute_names:
     model.attribute_vectors = attribute_vectors.compute(
-      model.encode(some.images),
+      mean,
       some.attributes > 0,
       attribute_names=some.attribute_names,
       names=some.attribute_names,

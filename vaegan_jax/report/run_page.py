@@ -15,18 +15,12 @@ from vaegan_jax.report import (
   page,
   run_figures,
   tables,
+  titles,
 )
 from vaegan_jax.runs import collapse, config_file, records, speed
 
 Settings = Mapping[str, Any]
 Row = Mapping[str, Any]
-
-_DATA = {
-  'faces': 'cartoon faces',
-  'celeba': 'CelebA',
-  'lfw': 'LFW',
-  'folder': 'a folder of images',
-}
 
 
 def write(workdir: pathlib.Path) -> pathlib.Path:
@@ -92,7 +86,7 @@ def render(
   pace = speed.summarise(timing, batch_size=settings['batch_size'])
   return page.render(
     'run.html.jinja',
-    title=_title(settings, model.title),
+    title=f'{titles.of(settings)}, {settings["steps"]:,} steps',
     history=[*_origins(starts), *_lengthenings(starts)],
     settings=settings,
     groups=_groups(settings),
@@ -131,12 +125,6 @@ def _band(settings: Settings) -> curves.Band | None:
   centre = settings['equilibrium_centre']
   margin = settings['equilibrium_margin']
   return centre - margin, centre + margin
-
-
-def _title(settings: Settings, model: str) -> str:
-  kind = f'Conditional {model}' if settings['conditional'] else model
-  data = _DATA.get(settings['data.source'], settings['data.source'])
-  return f'{kind} on {data}, {settings["steps"]:,} steps'
 
 
 def _origins(starts: Sequence[Row]) -> Iterator[tuple[str, str]]:
