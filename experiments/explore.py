@@ -41,7 +41,9 @@ def main(argv: list[str]) -> None:
     print(f'Wrote {_explore(workdir, output)}')
 
 
-def _explore(workdir: pathlib.Path, output: pathlib.Path | None) -> pathlib.Path:
+def _explore(
+  workdir: pathlib.Path, output: pathlib.Path | None
+) -> pathlib.Path:
   from vaegan_jax import inference
   from vaegan_jax.config import schema
   from vaegan_jax.evaluation import code_statistics

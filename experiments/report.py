@@ -2,7 +2,8 @@
 
 python -m experiments.report --workdir=DIR
 
-Draws the pictures of the newest checkpoint, and writes DIR/report.html.
+Draws the pictures of the newest checkpoint, and writes DIR/report.html and, to
+explore its model, DIR/explore.html.
 """
 
 from __future__ import annotations
@@ -29,22 +30,26 @@ def main(argv: list[str]) -> None:
 def _report(workdir: pathlib.Path) -> None:
   from vaegan_jax import inference
   from vaegan_jax.evaluation import code_statistics
-  from vaegan_jax.report import run_figures, run_page
+  from vaegan_jax.report import run_page
   from vaegan_jax.runs import checkpoints, exports
+  from vaegan_jax.training import final_pages
 
-  if checkpoints.exist(workdir):
+  if not checkpoints.exist(workdir):
+    path = run_page.write(workdir)
+  else:
     export = exports.read(workdir)
-    model = inference.from_export(export)
     train, test = (
-      code_statistics.load_split(export, split=split).with_attributes(
-        model.attribute_names
-      )
+      code_statistics.load_split(export, split=split)
       for split in ('train', 'test')
     )
-    run_figures.draw_final(
-      model, run_figures.examples(test), train=train, workdir=workdir
+    path = final_pages.write(
+      inference.from_export(export),
+      export.config,
+      train=train,
+      test=test,
+      workdir=workdir,
     )
-  print(f'Wrote {run_page.write(workdir)}')
+  print(f'Wrote {path}')
 
 
 if __name__ == '__main__':

@@ -134,9 +134,7 @@ def _base64(content: bytes) -> str:
   return base64.b64encode(content).decode()
 
 
-def _content(
-  model: inference.Model, shown: cache.Dataset | None
-) -> Content:
+def _content(model: inference.Model, shown: cache.Dataset | None) -> Content:
   """Returns the networks and what is known of the codes."""
   weights, numbers = _Numbers(np.float16), _Numbers(np.float32)
   described = {

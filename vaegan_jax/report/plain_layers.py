@@ -58,7 +58,9 @@ def encoder(
     shape = output
   yield _dense_relu(variables)
   kernel, bias = params['mean']['kernel'], params['mean']['bias']
-  yield Layer(_dense_about(kernel, relu=False), kernel, np.ones_like(bias), bias)
+  yield Layer(
+    _dense_about(kernel, relu=False), kernel, np.ones_like(bias), bias
+  )
 
 
 def decoder(

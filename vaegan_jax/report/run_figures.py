@@ -18,7 +18,6 @@ from vaegan_jax.data import cache
 from vaegan_jax.report import figures
 
 COLUMNS = 12  # images per row
-_FITTED = 2_000  # training images for the fitted prior
 FOLDER = 'figures'
 
 Pixels = UInt8[np.ndarray, 'images height width channels']
@@ -52,24 +51,22 @@ def draw_final(
   model: inference.Model,
   held_out: cache.Dataset,
   *,
-  train: cache.Dataset,
   workdir: pathlib.Path,
 ) -> None:
   """Draws the report's figures of a model.
 
   Args:
-    model: as in `draw_strips`, like the held-out images and the folder.
+    model: as in `draw_strips`; with a fitted prior, if it has an encoder.
     held_out: the images that are shown.
-    train: the images whose codes the second prior is fitted to.
     workdir: the run's folder.
   """
   images, attributes = held_out.images, held_out.attributes
   samples = _samples(model, held_out, count=5 * COLUMNS)
   drawn = {'samples': figures.grid(samples, columns=COLUMNS)}
   if model.encodes:
-    some = train.take(train.spread(_FITTED))
-    prior = model.fit_prior(some.images, some.attributes)
-    samples = _samples(model, held_out, count=5 * COLUMNS, prior=prior)
+    samples = _samples(
+      model, held_out, count=5 * COLUMNS, prior=model.fitted_prior
+    )
     drawn['fitted_samples'] = figures.grid(samples, columns=COLUMNS)
     made = model.reconstruct(images, attributes)
     pairs = figures.reconstructions(images, made, columns=COLUMNS)

@@ -10,6 +10,7 @@ from vaegan_jax.config import schema
 from vaegan_jax.core import metrics, objectives
 from vaegan_jax.report import (
   curves,
+  explore_page,
   figures,
   measures,
   page,
@@ -51,6 +52,7 @@ def write(workdir: pathlib.Path) -> pathlib.Path:
     starts=starts,
     folder=folder,
     evaluation=measures.make(found) if found else [],
+    explored=explore_page.path_in(workdir).exists(),
   )
   return page.write(path_in(workdir), text)
 
@@ -68,6 +70,7 @@ def render(
   folder: pathlib.Path,
   starts: Sequence[Row] = (),
   evaluation: Sequence[tables.Table] = (),
+  explored: bool = False,
 ) -> str:
   """Returns the page of a run as HTML.
 
@@ -78,6 +81,7 @@ def render(
     folder: where the pictures lie.
     starts: rows of starts.jsonl.
     evaluation: tables of measures.
+    explored: whether the run has a page that explores its model.
   """
   model = objectives.MODELS[settings['model']]
   shown = metrics.logged(learned=model.learned, given=model.given)
@@ -92,6 +96,7 @@ def render(
     groups=_groups(settings),
     folder=folder,
     evaluation=evaluation,
+    explored=explored,
     encodes='encoder' in model.learned,
     has_rule=_band(settings) is not None,
     collapses=collapse.find(rows, latent=settings['latent_size']),

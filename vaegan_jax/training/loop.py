@@ -20,7 +20,7 @@ from vaegan_jax.distributed import parallel, preemption, processes
 from vaegan_jax.files import checksums, lock, paths
 from vaegan_jax.report import run_figures
 from vaegan_jax.runs import checkpoints, config_file, exports, records
-from vaegan_jax.training import memory, monitor, pretrained, setup
+from vaegan_jax.training import final_pages, memory, monitor, pretrained, setup
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -73,10 +73,12 @@ def train(
           weights = pretrained.read(config, run.abstract_state)
         stack.enter_context(lock.hold(workdir))
         config_file.check(workdir, config, lengthens=True)
-      dataset = _load(config, source, split='train')
+      everything = _load(config, source, split='train')
       test = _load(config, source, split='test')
-      cache.warn_of_copies(dataset, test)
-      examples = run_figures.examples(test)
+      names = build.conditional(config)
+      dataset = everything.with_attributes(names)
+      cache.warn_of_copies(everything, test)
+      examples = run_figures.examples(test.with_attributes(names))
     processes.check_equal(
       jax=jax.__version__,
       config=config_file.process_digest(config),
@@ -94,7 +96,9 @@ def train(
       run, dataset, workdir, weights=weights, draw=draw, notice=notice
     )
     model = _model(run, state, dataset)
-    return _report(model, examples, train=dataset, workdir=workdir)
+    return final_pages.write(
+      model, config, train=everything, test=test, workdir=workdir
+    )
 
 
 def _check(
@@ -111,10 +115,8 @@ def _check(
 def _load(
   config: build.Config, source: sources.Source, *, split: str
 ) -> cache.Dataset:
-  """Loads a split with the attributes that the model is conditional on."""
   directory = build.cache_directory(config)
-  dataset = cache.load(source, split=split, directory=directory)
-  return dataset.with_attributes(build.conditional(config))
+  return cache.load(source, split=split, directory=directory)
 
 
 def _resume(
@@ -227,23 +229,6 @@ def _feed(run: setup.Run, dataset: cache.Dataset) -> batches.Batches:
     resident=config.data.resident,
     stacked=config.steps_per_dispatch > 1,
   )
-
-
-def _report(
-  model: inference.Model,
-  examples: cache.Dataset,
-  *,
-  train: cache.Dataset,
-  workdir: pathlib.Path,
-) -> pathlib.Path:
-  """Draws the final pictures and writes the report; returns its path."""
-  # Imported here, as Matplotlib takes as long to import as JAX.
-  from vaegan_jax.report import run_page
-
-  if not processes.is_primary():
-    return run_page.path_in(workdir)
-  run_figures.draw_final(model, examples, train=train, workdir=workdir)
-  return run_page.write(workdir)
 
 
 def _loop(

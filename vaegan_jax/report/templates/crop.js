@@ -16,14 +16,11 @@ async function crop(file, shape) {
     throw new Error(`${file.name || 'The picture'} is no image that this ` +
       'browser reads: take a PNG or a JPEG.');
   });
-  const [dialog, frame, zoom] = ['crop', 'frame', 'zoom'].map((id) =>
-    document.getElementById(id));
+  const [dialog, frame, zoom] = ['crop', 'frame', 'zoom'].map($);
   const [height, width] = shape;
-  const longer = Math.max(height, width);
-  const view = {width: CROP.view * width / longer, height: CROP.view * height / longer};
-  const density = devicePixelRatio || 1;
-  frame.width = Math.round(view.width * density);
-  frame.height = Math.round(view.height * density);
+  const scale = CROP.view * devicePixelRatio / Math.max(height, width);
+  frame.width = Math.round(width * scale);
+  frame.height = Math.round(height * scale);
   frame.style.aspectRatio = `${width} / ${height}`;
   // The centre of the crop, in pixels of the picture.
   const place = {x: picture.width / 2, y: picture.height / 2, zoom: 1};
@@ -49,7 +46,7 @@ async function crop(file, shape) {
   function show() {
     drawTo(frame);
     zoom.value = place.zoom;
-    zoom.dispatchEvent(new Event('shown'));
+    paintSlider(zoom, 1, `${place.zoom.toFixed(1)}×`);
   }
 
   /** Moves the picture in its frame, in CSS pixels. */
@@ -113,14 +110,18 @@ async function crop(file, shape) {
   dialog.showModal();
   show();
   frame.focus();
-  await new Promise((resolve) => dialog.addEventListener('close', resolve, {once: true}));
+  await new Promise((resolve) => {
+    dialog.onclose = resolve;
+  });
   if (dialog.returnValue !== 'use') return null;
-  const canvas = Object.assign(document.createElement('canvas'), {width, height});
-  return pixels(drawTo(canvas).getImageData(0, 0, width, height).data, shape[2]);
+  const canvas = document.createElement('canvas');
+  Object.assign(canvas, {width, height});
+  const {data} = drawTo(canvas).getImageData(0, 0, width, height);
+  return channelsOf(data, shape[2]);
 }
 
 /** Returns the channels of RGBA pixels: 3, or 1 of luminance, as Pillow's. */
-function pixels(rgba, channels) {
+function channelsOf(rgba, channels) {
   const to = new Uint8Array(rgba.length / 4 * channels);
   for (let i = 0; i < rgba.length / 4; i++) {
     const [r, g, b] = rgba.subarray(4 * i, 4 * i + 3);

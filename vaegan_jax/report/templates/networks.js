@@ -23,7 +23,8 @@ const TILES = [1, 4];
 /** Returns the module: it imports a memory and exports tile1 and tile4. */
 function assemble() {
   const [i32, f32, v128] = [0x7f, 0x7d, 0x7b];
-  const unsigned = (n) => (n < 128 ? [n] : [n % 128 + 128, ...unsigned(n >> 7)]);
+  const unsigned = (n) =>
+    (n < 128 ? [n] : [n % 128 + 128, ...unsigned(n >> 7)]);
   const sized = (bytes) => [...unsigned(bytes.length), ...bytes];
   const list = (items) => [...unsigned(items.length), ...items.flat()];
   const text = (string) => sized([...new TextEncoder().encode(string)]);
@@ -117,7 +118,7 @@ class Machine {
     return address;
   }
 
-  /** Returns floats at an address; a view that lasts until the next allocate. */
+  /** Returns floats at an address: a view, until the next `allocate`. */
   floats(address, count) {
     return new Float32Array(this.memory.buffer, address, count);
   }
@@ -145,7 +146,8 @@ function axis({up, size, stride}, phase) {
   const before = (size - stride) >> 1;
   const taps = [...Array(size).keys()];
   if (!up) return {taps, start: -before};
-  const some = taps.reverse().filter((k) => (phase + before - k) % stride === 0);
+  const meets = (k) => (phase + before - k) % stride === 0;
+  const some = taps.reverse().filter(meets);
   return {taps: some, start: (phase + before - some[0]) / stride};
 }
 
@@ -326,11 +328,11 @@ function finite(values) {
   throw new Error('A network computes a NaN or infinity: move sliders back.');
 }
 
-self.onmessage = ({data: {id, command, ...given}}) => {
+self.onmessage = ({data: {command, ...given}}) => {
   try {
-    self.postMessage({id, result: commands[command](given)});
+    self.postMessage({result: commands[command](given)});
   } catch (error) {
     const old = error instanceof WebAssembly.CompileError;
-    self.postMessage({id, error: old ? OLD_BROWSER : error.message});
+    self.postMessage({error: old ? OLD_BROWSER : error.message});
   }
 };
