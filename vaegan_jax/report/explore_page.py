@@ -12,8 +12,8 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import jax
 import numpy as np
-from numpy.typing import ArrayLike
 
 from vaegan_jax import inference
 from vaegan_jax.core import gaussian
@@ -117,7 +117,7 @@ class _Numbers:
     self._dtype, self._length = dtype, 0
     self._parts: list[np.ndarray] = []
 
-  def add(self, array: ArrayLike) -> int:
+  def add(self, array: np.ndarray | jax.Array) -> int:
     """Appends an array, and returns where it begins."""
     start = self._length
     self._parts.append(np.asarray(array, self._dtype).ravel())
@@ -187,11 +187,11 @@ def _prior(prior: gaussian.Gaussian, numbers: _Numbers) -> Content:
 
 
 def _images(shown: cache.Dataset, numbers: _Numbers) -> Content:
-  conditions = () if shown.attributes is None else shown.attributes
+  rows = shown.attributes
   return {
     'count': len(shown.images),
     'pixels': _base64(shown.images.tobytes()),
-    'conditions': numbers.add(conditions),
+    'conditions': numbers.add(np.zeros(0) if rows is None else rows),
   }
 
 
