@@ -12,7 +12,6 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from vaegan_jax import inference
@@ -117,7 +116,7 @@ class _Numbers:
     self._dtype, self._length = dtype, 0
     self._parts: list[np.ndarray] = []
 
-  def add(self, array: np.ndarray | jax.Array) -> int:
+  def add(self, array: np.ndarray) -> int:
     """Appends an array, and returns where it begins."""
     start = self._length
     self._parts.append(np.asarray(array, self._dtype).ravel())

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from flax.typing import VariableDict
 from jaxtyping import Float
@@ -47,6 +48,7 @@ def encoder(
     variables: its parameters and running statistics.
     shape: height, width and channels of the images.
   """
+  variables = jax.tree.map(np.asarray, variables)
   params = variables['params']
   for i, channels in enumerate(network.channels, 1):
     output = (shape[0] // 2, shape[1] // 2, channels)
@@ -72,6 +74,7 @@ def decoder(
     network: Dec.
     variables: its parameters and running statistics.
   """
+  variables = jax.tree.map(np.asarray, variables)
   params = variables['params']
   first, *rest = network.channels
   height, width = (n >> len(rest) for n in network.shape[:2])
