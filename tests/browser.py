@@ -1,35 +1,21 @@
 """Pages in a real browser: Chromium, driven by Playwright."""
 
 import contextlib
-import shutil
 
 import pytest
 
-# Without these, Chromium looks for its servers at every start.
-_FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
+from benchmarks import explore
 
 
 @contextlib.contextmanager
 def launch():
   """Starts a browser; skips the test where there is none."""
-  sync_api = pytest.importorskip(
-    'playwright.sync_api', reason='needs the package playwright'
-  )
-  path = shutil.which('chromium')
-  if path is None:
-    pytest.skip('needs chromium on the path (Debian: apt-get install chromium)')
-  with sync_api.sync_playwright() as playwright:
-    browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
-    with contextlib.closing(browser):
-      yield browser
+  with contextlib.ExitStack() as stack:
+    try:
+      browser = stack.enter_context(explore.launch())
+    except (ModuleNotFoundError, FileNotFoundError) as error:
+      pytest.skip(str(error))
+    yield browser
 
 
 class Explorer:

@@ -44,6 +44,7 @@ def test_a_run_writes_the_files_in_the_readme(finished):
     'metrics.jsonl',
     'timing.jsonl',
     'report.html',
+    'explore.html',
     'checkpoints/6',
     'figures/reconstructions.png',
     'figures/samples.png',
