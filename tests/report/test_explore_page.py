@@ -359,6 +359,24 @@ def test_it_fits_a_phone_and_keeps_the_picture_in_view(kind, open_page):
   assert abs(picture['width'] / picture['height'] - 1) < 0.01 or kind == 'grey'
 
 
+def test_the_tab_key_reaches_all_controls(open_page):
+  page = open_page().page
+  reached = []
+  for _ in range(24):
+    page.keyboard.press('Tab')
+    reached.append(
+      page.evaluate(
+        'document.activeElement.id || document.activeElement.ariaLabel'
+        ' || document.activeElement.value'
+      )
+    )
+  start = ['reset', 'download', 'link', 'from', 'sample', 'choose']
+  images = [f'Held-out image {i + 1}' for i in range(6)]
+  sliders = [f'slider-d.{i + 1}' for i in range(LATENT)]
+  expected = [*start, *images, 'slider-a.Wide_Smile', *sliders]
+  assert reached[: len(expected)] == expected
+
+
 def test_it_follows_the_dark_mode(open_page):
   colours = [
     open_page(color_scheme=scheme).page.evaluate(

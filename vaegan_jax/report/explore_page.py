@@ -1,8 +1,9 @@
 """The Explore page: a model in one HTML file, computed where the file lies.
 
 The page holds the kernels of Enc and Dec in float16, what batch normalisation
-and biases come to in float32, and what is known of the codes. Its scripts
-compute Enc and Dec without a server: templates/networks.js and explore.js.
+and biases come to in float32, and what is known of the codes. Its scripts lie
+in templates/: kernel.js and networks.js compute Enc and Dec in a worker; in the
+page are codes.js, sliders.js, crop.js and explore.js.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 // that of the code
 //   (1 - way) * code of `from` + way * code of `to` + sum of slider * vector.
 
-const ENDS = {from: 'From', to: 'To'};
+const ENDS = ['from', 'to'];
 const state = {from: null, to: null, way: 0, filled: 'from'};
 const turns = {from: 0, to: 0};
 const sliders = [];
@@ -66,7 +66,7 @@ function paint(canvas, pixels) {
 function show() {
   $('problem').hidden = true;
   draw();
-  for (const end in ENDS) showEnd(end);
+  for (const end of ENDS) showEnd(end);
   $('way-row').hidden = !state.to;
   $('way').value = state.way;
   paintSlider($('way'), 0, percent(state.way));
@@ -260,7 +260,7 @@ function fillGallery() {
 
 function listen() {
   for (const slider of sliders) slider.listen(show);
-  for (const end in ENDS) {
+  for (const end of ENDS) {
     $(end).querySelector('input').onchange = () => {
       state.filled = end;
       show();
