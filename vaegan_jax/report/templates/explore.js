@@ -294,8 +294,8 @@ function listenForPictures() {
 }
 
 // Where there is room, pixels are enlarged by a whole number.
-const width = Math.max(1, Math.floor(400 / WIDTH)) * WIDTH;
-document.body.style.setProperty('--picture', `${width}px`);
+const times = Math.max(1, Math.floor(400 / Math.max(WIDTH, HEIGHT)));
+document.body.style.setProperty('--picture', `${times * WIDTH}px`);
 document.body.style.setProperty('--shape', `${WIDTH} / ${HEIGHT}`);
 fillSliders();
 fillGallery();
