@@ -3,8 +3,9 @@
 python -m experiments.export --workdir=DIR --model=FOLDER
 
 FOLDER gets the weights (model.safetensors), the settings (config.json), a model
-card (README.md), with the measures of DIR/evaluation.json if it exists, and
-pictures: of real people if the data show some. The weights come with a Gaussian
+card (README.md), with the measures of DIR/evaluation.json if it exists,
+pictures, of real people if the data show some, and explore.html, a page that
+computes the model in the browser. The weights come with a Gaussian
 fitted to the codes of training images, and with the attribute vectors of
 labelled data. vaegan_jax.load(FOLDER) reads it.
 """
@@ -51,15 +52,23 @@ def _export(
 ) -> None:
   from experiments import export_pictures
   from vaegan_jax import inference
+  from vaegan_jax.config import schema
   from vaegan_jax.evaluation import code_statistics
+  from vaegan_jax.report import explore_page
   from vaegan_jax.runs import exports
 
   exports.refuse(folder)
   export = code_statistics.read(workdir)
   model = inference.Model(export)
-  test = code_statistics.load_split(export, split='test')
-  captions = export_pictures.draw(
-    folder / _PICTURES, model, test.with_attributes(model.attribute_names)
+  held_out = code_statistics.load_held_out(export)
+  captions = export_pictures.draw(folder / _PICTURES, model, held_out)
+  settings = schema.flatten(export.config)
+  shows = explore_page.shows_images(settings, shared=True)
+  explore_page.write(
+    explore_page.path_in(folder),
+    model,
+    settings,
+    held_out=held_out if shows else None,
   )
   card = _card(_run_of(workdir), export, captions)
   exports.write(folder, export, card=card, half=half)
@@ -81,6 +90,8 @@ def _card(
 
   lines = [
     exports.card(export),
+    'Open [explore.html](explore.html) to explore it in a browser.',
+    '',
     *_training(run, export),
     *export_pictures.markdown(captions, folder=_PICTURES),
     *_measures(run, export),

@@ -2,7 +2,8 @@
 
 python -m experiments.report --workdir=DIR
 
-Draws the pictures of the newest checkpoint, and writes DIR/report.html.
+Draws the pictures of the newest checkpoint, and writes DIR/report.html and, to
+explore its model, DIR/explore.html.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ def main(argv: list[str]) -> None:
 
 
 def _report(workdir: pathlib.Path) -> None:
-  from vaegan_jax import inference
   from vaegan_jax.evaluation import code_statistics
-  from vaegan_jax.report import run_figures, run_page
+  from vaegan_jax.report import run_page
   from vaegan_jax.runs import checkpoints
+  from vaegan_jax.training import final_pages
 
   if checkpoints.exist(workdir):
     export = code_statistics.read(workdir)
-    model = inference.Model(export)
-    test = code_statistics.load_split(export, split='test')
-    examples = run_figures.examples(test.with_attributes(model.attribute_names))
-    run_figures.draw_final(model, examples, workdir=workdir)
-  print(f'Wrote {run_page.write(workdir)}')
+    held_out = code_statistics.load_held_out(export)
+    path = final_pages.write(export, held_out, workdir=workdir)
+  else:
+    path = run_page.write(workdir)
+  print(f'Wrote {path}')
 
 
 if __name__ == '__main__':

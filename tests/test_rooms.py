@@ -24,6 +24,7 @@ FLOORS = (
   ('ops', 'files'),
 )
 FILES = sorted((ROOT / 'vaegan_jax').rglob('*.py'))
+SCRIPTS = sorted((ROOT / 'vaegan_jax').rglob('*.js'))
 
 
 def room(path):
@@ -59,7 +60,7 @@ def test_imports_go_down(path):
     assert same or floor(other) < floor(room(path)), f'imports {other}'
 
 
-@pytest.mark.parametrize('path', FILES, ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', [*FILES, *SCRIPTS], ids=lambda p: p.name)
 def test_no_file_is_long(path):
   assert len(path.read_text().splitlines()) <= 320
 

@@ -63,6 +63,9 @@ class Codec:
     latent_size: the length of a code.
     encodes: whether the model has an encoder; a GAN has none.
     attribute_names: the attributes that the model is conditional on, or ().
+    attribute_limits: of each of them, the least and the greatest value.
+    networks: Enc, Dec and Dis, as far as the model has them.
+    variables: of each network.
   """
 
   def __init__(self, export: exports.Export):
@@ -72,8 +75,8 @@ class Codec:
     self.latent_size = networks.latent
     self.encodes = networks.encoder is not None
     self.attribute_names = build.conditional(export.config)
-    self._networks, self._variables = networks, export.variables
-    self._attribute_limits = export.attribute_limits
+    self.attribute_limits = export.attribute_limits
+    self.networks, self.variables = networks, export.variables
 
   def posterior(
     self, images: Images, attributes: Attributes = None
@@ -96,7 +99,7 @@ class Codec:
       )
     pixels = arguments.images(images, shape=self.image_shape)
     encode = functools.partial(
-      _encode, self._networks.encoder, self._variables['encoder']
+      _encode, self.networks.encoder, self.variables['encoder']
     )
     return self._apply(encode, pixels, attributes)
 
@@ -118,7 +121,7 @@ class Codec:
     """
     rows = arguments.codes(codes, latent=self.latent_size)
     decode = functools.partial(
-      _decode, self._networks.decoder, self._variables['decoder']
+      _decode, self.networks.decoder, self.variables['decoder']
     )
     return self._apply(decode, rows, attributes)[0]
 
@@ -148,15 +151,15 @@ class Codec:
     """
     apply = functools.partial(
       _llike,
-      self._networks.discriminator,
-      self._variables.get('discriminator', {}),
+      self.networks.discriminator,
+      self.variables.get('discriminator', {}),
     )
     return self._call(apply, (x, x_tilde))[0]
 
   def digest(self) -> str:
     """Computes the SHA-256 of all variables, in hexadecimal."""
     digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(self._variables):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(self.variables):
       digest.update(jax.tree_util.keystr(path).encode())
       digest.update(np.ascontiguousarray(leaf).tobytes())
     return digest.hexdigest()
@@ -173,7 +176,7 @@ class Codec:
       attributes,
       rows=len(rows),
       names=self.attribute_names,
-      limits=self._attribute_limits,
+      limits=self.attribute_limits,
     )
     arrays = (rows,) if condition is None else (rows, condition)
     return self._call(function, arrays)

@@ -203,7 +203,7 @@ class Model(codec.Codec):
       ImportError: onnx is not installed.
     """
     target = paths.absolute(folder, name='folder')
-    onnx_files.write(target, self._networks, self._export)
+    onnx_files.write(target, self.networks, self._export)
 
   def push_to_hub(self, name: str) -> str:
     """Uploads the model to the Hugging Face hub as 'user/name'.

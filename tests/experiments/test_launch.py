@@ -36,6 +36,7 @@ def start(*words):
     ('evaluate', 'oracle_steps'),
     ('export', 'model'),
     ('report', 'workdir'),
+    ('explore', 'output'),
     ('generate', 'images'),
     ('reproduce', 'config'),
     ('plan', 'topology'),

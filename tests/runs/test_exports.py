@@ -78,6 +78,8 @@ def test_it_shows_what_the_model_does_and_where_it_fails(exported):
     'walk.gif',
   }
   assert all(f'(pictures/{name})' in card for name in shown)
+  assert (exported / 'explore.html').exists()
+  assert '(explore.html)' in card
 
 
 def test_half_precision_halves_the_file_and_keeps_the_images(exported):

@@ -54,9 +54,9 @@ def run(path, **inputs):
 
 
 def expected(model, network, *inputs):
-  module = getattr(model._networks, network)
+  module = getattr(model.networks, network)
   arrays = map(jnp.asarray, inputs)
-  return module.apply(model._variables[network], *arrays, train=False)
+  return module.apply(model.variables[network], *arrays, train=False)
 
 
 @pytest.mark.parametrize('names', [(), ('Male', 'Young')])

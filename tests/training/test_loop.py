@@ -45,6 +45,7 @@ def test_a_run_writes_the_files_in_the_readme(finished):
     'timing.jsonl',
     'report.html',
     'codes.safetensors',
+    'explore.html',
     'checkpoints/6',
     'figures/reconstructions.png',
     'figures/samples.png',

@@ -65,6 +65,12 @@ def complete(export: exports.Export, train: cache.Dataset) -> exports.Export:
   return export._replace(attribute_vectors=vectors.by_name)
 
 
+def load_held_out(export: exports.Export) -> cache.Dataset:
+  """Loads the test images, with the attributes of a conditional model."""
+  test = load_split(export, split='test')
+  return test.with_attributes(build.conditional(export.config))
+
+
 def load_split(export: exports.Export, *, split: str) -> cache.Dataset:
   """Loads a split of the data that a model was trained on."""
   source = build.source(export.config)

@@ -10,23 +10,18 @@ from vaegan_jax.config import schema
 from vaegan_jax.core import metrics, objectives
 from vaegan_jax.report import (
   curves,
+  explore_page,
   figures,
   measures,
   page,
   run_figures,
   tables,
+  titles,
 )
 from vaegan_jax.runs import collapse, config_file, records, speed
 
 Settings = Mapping[str, Any]
 Row = Mapping[str, Any]
-
-_DATA = {
-  'faces': 'cartoon faces',
-  'celeba': 'CelebA',
-  'lfw': 'LFW',
-  'folder': 'a folder of images',
-}
 
 
 def write(workdir: pathlib.Path) -> pathlib.Path:
@@ -57,6 +52,7 @@ def write(workdir: pathlib.Path) -> pathlib.Path:
     starts=starts,
     folder=folder,
     evaluation=measures.make(found) if found else [],
+    explored=explore_page.path_in(workdir).exists(),
   )
   return page.write(path_in(workdir), text)
 
@@ -74,6 +70,7 @@ def render(
   folder: pathlib.Path,
   starts: Sequence[Row] = (),
   evaluation: Sequence[tables.Table] = (),
+  explored: bool = False,
 ) -> str:
   """Returns the page of a run as HTML.
 
@@ -84,6 +81,7 @@ def render(
     folder: where the pictures lie.
     starts: rows of starts.jsonl.
     evaluation: tables of measures.
+    explored: whether the run has a page that explores its model.
   """
   model = objectives.MODELS[settings['model']]
   shown = metrics.logged(learned=model.learned, given=model.given)
@@ -92,12 +90,13 @@ def render(
   pace = speed.summarise(timing, batch_size=settings['batch_size'])
   return page.render(
     'run.html.jinja',
-    title=_title(settings, model.title),
+    title=f'{titles.of(settings)}, {settings["steps"]:,} steps',
     history=[*_origins(starts), *_lengthenings(starts)],
     settings=settings,
     groups=_groups(settings),
     folder=folder,
     evaluation=evaluation,
+    explored=explored,
     encodes='encoder' in model.learned,
     has_rule=_band(settings) is not None,
     collapses=collapse.find(rows, latent=settings['latent_size']),
@@ -131,12 +130,6 @@ def _band(settings: Settings) -> curves.Band | None:
   centre = settings['equilibrium_centre']
   margin = settings['equilibrium_margin']
   return centre - margin, centre + margin
-
-
-def _title(settings: Settings, model: str) -> str:
-  kind = f'Conditional {model}' if settings['conditional'] else model
-  data = _DATA.get(settings['data.source'], settings['data.source'])
-  return f'{kind} on {data}, {settings["steps"]:,} steps'
 
 
 def _origins(starts: Sequence[Row]) -> Iterator[tuple[str, str]]:

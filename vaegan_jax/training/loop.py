@@ -21,7 +21,7 @@ from vaegan_jax.evaluation import code_statistics
 from vaegan_jax.files import checksums, lock, paths
 from vaegan_jax.report import run_figures
 from vaegan_jax.runs import checkpoints, config_file, exports, records
-from vaegan_jax.training import memory, monitor, pretrained, setup
+from vaegan_jax.training import final_pages, memory, monitor, pretrained, setup
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -74,12 +74,12 @@ def train(
           weights = pretrained.read(config, run.abstract_state)
         stack.enter_context(lock.hold(workdir))
         config_file.check(workdir, config, lengthens=True)
-      train = _load(config, source, split='train')
-      dataset = train.with_attributes(build.conditional(config))
-      test = _load(config, source, split='test')
-      test = test.with_attributes(build.conditional(config))
-      cache.warn_of_copies(dataset, test)
-      examples = run_figures.examples(test)
+      names = build.conditional(config)
+      everything = _load(config, source, split='train')
+      dataset = everything.with_attributes(names)
+      held_out = _load(config, source, split='test').with_attributes(names)
+      cache.warn_of_copies(dataset, held_out)
+      examples = run_figures.examples(held_out)
     processes.check_equal(
       jax=jax.__version__,
       config=config_file.process_digest(config),
@@ -96,8 +96,11 @@ def train(
     state = _resume(
       run, dataset, workdir, weights=weights, draw=draw, notice=notice
     )
-    export = _export(run, state, dataset)
-    return _report(export, examples, train=train, workdir=workdir)
+    if not processes.is_primary():
+      return final_pages.path_in(workdir)
+    export = code_statistics.complete(_export(run, state, dataset), everything)
+    exports.write_codes(workdir, export)
+    return final_pages.write(export, held_out, workdir=workdir)
 
 
 def _check(
@@ -228,29 +231,6 @@ def _feed(run: setup.Run, dataset: cache.Dataset) -> batches.Batches:
     resident=config.data.resident,
     stacked=config.steps_per_dispatch > 1,
   )
-
-
-def _report(
-  export: exports.Export,
-  examples: cache.Dataset,
-  *,
-  train: cache.Dataset,
-  workdir: pathlib.Path,
-) -> pathlib.Path:
-  """Writes what is known of the codes, the final pictures and the report.
-
-  Returns:
-    the path of the report.
-  """
-  # Imported here, as Matplotlib takes as long to import as JAX.
-  from vaegan_jax.report import run_page
-
-  if not processes.is_primary():
-    return run_page.path_in(workdir)
-  export = code_statistics.complete(export, train)
-  exports.write_codes(workdir, export)
-  run_figures.draw_final(inference.Model(export), examples, workdir=workdir)
-  return run_page.write(workdir)
 
 
 def _loop(
