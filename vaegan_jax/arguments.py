@@ -18,7 +18,7 @@ from jaxtyping import Float32, Shaped, UInt8
 from PIL import Image
 
 from vaegan_jax.config import schema
-from vaegan_jax.data.images import decoding, defects, resizing
+from vaegan_jax.data.images import decoding, defects
 
 Pixels: TypeAlias = UInt8[np.ndarray, 'batch height width channels']
 Codes: TypeAlias = Float32[np.ndarray, 'batch latent']
@@ -178,6 +178,9 @@ def _are_of_pil(given: Sequence[Any]) -> bool:
 
 
 def _fit(image: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
+  # Imported here, as SciPy takes long to import, and few images are of PIL.
+  from vaegan_jax.data.images import resizing
+
   pixels = decoding.to_pixels(image, channels=shape[2])
   return resizing.fit(pixels, shape[:2])
 

@@ -11,7 +11,7 @@ from vaegan_jax.report import explore_page
 def test_pictures_and_codes_a_second_are_counted(tmp_path):
   with browser.launch():  # skips where there is no browser
     pass
-  model, _ = test_explore_page.build('colour')
+  model, _ = test_explore_page.make_model('colour')
   path = explore_page.write(
     tmp_path / 'explore.html',
     model,
