@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -54,8 +55,13 @@ def write_run(workdir, *, config=CONFIG, whole=True):
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
   workdir = tmp_path_factory.mktemp('run')
-  config = CONFIG | {'command': 'python -m experiments.train'}
-  write_run(workdir, config=config)
+  write_run(workdir)
+  rows = [
+    {'step': 0, 'command': 'python old.py'},
+    {'step': 20, 'command': 'python new.py', 'version': '1.2', 'commit': 'abc'},
+  ]
+  lines = ''.join(json.dumps(row) + '\n' for row in rows)
+  (workdir / records.STARTS).write_text(lines)
   return run_page.write(workdir)
 
 
@@ -90,7 +96,29 @@ def test_the_report_has_speed_updates_command_and_settings(whole):
   assert 'decoder 10 25.0%' in text
   assert 'encoder.hidden 1024' in text
   assert 'data.size (32, 32)' in text
-  assert '<pre><code>python -m experiments.train</code></pre>' in page
+  assert 'Command python new.py Version of vaegan_jax 1.2 Commit abc' in text
+
+
+def test_the_report_has_the_name_of_its_folder_and_leads_to_its_files(whole):
+  page = whole.read_text()
+  assert f'report of {whole.parent.name}' in Outline(page).text()
+  assert f'<title>{whole.parent.name}: VAE/GAN on cartoon faces' in page
+  links = re.findall('<a href="([^#"]+)"', page)
+  names = ['config.json', 'metrics.jsonl', 'timing.jsonl', 'starts.jsonl']
+  assert links == names
+  assert all((whole.parent / link).exists() for link in links)
+
+
+def test_the_page_of_a_run_that_goes_on_loads_itself_again(whole):
+  def refreshes(workdir):
+    text = run_page.write(workdir, refresh=7).read_text()
+    return 'http-equiv="refresh" content="7"' in text
+
+  assert not refreshes(whole.parent)  # it has ended
+  unfinished = whole.parent / 'unfinished'
+  write_run(unfinished, whole=False)
+  assert refreshes(unfinished)
+  assert 'refresh' not in run_page.write(unfinished).read_text()
 
 
 def test_drawn_pictures_are_kept_in_the_folder(whole):
@@ -118,13 +146,12 @@ def test_an_incomplete_last_row_is_ignored(tmp_path):
 def test_all_settings_are_escaped(tmp_path):
   evil = '</title><script>alert("1")</script>'
   config = CONFIG | {
-    'command': evil,
     'data': {'source': evil, 'size': [32, 32], '<b>': '\'"<b>'},
   }
   write_run(tmp_path, config=config, whole=False)
   outline = Outline(run_page.write(tmp_path).read_text())
   assert not {'script', 'b'} & set(outline.tags)
-  assert outline.text().count(evil) == 2 + 1 + 2  # titles, command, settings
+  assert outline.text().count(evil) == 2 + 1  # titles, settings
 
 
 def test_the_page_names_a_missing_equilibrium_rule(tmp_path):

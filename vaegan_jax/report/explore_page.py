@@ -22,6 +22,7 @@ from vaegan_jax.report import page, titles
 
 # Weights that a page holds, in bytes of float16; base64 takes a third more.
 LIMIT = 64 << 20
+NAME = 'explore.html'
 _IMAGES = 24  # held-out images
 _DIRECTIONS = 12  # sliders
 _WIDEST = 10.0  # of the slider of an attribute without limits
@@ -32,7 +33,7 @@ Content = dict[str, Any]
 
 def path_in(folder: pathlib.Path) -> pathlib.Path:
   """Returns the path of the page of a run or a model, written or not."""
-  return folder / 'explore.html'
+  return folder / NAME
 
 
 def write(

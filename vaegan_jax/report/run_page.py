@@ -20,17 +20,29 @@ from vaegan_jax.report import (
 )
 from vaegan_jax.runs import collapse, config_file, records, speed
 
+# What a report leads to, if the run has it.
+_FILES = (
+  explore_page.NAME,
+  config_file.NAME,
+  records.METRICS,
+  records.TIMING,
+  records.STARTS,
+  measures.NAME,
+)
+
 Settings = Mapping[str, Any]
 Row = Mapping[str, Any]
 
 
-def write(workdir: pathlib.Path) -> pathlib.Path:
+def write(workdir: pathlib.Path, *, refresh: int | None = None) -> pathlib.Path:
   """Draws the development and the curves of a run, then writes its report.
 
   The report names what the run has not written yet.
 
   Args:
     workdir: the run's folder, with config.json.
+    refresh: seconds after which a browser loads the page of an unfinished run
+      again; None: never.
 
   Returns:
     the path of the report.
@@ -52,7 +64,8 @@ def write(workdir: pathlib.Path) -> pathlib.Path:
     starts=starts,
     folder=folder,
     evaluation=measures.make(found) if found else [],
-    explored=explore_page.path_in(workdir).exists(),
+    files=[name for name in _FILES if (workdir / name).exists()],
+    refresh=refresh,
   )
   return page.write(path_in(workdir), text)
 
@@ -70,7 +83,8 @@ def render(
   folder: pathlib.Path,
   starts: Sequence[Row] = (),
   evaluation: Sequence[tables.Table] = (),
-  explored: bool = False,
+  files: Sequence[str] = (),
+  refresh: int | None = None,
 ) -> str:
   """Returns the page of a run as HTML.
 
@@ -78,10 +92,11 @@ def render(
     settings: of the run, by dotted name.
     rows: of metrics.jsonl.
     timing: rows of timing.jsonl.
-    folder: where the pictures lie.
+    folder: where the pictures lie, in that of the run.
     starts: rows of starts.jsonl.
     evaluation: tables of measures.
-    explored: whether the run has a page that explores its model.
+    files: those of _FILES that the run has.
+    refresh: as in `write`.
   """
   model = objectives.MODELS[settings['model']]
   shown = metrics.logged(learned=model.learned, given=model.given)
@@ -91,12 +106,15 @@ def render(
   return page.render(
     'run.html.jinja',
     title=f'{titles.of(settings)}, {settings["steps"]:,} steps',
+    name=folder.parent.name,
+    refresh=refresh if last['step'] < settings['steps'] else None,
+    made=_made(starts),
+    files=files,
     history=[*_origins(starts), *_lengthenings(starts)],
     settings=settings,
     groups=_groups(settings),
     folder=folder,
     evaluation=evaluation,
-    explored=explored,
     encodes='encoder' in model.learned,
     has_rule=_band(settings) is not None,
     collapses=collapse.find(rows, latent=settings['latent_size']),
@@ -138,6 +156,18 @@ def _origins(starts: Sequence[Row]) -> Iterator[tuple[str, str]]:
   for origin in (origin for row in first for origin in row.get('weights', ())):
     names = ', '.join(origin['networks'])
     yield f'Weights of {names}', f'{origin["run"]}, step {origin["step"]:,}'
+
+
+def _made(starts: Sequence[Row]) -> list[tuple[str, str]]:
+  """Returns how a run was started last, as far as it is known."""
+  last = starts[-1] if starts else {}
+  names = {
+    'command': 'Command',
+    'version': 'Version of vaegan_jax',
+    'commit': 'Commit',
+    'jax': 'Version of JAX',
+  }
+  return [(title, last[key]) for key, title in names.items() if key in last]
 
 
 def _lengthenings(starts: Sequence[Row]) -> Iterator[tuple[str, str]]:

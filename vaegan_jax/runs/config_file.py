@@ -10,7 +10,7 @@ from vaegan_jax.config import schema
 from vaegan_jax.config.schema import Config
 from vaegan_jax.files import atomic, checksums, paths
 
-_NAME = 'config.json'
+NAME = 'config.json'
 
 # Settings of where and how a run is computed, not of what is computed: they
 # may differ from one start to the next. (Checkpoints detect other data by its
@@ -34,7 +34,7 @@ _HOST_SETTINGS = ('data.cache', 'data.path')
 
 def path_in(workdir: pathlib.Path) -> pathlib.Path:
   """Returns the path of a run's config.json."""
-  return pathlib.Path(workdir) / _NAME
+  return pathlib.Path(workdir) / NAME
 
 
 def digest(config: Config) -> str:
@@ -102,7 +102,7 @@ def as_stored(workdir: pathlib.Path, config: Config) -> Config:
 
 
 def _may_be_same(old: str, new: str) -> bool:
-  before = paths.absolute(old, name=_NAME)
+  before = paths.absolute(old, name=NAME)
   return before == pathlib.Path(new) or not before.exists()
 
 

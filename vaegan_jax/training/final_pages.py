@@ -20,7 +20,11 @@ def path_in(workdir: pathlib.Path) -> pathlib.Path:
 
 
 def write(
-  export: exports.Export, held_out: cache.Dataset, *, workdir: pathlib.Path
+  export: exports.Export,
+  held_out: cache.Dataset,
+  *,
+  workdir: pathlib.Path,
+  refresh: int | None = None,
 ) -> pathlib.Path:
   """Draws the final pictures of a run, and writes its pages.
 
@@ -28,6 +32,7 @@ def write(
     export: of its newest state, with what is known of its codes.
     held_out: images, with the attributes of a conditional model.
     workdir: its folder.
+    refresh: as in `run_page.write`.
 
   Returns:
     the path of the report.
@@ -43,4 +48,4 @@ def write(
     schema.flatten(export.config),
     held_out=shown,
   )
-  return run_page.write(workdir)
+  return run_page.write(workdir, refresh=refresh)

@@ -21,7 +21,7 @@ from vaegan_jax.config import build, schema
 from vaegan_jax.core import metrics, train_state
 from vaegan_jax.data import batches
 from vaegan_jax.distributed import processes, replicas
-from vaegan_jax.runs import collapse, records
+from vaegan_jax.runs import collapse, provenance, records
 from vaegan_jax.training import goodput
 
 _LOGGER = logging.getLogger(__name__)
@@ -219,6 +219,7 @@ def _open_records(
     'devices': jax.device_count(),
     'device': jax.devices()[0].device_kind,
     'jax': jax.__version__,
+    **provenance.read(),
     **({'weights': [*origins]} if origins else {}),
   }
   return records.Records(workdir, step=step, steps=config.steps, start=start)
