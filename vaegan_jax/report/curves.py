@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -39,12 +39,37 @@ _COLOURS = {
   'generated': '#bb5566',
 }
 _MEDIANS = 400  # points of a running median, at most
+_READINGS = 100  # places of a chart whose values can be read, at most
 _TITLES = {metric.name: metric.title for metric in metrics.METRICS}
 
 
-def draw(
-  rows: Sequence[Row], *, band: Band | None = None
-) -> dict[str, Picture]:
+class Chart(NamedTuple):
+  """A chart, and the places at which a pointer reads its values.
+
+  Attributes:
+    picture: of DENSITY pixels per CSS pixel.
+    readings: from left to right.
+  """
+
+  picture: Picture
+  readings: list[Reading]
+
+
+class Reading(NamedTuple):
+  """The values of a chart at a step.
+
+  Attributes:
+    left: where its column begins, in per cent of the width of the chart.
+    width: of the column, likewise.
+    lines: the step, then each value with its name.
+  """
+
+  left: float
+  width: float
+  lines: list[str]
+
+
+def draw(rows: Sequence[Row], *, band: Band | None = None) -> dict[str, Chart]:
   """Draws a chart for each panel of the metrics that has a number.
 
   A thin line joins the values; a thick line is their running median. If a step
@@ -56,10 +81,10 @@ def draw(
       one, updates both Dis and Dec.
 
   Returns:
-    file stem ('curves_prior') -> chart.
+    the name of a panel -> chart.
   """
   return {
-    f'curves_{panel.name}': _chart(panel, steps, lines, band)
+    panel.name: _chart(panel, steps, lines, band)
     for panel, steps, lines in _panels(rows)
   }
 
@@ -131,7 +156,7 @@ def _panels(
 
 def _chart(
   panel: metrics.Panel, steps: Steps, lines: Lines, band: Band | None
-) -> Picture:
+) -> Chart:
   shown = [metric for metric in metrics.METRICS if metric.panel == panel]
   figure = mpl_figure.Figure(
     (4.4, 2.9), dpi=100 * DENSITY, layout='constrained'
@@ -152,7 +177,44 @@ def _chart(
   _label_ends(axes, ends)
   canvas = backend_agg.FigureCanvasAgg(figure)
   canvas.draw()
-  return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+  picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+  box = axes.get_position()
+  share = panel == metrics.SHARE_OF_UPDATES
+  return Chart(
+    picture,
+    _readings(steps, lines, left=box.x0, width=box.width, percent=share),
+  )
+
+
+def _readings(
+  steps: Steps, lines: Lines, *, left: float, width: float, percent: bool
+) -> list[Reading]:
+  """Returns the values of some rows, in columns that meet between them.
+
+  Args:
+    steps: of the rows; the axis begins at 0 and ends at the last.
+    lines: their values.
+    left: where the axis begins, as a fraction of the width of the chart.
+    width: of the axis, likewise.
+    percent: whether the values are shares.
+  """
+  last = len(steps) - 1
+  chosen = np.unique(np.linspace(0, last, min(_READINGS, last + 1)).astype(int))
+  at = steps[chosen]
+  ends = np.concatenate([[0], (at[1:] + at[:-1]) / 2, [at[-1]]])
+  places = 100 * (left + width * ends / max(int(at[-1]), 1))
+  return [
+    Reading(
+      round(float(places[i]), 2),
+      round(float(places[i + 1] - places[i]), 2),
+      [f'step {steps[row]:,}']
+      + [
+        f'{_TITLES[name]} ' + (f'{x[row]:.1%}' if percent else f'{x[row]:.4g}')
+        for name, x in lines.items()
+      ],
+    )
+    for i, row in enumerate(chosen.tolist())
+  ]
 
 
 def _merge(lines: Lines) -> list[tuple[str, str, Values]]:

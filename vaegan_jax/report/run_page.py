@@ -32,6 +32,7 @@ _FILES = (
 
 Settings = Mapping[str, Any]
 Row = Mapping[str, Any]
+Readings = Mapping[str, Sequence[curves.Reading]]
 
 
 def write(workdir: pathlib.Path, *, refresh: int | None = None) -> pathlib.Path:
@@ -55,7 +56,7 @@ def write(workdir: pathlib.Path, *, refresh: int | None = None) -> pathlib.Path:
   timing = records.read_rows(workdir / records.TIMING)
   starts = records.read_rows(workdir / records.STARTS)
   folder = workdir / run_figures.FOLDER
-  _draw(folder, rows, band=_band(settings))
+  readings = _draw(folder, rows, band=_band(settings))
   found = measures.read(workdir)
   text = render(
     settings,
@@ -64,6 +65,7 @@ def write(workdir: pathlib.Path, *, refresh: int | None = None) -> pathlib.Path:
     starts=starts,
     folder=folder,
     evaluation=measures.make(found) if found else [],
+    readings=readings,
     files=[name for name in _FILES if (workdir / name).exists()],
     refresh=refresh,
   )
@@ -83,6 +85,7 @@ def render(
   folder: pathlib.Path,
   starts: Sequence[Row] = (),
   evaluation: Sequence[tables.Table] = (),
+  readings: Readings | None = None,
   files: Sequence[str] = (),
   refresh: int | None = None,
 ) -> str:
@@ -95,6 +98,7 @@ def render(
     folder: where the pictures lie, in that of the run.
     starts: rows of starts.jsonl.
     evaluation: tables of measures.
+    readings: the name of a panel -> what a pointer reads on its chart.
     files: those of _FILES that the run has.
     refresh: as in `write`.
   """
@@ -119,6 +123,7 @@ def render(
     has_rule=_band(settings) is not None,
     collapses=collapse.find(rows, latent=settings['latent_size']),
     curves={p.name: alts.get(p.name, '') for p in metrics.panels(shown)},
+    readings=readings or {},
     density=curves.DENSITY,
     step=last['step'],
     updates=_updates(last),
@@ -130,14 +135,20 @@ def render(
 
 def _draw(
   folder: pathlib.Path, rows: Sequence[Row], *, band: curves.Band | None
-) -> None:
-  """Draws the development from the strips of a run, and its curves."""
+) -> Readings:
+  """Draws the development from the strips of a run, and its curves.
+
+  Returns:
+    what a pointer reads on the curves.
+  """
   for prefix in ('reconstructions', 'samples'):
     if strips := run_figures.load_strips(folder, prefix=prefix):
       path = folder / f'development_{prefix}.png'
       figures.save(path, figures.development(strips))
-  for name, picture in curves.draw(rows, band=band).items():
-    figures.save(folder / f'{name}.png', picture)
+  charts = curves.draw(rows, band=band)
+  for name, chart in charts.items():
+    figures.save(folder / f'curves_{name}.png', chart.picture)
+  return {name: chart.readings for name, chart in charts.items()}
 
 
 def _band(settings: Settings) -> curves.Band | None:
