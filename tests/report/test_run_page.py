@@ -1,8 +1,11 @@
+import base64
+import io
 import json
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.outline import Outline, check_self_contained
 from vaegan_jax.core import metrics
@@ -165,6 +168,21 @@ def test_the_page_names_a_missing_equilibrium_rule(tmp_path):
 def test_a_folder_without_a_run_is_refused(tmp_path):
   with pytest.raises(FileNotFoundError, match='not the folder of a run'):
     run_page.write(tmp_path)
+
+
+def test_white_bands_between_images_take_the_colour_of_the_page(tmp_path):
+  images = np.random.default_rng(0).integers(0, 255, (6, 8, 8, 3), np.uint8)
+  images[0, :, 3] = 255  # white inside an image
+  figures.save(tmp_path / 'grid.png', figures.grid(images, columns=3))
+  source = page.embed(tmp_path / 'grid.png', clear=True).source
+  data = base64.b64decode(source.removeprefix('data:image/png;base64,'))
+  shown = np.asarray(Image.open(io.BytesIO(data)))
+  expected = np.asarray(Image.open(tmp_path / 'grid.png'))
+  np.testing.assert_array_equal(shown[..., :3], expected)
+  opaque = shown[..., 3] == 255
+  scale = (opaque.sum() / (6 * 8 * 8)) ** 0.5  # small images are enlarged
+  assert scale == round(scale)
+  assert (shown[..., 3][~opaque] == 0).all()
 
 
 def test_only_pictures_that_fit_show_their_pixels_one_to_one(tmp_path):
