@@ -36,3 +36,12 @@ def test_step_zero_is_not_counted():
 def test_a_count_below_two_is_refused():
   with pytest.raises(ValueError, match='count = 1'):
     run_figures.choose_steps([1, 2], count=1)
+
+
+def test_attributes_are_described_as_flags_or_by_their_largest_scores():
+  names = ('Male', 'Smiling', 'Young')
+  flags = np.array([[1, 0, 1], [0, 0, 0]], np.int8)
+  assert run_figures.describe(flags, names) == ['Male, Young', 'none']
+  scores = np.array([[0.5, -1.25, 0.126]])
+  expected = ['Smiling -1.25, Male 0.50, Young 0.13']
+  assert run_figures.describe(scores, names) == expected

@@ -165,6 +165,20 @@ def test_the_page_names_a_missing_equilibrium_rule(tmp_path):
   assert 'rule skips' not in text
 
 
+def test_a_conditional_run_shows_the_attributes_that_were_asked_for(tmp_path):
+  config = CONFIG | {'conditional': 'Male,Smiling'}
+  write_run(tmp_path, config=config)
+
+  def shown():
+    return Outline(run_page.write(tmp_path).read_text()).text()
+
+  assert 'asked for' not in shown()
+  asked = json.dumps(['Male, Smiling', 'none'])
+  (tmp_path / 'figures' / 'asked.json').write_text(asked)
+  assert 'asked for' in shown()
+  assert 'Male, Smiling none' in shown()
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path):
   with pytest.raises(FileNotFoundError, match='not the folder of a run'):
     run_page.write(tmp_path)

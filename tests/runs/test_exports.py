@@ -152,6 +152,8 @@ def test_a_conditional_model_keeps_the_limits_of_its_attributes(
 ):
   config = small.config(drawn, steps=2, conditional='Smiling')
   loop.train(config, tmp_path / 'run')
+  asked = json.loads((tmp_path / 'run/figures/asked.json').read_text())
+  assert set(asked) == {'Smiling', 'none'}
   launcher._export(tmp_path / 'run', tmp_path / 'model')
   model = vaegan_jax.load(tmp_path / 'model')
   assert model.attribute_names == ('Smiling',)

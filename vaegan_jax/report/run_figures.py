@@ -6,19 +6,24 @@ development of a resumed run goes back to its first steps.
 
 from __future__ import annotations
 
+import json
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Shaped, UInt8
 
 from vaegan_jax import inference
 from vaegan_jax.core import gaussian
 from vaegan_jax.data import cache
+from vaegan_jax.files import atomic
 from vaegan_jax.report import figures
 
 COLUMNS = 12  # images per row
 FOLDER = 'figures'
+# The attributes that samples of a conditional model were asked for.
+ASKED = 'asked.json'
+_LARGEST = 5  # scores
 
 Pixels = UInt8[np.ndarray, 'images height width channels']
 
@@ -72,6 +77,27 @@ def draw_final(
     drawn['interpolation'] = figures.grid(lines, columns=COLUMNS)
   for name, picture in drawn.items():
     figures.save(workdir / FOLDER / f'{name}.png', picture)
+  if attributes is not None:
+    asked = describe(attributes, held_out.attribute_names)
+    atomic.write_text(workdir / FOLDER / ASKED, json.dumps(asked) + '\n')
+
+
+def describe(
+  attributes: Shaped[np.ndarray, 'images attributes'], names: Sequence[str]
+) -> list[str]:
+  """Describes the attributes of each image.
+
+  Returns:
+    the binary attributes that it has, as in 'Male, Smiling', or its largest
+    scores, as in 'Male 2.10, Smiling -1.35'.
+  """
+  if np.isin(attributes, (0, 1)).all():
+    return [', '.join(np.array(names)[row > 0]) or 'none' for row in attributes]
+  largest = np.argsort(-np.abs(attributes), axis=1, kind='stable')
+  return [
+    ', '.join(f'{names[i]} {row[i]:.2f}' for i in order[:_LARGEST])
+    for row, order in zip(attributes, largest, strict=True)
+  ]
 
 
 def interpolate(

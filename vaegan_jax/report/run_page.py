@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -113,6 +114,7 @@ def render(
     name=folder.parent.name,
     refresh=refresh if last['step'] < settings['steps'] else None,
     made=_made(starts),
+    asked=_asked(folder),
     files=files,
     history=[*_origins(starts), *_lengthenings(starts)],
     settings=settings,
@@ -167,6 +169,12 @@ def _origins(starts: Sequence[Row]) -> Iterator[tuple[str, str]]:
   for origin in (origin for row in first for origin in row.get('weights', ())):
     names = ', '.join(origin['networks'])
     yield f'Weights of {names}', f'{origin["run"]}, step {origin["step"]:,}'
+
+
+def _asked(folder: pathlib.Path) -> list[str]:
+  """Returns the attributes of each sample of a conditional model."""
+  path = folder / run_figures.ASKED
+  return json.loads(path.read_text()) if path.exists() else []
 
 
 def _made(starts: Sequence[Row]) -> list[tuple[str, str]]:
