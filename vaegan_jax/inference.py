@@ -170,9 +170,9 @@ class Model(codec.Codec):
     Raises:
       TypeError, ValueError, FloatingPointError: as `posterior`.
     """
-    mean, log_var = self.posterior(images, attributes)
-    prior = losses.prior(jnp.asarray(mean), jnp.asarray(log_var))
     x = arguments.images(images, shape=self.image_shape)
+    mean, log_var = self.posterior(x, attributes)
+    prior = losses.prior(jnp.asarray(mean), jnp.asarray(log_var))
     llike = self.llike(x, self.decode(mean, attributes))
     return Scores(llike, np.asarray(prior))
 
