@@ -27,7 +27,7 @@ LIMITS = 'attribute_limits'
 _COLLECTIONS = ('params', 'batch_stats')
 _WEIGHTS = 'model.safetensors'
 _CARD = 'README.md'
-FILES = (_WEIGHTS, _CARD, 'config.json')
+FILES = (_WEIGHTS, _CARD, config_file.NAME)
 _FORMAT = {'format': 'vaegan_jax.export', 'version': 1}
 # What a run knows of the codes of its training images, after its last step.
 _CODES = 'codes.safetensors'
