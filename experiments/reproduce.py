@@ -3,7 +3,9 @@
 python -m experiments.reproduce \
   --config=experiments/configs/reproduce_faces.py --workdir=DIR
 
-The same command resumes, and keeps finished runs and measures.
+With a config that lists changes, such as deviations.py, it trains one model
+without and with each of them, and says which measures they move. The same
+command resumes, and keeps finished runs and measures.
 """
 
 from __future__ import annotations
@@ -27,13 +29,10 @@ def main(argv: list[str]) -> None:
   """Trains and measures all models and prints the path of the report."""
   launch.refuse_arguments(argv)
   with launch.session():
-    from experiments import reproduction
+    from experiments import ablation, reproduction
 
-    report = reproduction.run(
-      _CONFIG.value,
-      _WORKDIR.value,
-      notice=launch.NOTICE,
-    )
+    study = ablation if 'changes' in _CONFIG.value else reproduction
+    report = study.run(_CONFIG.value, _WORKDIR.value, notice=launch.NOTICE)
     print(f'Open {report}')
 
 

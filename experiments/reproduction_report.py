@@ -10,7 +10,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from experiments import paper, reproduction_tables
+from experiments import paper, reproduction_tables, trials
 from vaegan_jax import inference
 from vaegan_jax.config import schema
 from vaegan_jax.evaluation import attribute_vectors, claims, studies, suite
@@ -27,7 +27,7 @@ def write(
   config: ml_collections.ConfigDict,
   *,
   study: studies.Study,
-  measured: reproduction_tables.Measured,
+  measured: trials.Measured,
 ) -> pathlib.Path:
   """Writes figures, walks, table.md, claims.json and report.html.
 
@@ -245,7 +245,7 @@ def _facts(
   config: ml_collections.ConfigDict,
   *,
   study: studies.Study,
-  measured: reproduction_tables.Measured,
+  measured: trials.Measured,
 ) -> list[tuple[str, str]]:
   height, width = study.test.images.shape[1:3]
   return [

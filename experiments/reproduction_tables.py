@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
-from experiments import paper
-from vaegan_jax import inference
+from experiments import paper, trials
 from vaegan_jax.core import objectives
 from vaegan_jax.report import tables
 
@@ -21,24 +19,6 @@ TITLES = {
     for name in MODELS
   },
 }
-
-
-class Measured(NamedTuple):
-  """The models of a reproduction and their measures.
-
-  Attributes:
-    models: of the first seed, by name.
-    measures: of each seed, by model.
-    references: of real images, as `suite.references` returns them.
-    seconds: of training, all runs together.
-    real: what the real images are that take the place of samples.
-  """
-
-  models: dict[str, inference.Model]
-  measures: list[dict[str, dict[str, float]]]
-  references: dict[str, dict[str, float]]
-  seconds: float
-  real: str
 
 
 # Measure -> heading and digits after the point.
@@ -76,7 +56,7 @@ _SIMILARITY = {
 }
 
 
-def make(measured: Measured) -> list[tables.Table]:
+def make(measured: trials.Measured) -> list[tables.Table]:
   """Returns a table for each kind of measure that exists."""
   plain = list(MODELS)
   conditional = [n for n in TITLES if n.startswith(paper.CONDITIONAL)]
@@ -136,7 +116,7 @@ def make(measured: Measured) -> list[tables.Table]:
 _Rows = Mapping[str, Mapping[str, list[float | None]]]
 
 
-def _rows(measured: Measured, names: Sequence[str]) -> _Rows:
+def _rows(measured: trials.Measured, names: Sequence[str]) -> _Rows:
   """Collects the measures of some models."""
   rows = {}
   for name in names:

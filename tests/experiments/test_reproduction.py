@@ -11,6 +11,7 @@ from experiments import (
   reproduction,
   reproduction_report,
   reproduction_tables,
+  trials,
 )
 from experiments.configs import reproduce_faces
 from tests import small, synthetic
@@ -61,7 +62,7 @@ def test_the_config_of_another_launcher_is_refused_by_both(tmp_path):
 
 def test_vae_dis_uses_the_gan_of_its_own_seed(tmp_path):
   for seed in (0, 1):
-    listed = reproduction.trials(config(), tmp_path, seed=seed)
+    listed = reproduction.plan(config(), tmp_path, seed=seed)
     names = [trial.name for trial in listed]
     assert names.index('gan') < names.index('vae_dis')
     (trial,) = (t for t in listed if t.name == 'vae_dis')
@@ -70,7 +71,7 @@ def test_vae_dis_uses_the_gan_of_its_own_seed(tmp_path):
 
 
 def test_all_models_but_vae_dis_have_a_conditional_variant(tmp_path):
-  listed = reproduction.trials(config(), tmp_path, seed=0)
+  listed = reproduction.plan(config(), tmp_path, seed=0)
   conditional = {t.config.model for t in listed if t.config.conditional}
   assert conditional == {'vae', 'gan', 'vaegan'}
 
@@ -85,7 +86,7 @@ def validated_oracle():
 
 def kept(path, *, made, images=3):
   """Returns the values in a file, which is written if it does not exist."""
-  return reproduction._kept(path, {'images': images}, lambda: made)
+  return trials._kept(path, {'images': images}, lambda: made)
 
 
 def test_values_are_computed_once_for_the_same_conditions(tmp_path):
@@ -141,7 +142,7 @@ def test_the_report_says_that_an_oracle_saw_the_training_images():
 
 def tables(*seeds, real='other held-out images'):
   """Returns the rows of each table by its title."""
-  measured = reproduction_tables.Measured(
+  measured = trials.Measured(
     {}, list(seeds), {'real': {'samples/frechet': 5.0}}, seconds=1.0, real=real
   )
   return {t.title: t.rows for t in reproduction_tables.make(measured)}
