@@ -39,6 +39,17 @@ def drawn(tmp_path_factory):
   ) / 'drawn'
 
 
+@pytest.fixture(scope='session')
+def small_run(drawn, tmp_path_factory):
+  """A finished run of four steps, which tests read and do not change."""
+  from tests import small
+  from vaegan_jax.training import loop
+
+  folder = tmp_path_factory.mktemp('small') / 'run'
+  loop.train(small.config(drawn, steps=4), folder)
+  return folder
+
+
 @pytest.fixture(scope='module')
 def world(tmp_path_factory):
   """Starts runs that can be killed."""

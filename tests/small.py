@@ -2,9 +2,11 @@
 
 import jax
 import numpy as np
+import optax
 
 from experiments.configs import demo
 from vaegan_jax.config import schema
+from vaegan_jax.core import train_state
 from vaegan_jax.data import cache
 from vaegan_jax.runs import checkpoints, records
 
@@ -46,6 +48,16 @@ def config(cache='', **changes):
   return schema.change(
     demo.get_config(), {**CHANGES, 'data.cache': str(cache), **named}
   )
+
+
+def variables(networks):
+  """Returns initial variables of networks, by their names."""
+  state = train_state.initialise(
+    networks,
+    dict.fromkeys(networks.present(), optax.identity()),
+    key=jax.random.key(0),
+  )
+  return {name: x.variables() for name, x in state.networks.items()}
 
 
 def noise():

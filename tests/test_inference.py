@@ -6,14 +6,13 @@ import io
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from PIL import Image
 
 from tests import small
 from vaegan_jax import arguments, inference
 from vaegan_jax.config import build
-from vaegan_jax.core import gaussian, train_state
+from vaegan_jax.core import gaussian
 from vaegan_jax.data.images import decoding, resizing
 from vaegan_jax.runs import exports
 
@@ -36,17 +35,10 @@ def make(names=(), scale=10, model='vaegan'):
     data__size=(16, 8),
     decoder__channels=(4, 4),
   )
-  networks = build.networks(config)
-  state = train_state.initialise(
-    networks,
-    dict.fromkeys(networks.present(), optax.identity()),
-    key=jax.random.key(0),
-  )
   # As large as trained ones may be: large codes overflow.
-  variables = {
-    name: jax.tree.map(lambda x: scale * x, network.variables())
-    for name, network in state.networks.items()
-  }
+  variables = jax.tree.map(
+    lambda x: scale * x, small.variables(build.networks(config))
+  )
   return inference.Model(
     exports.Export(config, variables, step=7, attribute_limits=LIMITS)
   )

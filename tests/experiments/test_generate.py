@@ -1,25 +1,19 @@
 """Samples and edited photographs from the command line."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
 
 import vaegan_jax
-from tests import ROOT, small
+from tests import launchers
 from vaegan_jax.runs import exports
-from vaegan_jax.training import loop
 
 
 @pytest.fixture(scope='module')
-def model(drawn, tmp_path_factory):
+def model(small_run, tmp_path_factory):
   """An exported model with a vector."""
   folder = tmp_path_factory.mktemp('generate')
-  loop.train(small.config(drawn, steps=2), folder / 'run')
-  export = exports.read(folder / 'run')
+  export = exports.read(small_run)
   vector = np.full(export.config.latent_size, 2, np.float32)
   exports.write(
     folder / 'model',
@@ -43,24 +37,17 @@ def photos(tmp_path_factory):
   return folder
 
 
-def generate(*flags):
-  return subprocess.run(
-    [sys.executable, '-m', 'experiments.generate', *flags],
-    capture_output=True,
-    check=False,
-    cwd=ROOT,
-    text=True,
-    env=os.environ | {'JAX_PLATFORMS': 'cpu'},
-  )
-
-
 def pixels(path):
   return np.asarray(Image.open(path))
 
 
 def test_samples_are_those_of_the_model(model, tmp_path):
-  result = generate(
-    f'--workdir={model}', f'--output={tmp_path}', '--count=3', '--seed=5'
+  result = launchers.run(
+    'generate',
+    f'--workdir={model}',
+    f'--output={tmp_path}',
+    '--count=3',
+    '--seed=5',
   )
   assert result.returncode == 0, result.stderr
   expected = vaegan_jax.load(model).sample(3, seed=5)
@@ -72,7 +59,8 @@ def test_samples_are_those_of_the_model(model, tmp_path):
 
 
 def test_photographs_are_encoded_and_edited(model, photos, tmp_path):
-  result = generate(
+  result = launchers.run(
+    'generate',
     f'--workdir={model}',
     f'--output={tmp_path}',
     f'--images={photos}',
@@ -109,7 +97,9 @@ def test_what_cannot_be_made_is_refused_before_anything_is_written(
 ):
   flags = [flag.format(photos=photos) for flag in flags]
   output = tmp_path / 'new'
-  result = generate(f'--workdir={model}', f'--output={output}', *flags)
+  result = launchers.run(
+    'generate', f'--workdir={model}', f'--output={output}', *flags
+  )
   assert result.returncode == 1
   assert message in result.stderr.splitlines()[-1]
   assert not output.exists()

@@ -3,23 +3,17 @@
 import subprocess
 import sys
 
-from tests import ROOT
+from tests import ROOT, launchers
 
 
 def test_a_missing_folder_is_named_before_compiling(
   tmp_path,
 ):
-  result = subprocess.run(
-    [
-      *(sys.executable, '-m', 'experiments.plan'),
-      '--config=experiments/configs/celeba.py',
-      '--topology=v5e:2x2',
-      f'--output={tmp_path / "none" / "plan.json"}',
-    ],
-    capture_output=True,
-    text=True,
-    check=False,
-    cwd=ROOT,
+  result = launchers.run(
+    'plan',
+    '--config=experiments/configs/celeba.py',
+    '--topology=v5e:2x2',
+    f'--output={tmp_path / "none" / "plan.json"}',
   )
   assert result.returncode == 1
   assert f'make the folder {tmp_path / "none"}' in result.stderr

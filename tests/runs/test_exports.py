@@ -16,17 +16,15 @@ from vaegan_jax.runs import exports
 from vaegan_jax.training import loop
 
 
-@pytest.fixture(scope='module')
-def run(drawn, tmp_path_factory):
-  folder = tmp_path_factory.mktemp('exported') / 'run'
-  loop.train(small.config(drawn, steps=2), folder)
-  return folder
+@pytest.fixture
+def run(small_run):
+  return small_run
 
 
 @pytest.fixture(scope='module')
-def exported(run):
-  folder = run.parent / 'model'
-  launcher._export(run, folder)
+def exported(small_run, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('exported') / 'model'
+  launcher._export(small_run, folder)
   return folder
 
 
@@ -37,7 +35,7 @@ def arrays(model):
 
 def test_it_computes_what_the_run_computes(run, exported):
   original, loaded = vaegan_jax.load(run), vaegan_jax.load(exported)
-  assert loaded.step == original.step == 2
+  assert loaded.step == original.step == 4
   assert loaded.digest() == original.digest()
   for ours, theirs in zip(arrays(loaded), arrays(original), strict=True):
     np.testing.assert_array_equal(ours, theirs)
@@ -129,7 +127,9 @@ def test_a_damaged_model_is_refused(exported, tmp_path):
     vaegan_jax.load(tmp_path)
 
 
-def test_the_card_has_the_measures_of_this_step_only(run, exported):
+def test_the_card_has_the_measures_of_this_step_only(run, exported, tmp_path):
+  copy = shutil.copytree(run, tmp_path / 'run')
+
   def card(step):
     measures = {'samples/frechet': 12.5, 'reconstructions/psnr': 20.25}
     content = {
@@ -137,14 +137,14 @@ def test_the_card_has_the_measures_of_this_step_only(run, exported):
       'model': measures,
       'real': {'samples/frechet': 2.5},
     }
-    (run / 'evaluation.json').write_text(json.dumps(content))
-    return launcher._card(run, exports.read(exported), {'a.png': 'A caption.'})
+    (copy / 'evaluation.json').write_text(json.dumps(content))
+    return launcher._card(copy, exports.read(exported), {'a.png': 'A caption.'})
 
-  assert '| Fréchet distance | 12.5 | 2.5 | features² | lower |' in card(2)
-  assert '![A caption.](pictures/a.png)' in card(2)
-  assert '| Reconstructions: PSNR | 20.25 |  | dB | higher |' in card(2)
+  assert '| Fréchet distance | 12.5 | 2.5 | features² | lower |' in card(4)
+  assert '![A caption.](pictures/a.png)' in card(4)
+  assert '| Reconstructions: PSNR | 20.25 |  | dB | higher |' in card(4)
   assert 'Fréchet' not in card(1)
-  assert '2 of 2 steps of 8 images, 16 in all, with seed 0' in card(2)
+  assert '4 of 4 steps of 8 images, 32 in all, with seed 0' in card(4)
 
 
 def test_a_conditional_model_keeps_the_limits_of_its_attributes(
@@ -195,15 +195,15 @@ def test_a_run_keeps_what_it_knows_of_codes_for_its_last_step(drawn, tmp_path):
 
 
 def test_a_step_is_loaded_if_it_is_there(run, exported):
-  assert vaegan_jax.load(run, step=2).step == 2
-  assert vaegan_jax.load(exported, step=2).step == 2
-  checkpoint = run / 'checkpoints' / '2'
-  assert vaegan_jax.load(checkpoint, step=2).step == 2
+  assert vaegan_jax.load(run, step=4).step == 4
+  assert vaegan_jax.load(exported, step=4).step == 4
+  checkpoint = run / 'checkpoints' / '4'
+  assert vaegan_jax.load(checkpoint, step=4).step == 4
   with pytest.raises(FileNotFoundError, match='checkpoints/1 does not exist'):
     vaegan_jax.load(run, step=1)
-  with pytest.raises(ValueError, match='is a model of step 2 alone'):
+  with pytest.raises(ValueError, match='is a model of step 4 alone'):
     vaegan_jax.load(exported, step=1)
-  with pytest.raises(ValueError, match='is the checkpoint of 2'):
+  with pytest.raises(ValueError, match='is the checkpoint of 4'):
     vaegan_jax.load(checkpoint, step=1)
 
 
@@ -261,4 +261,4 @@ def test_a_folder_comes_before_a_name_of_the_hub(run, tmp_path, monkeypatch):
   with pytest.raises(FileNotFoundError, match='runs/demo'):
     vaegan_jax.load('runs/demo')
   shutil.copytree(run, tmp_path / 'runs' / 'demo')
-  assert vaegan_jax.load('runs/demo').step == 2
+  assert vaegan_jax.load('runs/demo').step == 4

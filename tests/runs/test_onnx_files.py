@@ -6,13 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import onnxruntime
-import optax
 import pytest
 
 from tests import small
 from vaegan_jax import inference
 from vaegan_jax.config import build
-from vaegan_jax.core import train_state
 from vaegan_jax.runs import exports
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 16, 24, 3), np.uint8)
@@ -34,13 +32,7 @@ def make(**changes):
     discriminator__channels=(4, 4),
     **changes,
   )
-  networks = build.networks(config)
-  state = train_state.initialise(
-    networks,
-    dict.fromkeys(networks.present(), optax.identity()),
-    key=jax.random.key(0),
-  )
-  variables = {n: x.variables() for n, x in state.networks.items()}
+  variables = small.variables(build.networks(config))
   leaves, structure = jax.tree.flatten(variables)
   keys = jax.random.split(jax.random.key(1), len(leaves))
   leaves = [disturbed(*pair) for pair in zip(keys, leaves, strict=True)]
