@@ -21,7 +21,7 @@ What training logs, and what an evaluation measures, made from
 [measures.py](../vaegan_jax/report/measures.py) by
 `python -m experiments.metrics_page`.
 
-## Of a training step
+## Training
 
 Rows of `metrics.jsonl`, and events of TensorBoard. Losses are means over the
 batch, per image. `updated` is 1 in a step that updated the network, else 0, and
@@ -30,7 +30,7 @@ batch, per image. `updated` is 1 in a step that updated the network, else 0, and
 """
 _SETS = """\
 
-## Of sets of images
+## Sets of images
 
 `python -m experiments.evaluate` compares four sets of images with held-out
 ones, and writes each metric as `SET/METRIC` to `evaluation.json`. The sets are:
@@ -43,7 +43,7 @@ images, which are measured too. Better is higher, lower, or close to 1.
 """
 _OTHERS = """\
 
-## Of reconstructions, edits and requests
+## Reconstructions, edits and requests
 
 The last rows are of conditional models.
 

@@ -1,7 +1,8 @@
 """The reference: CelebA at 64x64 as in the authors' commit 1906387.
 
 Paper: Larsen et al., ICML 2016. The commit, "latest version on Arxiv", decides
-what the paper leaves open. (P): the paper; (C): the commit.
+what the paper leaves open, and where they differ: real_share, log_epsilon,
+encoder.hidden and equilibrium. (P): the paper; (C): the commit.
 Data: see the README; config.data.path is the folder with
   img_align_celeba.zip (or img_align_celeba/), list_eval_partition.txt and
   list_attr_celeba.txt.

@@ -1,7 +1,8 @@
 """The demo: the modern recipe on the embedded faces, minutes on a laptop's CPU.
 
 The settings are those of faces64.py, with fewer steps and faces, and a learning
-rate that stays high: a grain comes back in slow steps.
+rate that stays high, as a grain comes back where it falls
+(docs/notes/pictures-log.md).
 Command:
   make demo
 """

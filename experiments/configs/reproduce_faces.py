@@ -25,7 +25,7 @@ def get_config() -> ml_collections.ConfigDict:
   config.training = schema.change(
     faces.get_config(),
     {
-      'steps': 500,
+      'steps': 1_000,
       'batch_size': 64,
       'gamma': 2e-2,
       'real_share': 1 / 3,
@@ -52,8 +52,8 @@ def get_config() -> ml_collections.ConfigDict:
       'data.size': (32, 32),
       'data.faces': 10_000,
       'log_every': 10,
-      'picture_every': 250,
-      'save_every': 250,
+      'picture_every': 500,
+      'save_every': 500,
       'keep': 1,
     },
   )

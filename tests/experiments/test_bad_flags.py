@@ -33,7 +33,7 @@ FLAGS = [
   ('--noconfig.gamma', r'--noconfig\.gamma: expected a finite number'),
   ('--config.data.flips=no', r'flips=no: expected True or False'),
   ('--noconfig.data.flips=1', r'flips=1: expected True or False'),
-  ('--config.data.path', r'data\.path: expected a text'),
+  ('--config.data.path', r'data\.path: expected text'),
   ('--config.data=3', r'data=3 is a section, .*: set one of .* data\.source'),
 ]  # fmt: skip
 

@@ -12,7 +12,7 @@ KINDS: dict[type, str] = {
   bool: 'True or False',
   int: 'a whole number',
   float: 'a finite number',
-  str: 'a text',
+  str: 'text',
   tuple: 'whole numbers above 0, separated by commas',
 }
 
