@@ -99,19 +99,23 @@ def _evaluate(workdir: pathlib.Path) -> None:
   found = suite.evaluate(model, study, runs=_RUNS.value, seed=_SEED.value)
   path = workdir / measures.NAME
   conditions = suite.conditions(study, runs=_RUNS.value)
-  about = {'step': model.step, 'seed': _SEED.value, **conditions}
+  about = {
+    'step': model.step,
+    'seed': _SEED.value,
+    **conditions,
+    'real': study.real().kind,
+    'copies': study.copies,
+    'given': bool(model.attribute_names),
+  }
   content = {'about': about, 'model': found, **references}
   atomic.write_text(path, json.dumps(content, indent=2) + '\n')
   for table in measures.make(
     measures.Measures(about, found, references['real'])
   ):
     print(table.text())
-  print(f'As samples, the real images are {study.real().kind}.')
   if 'samples/fid' in found:
     count = len(study.test.images)
     print(f'FID falls with the number of images: this one is of {count}.')
-  if model.attribute_names:
-    print('The model is given the attributes of each test image.')
   print(f'Wrote {path}')
 
 

@@ -104,8 +104,11 @@ def _training(run: pathlib.Path, export: exports.Export) -> Iterator[str]:
 
   config = export.config
   rows = records.read_rows(run / records.TIMING)
-  rows = [row for row in rows if row['step'] <= export.step]
-  pace = speed.summarise(rows, batch_size=config.batch_size)
+  pace = speed.summarise(
+    [row for row in rows if row['step'] <= export.step],
+    records.read_rows(run / records.STARTS),
+    batch_size=config.batch_size,
+  )
   line = (
     f'Trained for {export.step:,} of {config.steps:,} steps of '
     f'{config.batch_size} images, {export.step * config.batch_size:,} in all, '

@@ -71,8 +71,9 @@ def _samples(model: inference.Model, some: cache.Dataset) -> _Pictures:
     ),
     'worst_samples.png': (
       figures.grid(worst, columns=_COLUMNS),
-      'The samples of 240 that are farthest from any of 240 held-out images, '
-      'in the features of a random network.',
+      f'The samples of {len(made)} that are farthest from any of '
+      f'{len(some.images)} held-out images, in the features of a random '
+      'network.',
     ),
   }
 
@@ -93,7 +94,7 @@ def _reconstructions(model: inference.Model, some: cache.Dataset) -> _Pictures:
     ),
     'worst_reconstructions.png': (
       pairs(worst),
-      'The reconstructions of 240 with the largest error of pixels.',
+      f'The reconstructions of {len(images)} with the largest error of pixels.',
     ),
   }
 

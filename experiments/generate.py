@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from absl import flags
@@ -120,11 +120,20 @@ def _change(
   if edited is not None:
     made['edited'] = edited
   for kind, pictures in made.items():
-    for name, pixels in zip(names, pictures, strict=True):
-      figures.save((output / kind / name).with_suffix('.png'), pixels)
+    for name, pixels in zip(_as_png(names), pictures, strict=True):
+      figures.save(output / kind / name, pixels)
   np.savez(
     output / 'codes.npz', names=np.array(names), mean=mean, log_var=log_var
   )
+
+
+def _as_png(names: Sequence[str]) -> list[str]:
+  """Returns names in .png; those of a.jpg and a.bmp keep both endings."""
+  plain = [pathlib.PurePath(name).with_suffix('.png') for name in names]
+  return [
+    str(short) if plain.count(short) == 1 else f'{name}.png'
+    for name, short in zip(names, plain, strict=True)
+  ]
 
 
 def _read(

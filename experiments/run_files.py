@@ -27,7 +27,7 @@ GIVEN = ' (given attributes)'
 # experiments.evaluate, the second of experiments.reproduce.
 _FILES = {'evaluation.json': 'model', 'measures.json': 'values'}
 # What the measures of comparable runs need not share.
-_OWN = ('step', 'model', 'seed')
+_OWN = ('step', 'model', 'seed', 'given')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,8 @@ def read(folder: pathlib.Path, *, name: str) -> Run:
     if last and all(metric in row for row in last)
   }
   timing = records.read_rows(folder / records.TIMING)
-  pace = speed.summarise(timing, batch_size=config.batch_size)
+  starts = records.read_rows(folder / records.STARTS)
+  pace = speed.summarise(timing, starts, batch_size=config.batch_size)
   if pace is not None:
     numbers[SPEED] = pace.images_per_second
     if pace.goodput is not None:

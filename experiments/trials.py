@@ -66,6 +66,7 @@ def run(
   plan: Plan,
   report: Report,
   notice: preemption.Notice | None = None,
+  diverging: bool = False,
 ) -> pathlib.Path:
   """Trains and measures the trials of every seed; finished work is kept.
 
@@ -75,6 +76,7 @@ def run(
     plan: lists the trials.
     report: writes the result.
     notice: set when the process must end.
+    diverging: whether a run may diverge: it then has no measures.
 
   Returns:
     what `report` returns.
@@ -105,7 +107,15 @@ def run(
       images=config.images,
       oracle_steps=config.oracle_steps,
     )
-    measured = _measured(config, workdir, study, listed, folders, notice=notice)
+    measured = _measured(
+      config,
+      workdir,
+      study,
+      listed,
+      folders,
+      notice=notice,
+      diverging=diverging,
+    )
     return report(workdir, config, study=study, measured=measured)
 
 
@@ -142,6 +152,7 @@ def _measured(
   folders: Mapping[tuple[int, str], pathlib.Path],
   *,
   notice: preemption.Notice | None,
+  diverging: bool,
 ) -> Measured:
   """Trains and measures every trial of a plan."""
   conditions = suite.conditions(study, runs=config.runs)
@@ -157,7 +168,13 @@ def _measured(
     measures.append({})
     for trial in some:
       where = folders[seed, trial.name]
-      model = _train(trial, where, notice=notice)
+      try:
+        model = _train(trial, where, notice=notice)
+      except FloatingPointError as error:
+        if not diverging:
+          raise
+        _LOGGER.warning('%s has no measures: %s', where, error)
+        continue
       measures[-1][trial.name] = _measure(
         config, study, model=model, folder=where, seed=seed
       )
@@ -234,6 +251,7 @@ def _seconds(
   paces = (
     speed.summarise(
       records.read_rows(folder / records.TIMING),
+      records.read_rows(folder / records.STARTS),
       batch_size=config.training.batch_size,
     )
     for folder in folders

@@ -43,13 +43,13 @@ def seed(given: Any) -> int:
   return schema.SETTINGS['seed'].require(_whole(given), name='seed')
 
 
-def count(given: Any) -> int:
-  """Returns a number of samples.
+def count(given: Any, *, name: str = 'n') -> int:
+  """Returns a number of samples, frames or walkers.
 
   Raises:
     ValueError: it is not a whole number of at least 1.
   """
-  return _COUNT.require(_whole(given), name='n')
+  return _COUNT.require(_whole(given), name=name)
 
 
 def images(given: Any, *, shape: tuple[int, int, int]) -> Pixels:

@@ -76,7 +76,8 @@ class Codec:
     self.encodes = networks.encoder is not None
     self.attribute_names = build.conditional(export.config)
     self.attribute_limits = export.attribute_limits
-    self.networks, self.variables = networks, export.variables
+    # On the device once, and not with every batch.
+    self.networks, self.variables = networks, jax.device_put(export.variables)
 
   def posterior(
     self, images: Images, attributes: Attributes = None

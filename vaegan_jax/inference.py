@@ -72,9 +72,14 @@ class Model(codec.Codec):
     """
     if unknown := [*changes.keys() - self.attribute_vectors.keys()]:
       known = ', '.join(self.attribute_vectors) or 'none'
+      remedy = (
+        'it is conditional: decode the codes with other attributes'
+        if self.attribute_names
+        else 'training on labelled images computes them'
+      )
       raise ValueError(
         f'no attribute vector of {", ".join(unknown)}: this model has {known}; '
-        'training on labelled images computes them'
+        f'{remedy}'
       )
     codes = self.encode(images)
     for name, multiple in changes.items():
@@ -116,7 +121,9 @@ class Model(codec.Codec):
         f'{len(ends[0])} images at the start and {len(ends[1])} at the end: '
         'expected as many'
       )
-    share = np.linspace(0, 1, arguments.count(frames), dtype=np.float32)
+    share = np.linspace(
+      0, 1, arguments.count(frames, name='frames'), dtype=np.float32
+    )
     codes = curves.interpolate(*ends, share=share)
     return self.decode_curves(codes, attributes)
 
@@ -141,9 +148,11 @@ class Model(codec.Codec):
       seed: determines the walks.
     """
     count = 2 * curves.HARMONICS
-    draws = self.sample_prior(count * arguments.count(walkers), seed=seed)
+    draws = self.sample_prior(
+      count * arguments.count(walkers, name='walkers'), seed=seed
+    )
     waves = draws.reshape(walkers, count, self.latent_size).swapaxes(0, 1)
-    codes = curves.loop(waves, frames=arguments.count(frames))
+    codes = curves.loop(waves, frames=arguments.count(frames, name='frames'))
     if prior is not None:
       rows = codes.reshape(-1, self.latent_size)
       codes = prior.transform(rows).reshape(codes.shape)

@@ -3,7 +3,9 @@
 Many ports of the paper change what these settings change. The scale is one for
 two CPU cores: a quarter of the width, and 500 steps. So Dis_l has 1,024
 features, a sixteenth of the paper's, and L_llike is that much smaller: L_prior
-has a sixteenth of its weight, and gamma is sixteen times the reference's.
+has a sixteenth of its weight, and gamma is sixteen times the reference's. One
+layer lower Dis_l has four times the features, and L_llike grows with them. The
+learning rate falls once, after 250 steps, as in the reference's first epochs.
 Command:
   python -m experiments.reproduce \
     --config=experiments/configs/deviations.py --workdir=runs/deviations
@@ -41,12 +43,11 @@ def get_config() -> ml_collections.ConfigDict:
     {
       'gamma_tenth': {'gamma': _GAMMA / 10},
       'gamma_tenfold': {'gamma': _GAMMA * 10},
-      'one_layer_lower': {'discriminator.layer': 2},
+      'one_layer_lower': {'discriminator': {'layer': 2}},
       'two_terms': {'reconstructions_judged': False},
       'no_equilibrium': {'equilibrium': False},
       'normalised_apart': {'joint_normalisation': False},
       'no_epsilon': {'log_epsilon': 0.0},
-    },
-    convert_dict=False,
+    }
   )
   return config.lock()

@@ -126,6 +126,12 @@ def test_only_images_without_the_attribute_are_edited():
   edit = measure(test=test, visible=visible).by_name['top']
   assert edit.images == (~test.attributes[60:, 0]).sum()
   assert measure(test=test, images=7).by_name['top'].images == 7
+  # Sources may sort images: those that are edited come from all of them.
+  edited = []
+  measure(
+    test=test, images=7, counterfactual=lambda rows, _: edited.extend(rows)
+  )
+  assert max(edited) > 0.8 * len(test.images)
   few = measure(test=test, minimum=1000)
   assert few.skipped == synthetic.NAMES
   with pytest.raises(ValueError, match='take more images'):

@@ -3,7 +3,7 @@
 import ml_collections
 import pytest
 
-from experiments import ablation
+from experiments import ablation, trials
 from experiments.configs import deviations
 from tests import small
 from vaegan_jax.config import schema
@@ -15,7 +15,7 @@ def config(cache='', **changes):
   with made.unlocked():
     made.training = small.config(cache, steps=2, data__faces=120)
     made.seeds, made.images, made.runs, made.oracle_steps = 3, 60, 2, 3
-    made.changes = ml_collections.ConfigDict(changes, convert_dict=False)
+    made.changes = ml_collections.ConfigDict(changes)
   return made
 
 
@@ -29,10 +29,22 @@ def test_each_deviation_is_one_change_of_the_reference(tmp_path):
     assert sum(other[name] != unchanged[name] for name in unchanged) == 1
 
 
-def test_an_unknown_setting_is_refused_before_anything_is_written(tmp_path):
-  wrong = config(slip={'gama': 1.0})
-  with pytest.raises(ValueError, match='gama'):
-    ablation.run(wrong, tmp_path / 'never')
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'slip': {'gama': 1.0}}, 'gama'),
+    ({'gan': {'model': 'gan'}}, r'changes\.gan .* a model with an encoder'),
+    ({'other': {'conditional': 'all'}}, r'changes\.other .* attributes'),
+    ({'large': {'data': {'size': (32, 32)}}}, r'changes\.large .* same images'),
+    ({'unchanged': {'gamma': 1.0}}, "other than 'unchanged'"),
+    ({'a/b': {'gamma': 1.0}}, 'without /'),
+  ],
+)
+def test_a_change_that_cannot_be_compared_is_refused_before_training(
+  changes, message, tmp_path
+):
+  with pytest.raises(ValueError, match=message):
+    ablation.run(config(**changes), tmp_path / 'never')
   assert not (tmp_path / 'never').exists()
 
 
@@ -43,6 +55,7 @@ def test_an_unknown_setting_is_refused_before_anything_is_written(tmp_path):
     ((8.0, 8.1, 7.9), True),
     ((12.0, 12.1, 9.9), False),  # the seeds disagree
     ((10.1, 15.0, 10.1), False),  # they agree, and vary more than they differ
+    ((10.0, 10.0, 10.0), False),  # nothing changes
     ((12.0, 12.1), False),  # two seeds
     ((12.0, 12.1, float('nan')), False),
   ],
@@ -53,28 +66,31 @@ def test_a_measure_is_bold_if_all_seeds_say_that_it_moved(values, bold):
     {ablation.UNCHANGED: {measure: 10.0}, 'changed': {measure: value}}
     for value in values
   ]
-  made = ablation.table(seeds, changes={'changed': {'gamma': 1.0}})
-  unchanged, changed = (
-    dict(zip(made.header, r, strict=True)) for r in made.rows
-  )
+  measured = trials.Measured({}, seeds, {'real': {measure: 5.0}}, 0.0, 'others')
+  made = ablation.table(measured, changes={'changed': {'gamma': 1.6e-5}})
+  rows = [dict(zip(made.header, row, strict=True)) for row in made.rows]
+  real, unchanged, changed = rows
   heading, _ = ablation.MEASURES[measure]
   assert changed[heading].startswith('**') == bold
   assert not unchanged[heading].startswith('**')
-  assert changed['settings'] == 'gamma = 1.0'
+  assert changed['settings'] == 'gamma = 1.6e-05'
+  assert real[heading] == '5.0'
 
 
 @pytest.mark.slow
-def test_pictures_and_the_table_show_every_change(tmp_path, monkeypatch):
+def test_the_table_shows_every_change_and_which_of_them_diverged(
+  tmp_path, monkeypatch
+):
   monkeypatch.setattr(studies, '_INDEPENDENT', 500)
-  path = ablation.run(
-    config(tmp_path / 'cache', more={'gamma': 1.0}, less={'gamma': 1e-6}),
-    tmp_path / 'all',
-  )
-  rows = [
-    line.split('|')[1].strip()
+  changes = {'less': {'gamma': 1e-6}, 'wild': {'gamma': 1e38}}
+  path = ablation.run(config(tmp_path / 'cache', **changes), tmp_path / 'all')
+  rows = {
+    line.split('|')[1].strip(): line.split('|')[3].strip()
     for line in path.read_text().splitlines()
     if line.startswith('|')
-  ]
-  assert rows[2:] == [ablation.UNCHANGED, 'less', 'more']
+  }
+  assert [*rows][3:] == [ablation.UNCHANGED, 'less', 'wild']
+  assert '±' in rows['less']
+  assert rows['wild'] == ''
   for name in ('samples.png', 'reconstructions.png'):
     assert (tmp_path / 'all' / name).stat().st_size

@@ -25,11 +25,12 @@ def model(small_run, tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def photos(tmp_path_factory):
-  """A landscape, a portrait in a folder, a broken file and a text."""
+  """Images of several shapes, a broken file and a text."""
   folder = tmp_path_factory.mktemp('photos')
   draw = np.random.default_rng(0)
   (folder / 'more').mkdir()
-  for name, size in (('a.jpg', (40, 90)), ('more/b.png', (70, 30))):
+  sizes = {'a.jpg': (40, 90), 'more/b.jpg': (30, 30), 'more/b.png': (70, 30)}
+  for name, size in sizes.items():
     pixels = draw.integers(0, 256, (*size, 3), np.uint8)
     Image.fromarray(pixels).save(folder / name)
   (folder / 'c.png').write_bytes(b'no image')
@@ -70,10 +71,11 @@ def test_photographs_are_encoded_and_edited(model, photos, tmp_path):
   assert 'c.png' in result.stderr
   loaded = vaegan_jax.load(model)
   with np.load(tmp_path / 'codes.npz') as codes:
-    assert codes['names'].tolist() == ['a.jpg', 'more/b.png']
+    assert codes['names'].tolist() == ['a.jpg', 'more/b.jpg', 'more/b.png']
     mean = codes['mean']
   plain, edited = loaded.decode(mean), loaded.decode(mean + np.float32(3))
-  for i, name in enumerate(('a.png', 'more/b.png')):
+  # Two images of one name but for the ending have a picture each.
+  for i, name in enumerate(('a.png', 'more/b.jpg.png', 'more/b.png.png')):
     np.testing.assert_array_equal(
       pixels(tmp_path / 'reconstructions' / name), plain[i]
     )

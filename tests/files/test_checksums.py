@@ -48,3 +48,14 @@ def test_an_incomplete_manifest_is_reported(folder):
     (folder / checksums.NAME).write_text(checksums._text(body))
     with pytest.raises(checksums.Damaged, match=checksums.NAME):
       checksums.verify(folder)
+
+
+def test_a_file_that_cannot_be_read_is_damage(folder, monkeypatch):
+  def fail(path):
+    raise OSError(5, 'Input/output error', str(path))
+
+  monkeypatch.setattr(checksums, 'file_digest', fail)
+  with pytest.raises(
+    checksums.Damaged, match=r'a\.txt cannot be read .*output'
+  ):
+    checksums.verify(folder)

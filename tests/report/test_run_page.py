@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import small
 from tests.outline import Outline, check_self_contained
 from vaegan_jax.core import metrics
 from vaegan_jax.report import figures, page, run_page
-from vaegan_jax.runs import records
+from vaegan_jax.runs import config_file, records
 
-CONFIG = {
+_WHOLE = json.loads(config_file._text(small.config()))
+CONFIG = _WHOLE | {
   'model': 'vaegan',
   'conditional': False,
   'steps': 40,
@@ -21,8 +23,7 @@ CONFIG = {
   'equilibrium': True,
   'equilibrium_centre': 0.68,
   'equilibrium_margin': 0.35,
-  'data': {'source': 'faces', 'size': [32, 32]},
-  'encoder': {'hidden': 1024},
+  'data': _WHOLE['data'] | {'source': 'faces', 'size': [32, 32]},
 }
 PICTURES = ('reconstructions', 'samples', 'fitted_samples', 'interpolation')
 
@@ -61,7 +62,7 @@ def whole(tmp_path_factory):
   write_run(workdir)
   rows = [
     {'step': 0, 'command': 'python old.py'},
-    {'step': 20, 'command': 'python new.py', 'version': '1.2', 'commit': 'abc'},
+    {'step': 40, 'command': 'python new.py', 'version': '1.2', 'commit': 'abc'},
   ]
   lines = ''.join(json.dumps(row) + '\n' for row in rows)
   (workdir / records.STARTS).write_text(lines)
@@ -140,16 +141,17 @@ def test_the_page_names_missing_pictures_curves_and_timing(tmp_path):
   assert '0 of 40' in outline.text()
 
 
-def test_an_incomplete_last_row_is_ignored(tmp_path):
+def test_an_incomplete_last_row_is_ignored(tmp_path, caplog):
   path = tmp_path / 'metrics.jsonl'
   path.write_text('{"step": 1}\n{"step": 2}\n{"st')
   assert records.read_rows(path) == [{'step': 1}, {'step': 2}]
+  assert not caplog.text
 
 
 def test_all_settings_are_escaped(tmp_path):
   evil = '</title><script>alert("1")</script>'
   config = CONFIG | {
-    'data': {'source': evil, 'size': [32, 32], '<b>': '\'"<b>'},
+    'data': CONFIG['data'] | {'source': evil, '<b>': '\'"<b>'},
   }
   write_run(tmp_path, config=config, whole=False)
   outline = Outline(run_page.write(tmp_path).read_text())

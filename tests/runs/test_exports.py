@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -91,6 +92,18 @@ def test_half_precision_halves_the_file_and_keeps_the_images(exported):
   assert np.abs(images - others).max() <= 2
 
 
+def test_half_precision_keeps_values_that_it_cannot_hold(exported, tmp_path):
+  export = exports.read(exported)
+  wide = jax.tree.map_with_path(
+    lambda path, x: np.full_like(x, 1e5) if path[-1].key == 'var' else x,
+    export.variables,
+  )
+  exports.write(tmp_path, export._replace(variables=wide), card='', half=True)
+  stored = exports.read(tmp_path).variables['encoder']['batch_stats']
+  for layer in stored.values():
+    assert (layer['batch_norm']['var'] == 1e5).all()
+
+
 def test_no_path_of_the_machine_is_exported(run, exported, drawn):
   assert str(drawn) in (run / 'config.json').read_text()
   for name in ('config.json', 'README.md'):
@@ -114,6 +127,12 @@ def test_nothing_is_overwritten(run, exported):
       launcher._export(run, folder)
     assert (folder / 'config.json').read_bytes() == before
   assert not exports.exists(run)
+  (exported.parent / 'mine').mkdir()
+  readme = exported.parent / 'mine' / 'README.md'
+  readme.write_text('mine')
+  with pytest.raises(ValueError, match=r'README\.md, which would be replaced'):
+    vaegan_jax.load(run).save_pretrained(readme.parent)
+  assert [*readme.parent.iterdir()] == [readme]
 
 
 def test_a_damaged_model_is_refused(exported, tmp_path):

@@ -54,6 +54,14 @@ def test_rows_that_are_synced_are_in_tensorboard(tmp_path):
   run.close()
 
 
+def test_half_a_row_of_an_earlier_start_spoils_no_later_one(tmp_path):
+  start(tmp_path).close()
+  with (tmp_path / records.STARTS).open('a') as file:
+    file.write('{"step": 0, "st')
+  start(tmp_path).close()
+  assert len(records.read_rows(tmp_path / records.STARTS)) == 2
+
+
 def test_a_full_disk_is_an_error_and_not_a_wait_without_end(tmp_path):
   # A bound on the size of files stands for the disk.
   run = start(tmp_path)

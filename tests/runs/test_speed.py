@@ -2,6 +2,8 @@ import pytest
 
 from vaegan_jax.runs import speed
 
+START = {'step': 0}
+
 
 def row(step, seconds, device='cpu'):
   return {
@@ -14,21 +16,26 @@ def row(step, seconds, device='cpu'):
 
 def test_compilation_is_not_counted_in_the_speed():
   timing = [row(10, 60.0), row(20, 61.0), row(30, 62.0)]
-  assert speed.summarise(timing, batch_size=8).images_per_second == 80
+  assert speed.summarise(timing, [START], batch_size=8).images_per_second == 80
 
 
-def test_the_seconds_of_all_starts_are_added():
+@pytest.mark.parametrize('slow', [4.0, 104.0])  # also later than the last row
+def test_the_seconds_of_all_starts_are_added(slow):
   timing = [row(10, 5.0), row(20, 6.0)]
-  timing += [row(30, 4.0, 'gpu'), row(40, 5.0, 'gpu')]
-  pace = speed.summarise(timing, batch_size=8)
-  assert pace.seconds == 6.0 + 5.0
-  assert pace.starts == 2
+  timing += [row(30, slow, 'gpu'), row(40, slow + 1, 'gpu')]
+  starts = [START, {'step': 20}, {'step': 20}]  # the second logged nothing
+  pace = speed.summarise(timing, starts, batch_size=8)
+  assert pace.seconds == 6.0 + slow + 1
+  assert pace.starts == 3
   assert pace.devices == ('cpu', 'gpu')
   assert pace.images_per_second == 80
 
 
 def test_a_single_row_has_its_own_speed():
-  assert speed.summarise([row(10, 5.0)], batch_size=8).images_per_second == 7
+  assert (
+    speed.summarise([row(10, 5.0)], [START], batch_size=8).images_per_second
+    == 7
+  )
 
 
 def test_waits_of_the_last_start_are_averaged_for_each_host():
@@ -38,18 +45,18 @@ def test_waits_of_the_last_start_are_averaged_for_each_host():
     each | {'waiting': w} for each, w in zip(timing, waits, strict=True)
   ]
   timing[-1]['goodput'] = 0.5
-  pace = speed.summarise(timing, batch_size=8)
+  pace = speed.summarise(timing, [START, {'step': 10}], batch_size=8)
   assert pace.waiting == (0.25, 0.0)
   assert pace.goodput == 0.5
 
 
 def test_rows_without_waits_or_goodput_have_none():
-  pace = speed.summarise([row(10, 5.0), row(20, 6.0)], batch_size=8)
+  pace = speed.summarise([row(10, 5.0), row(20, 6.0)], [START], batch_size=8)
   assert (pace.waiting, pace.goodput) == ((), None)
 
 
 def test_without_rows_there_is_no_speed():
-  assert speed.summarise([], batch_size=8) is None
+  assert speed.summarise([], [], batch_size=8) is None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import vaegan_jax
 from experiments.configs import celeba
 from tests import devices, small
 from vaegan_jax.config import schema
-from vaegan_jax.runs import config_file, records
+from vaegan_jax.distributed import preemption
+from vaegan_jax.runs import checkpoints, config_file, records
 from vaegan_jax.training import loop, monitor
 
 
@@ -157,11 +159,51 @@ def test_a_damaged_config_is_refused_by_name(tmp_path, text):
       use()
 
 
+def test_a_config_that_lacks_settings_names_them(tmp_path):
+  (tmp_path / 'config.json').write_text('{"steps": 3}')
+  with pytest.raises(ValueError, match=r'is damaged: it lacks .*data\.size'):
+    config_file.read(tmp_path)
+
+
+def test_a_run_that_began_from_another_cannot_go_on_without_it(tmp_path):
+  began = small.config(init_from=str(tmp_path / 'gone'))
+  config_file.write(tmp_path, began)
+  with pytest.raises(
+    ValueError, match=r'config\.init_from: .*gone there,  here'
+  ):
+    config_file.check(tmp_path, small.config(init_from=''))
+
+
+def test_the_last_save_is_on_disk_before_the_exit_is_no_longer_deferred(
+  drawn, tmp_path, monkeypatch
+):
+  notice = preemption.Notice()
+  waits = []
+  wait = checkpoints.Checkpoints.wait
+
+  def spy(self):
+    if self._saving is not None:
+      waits.append(notice._deferred)
+    wait(self)
+
+  def arrive(self, values, *, timing):
+    notice.signum = signal.SIGTERM
+
+  monkeypatch.setattr(checkpoints.Checkpoints, 'wait', spy)
+  monkeypatch.setattr(records.Records, 'write', arrive)
+  with pytest.raises(preemption.Preempted):
+    loop.train(small.config(drawn), tmp_path / 'run', notice=notice)
+  assert waits
+  assert all(waits)
+  assert checkpoints.exist(tmp_path / 'run')
+
+
 @pytest.mark.parametrize('damage', ['{"step": 2, "pri', '7', '{}', '\udcff'])
-def test_rows_are_read_up_to_the_first_damage(tmp_path, damage):
+def test_damaged_rows_are_left_out_with_a_warning(tmp_path, damage, caplog):
   rows = f'{{"step": 1}}\n{damage}\n{{"step": 3}}\n'
   (tmp_path / 'rows').write_text(rows, 'utf-8', 'surrogateescape')
-  assert records.read_rows(tmp_path / 'rows') == [{'step': 1}]
+  assert records.read_rows(tmp_path / 'rows') == [{'step': 1}, {'step': 3}]
+  assert 'are damaged and left out, the first is line 2' in caplog.text
 
 
 def test_a_loaded_model_encodes_decodes_reconstructs_and_samples(finished):

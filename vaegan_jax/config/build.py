@@ -86,9 +86,8 @@ def _join(names: Sequence[str]) -> str:
 
 def networks(config: Config) -> architecture.Networks:
   """Builds the networks of a resolved config."""
-  colored = config.data.source in ('faces', 'celeba', 'lfw')
   return architecture.build(
-    (*size(config), 3 if colored else config.data.channels),
+    (*size(config), config.data.channels),
     latent=config.latent_size,
     width=config.width,
     encoder=tuple(config.encoder.channels),

@@ -116,7 +116,7 @@ SETTINGS: dict[str, Setting] = {
     form='a height and a width, as in 64,64, or one number for a square',
   ),
   'data.channels': _count('Channels: 3 for RGB, 1 for grey.', 3, most=3),
-  'data.flips': _flag('Mirror every other image.'),
+  'data.flips': _flag('Mirror each image with probability 1/2.'),
   'data.jitter': _flag('Move and recolour images slightly.'),
   'data.train_on_validation': _flag('celeba, folder, tfds: use both splits.'),
   'data.faces': _count('faces: training images to draw.', 20_000, most=10**7),

@@ -45,9 +45,9 @@ class Compiled(NamedTuple):
   """A step ready to run.
 
   Attributes:
-    step: (state, batch) -> (state, metrics). It donates the state: what was
-      passed in cannot be used again. If it does several steps, their batches
-      and metrics are stacked on a leading axis.
+    step: (state, batch) -> (state, metrics). Under jit it donates the
+      state: what was passed in cannot be used again. If it does several steps,
+      their batches and metrics are stacked on a leading axis.
     replicated: the sharding of the state.
     sharded: the sharding of a batch, split by its leading axis.
   """

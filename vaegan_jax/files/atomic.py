@@ -1,8 +1,8 @@
 """Writes files and folders completely or not at all.
 
 New content is written under a hidden name beside its target, synced to disk and
-renamed. A process that is killed leaves only the hidden name behind, which the
-next writer to the same place removes.
+renamed. A process that is killed leaves only the hidden name behind. That of a
+folder is removed by the next writer of a folder to the same place.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
     temporary.write_bytes(content)
     _sync(temporary)
     os.replace(temporary, path)
+    _sync(path.parent)
   finally:
     temporary.unlink(missing_ok=True)
 

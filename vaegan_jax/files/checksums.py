@@ -48,7 +48,13 @@ def verify(folder: pathlib.Path) -> dict[str, Any]:
       raise Damaged(f'{name} is missing')
     if name not in listed:
       raise Damaged(f'{name} is not in the manifest')
-    if file_digest(folder / name) != listed[name]:
+    try:
+      found = file_digest(folder / name)
+    except FileNotFoundError:
+      raise
+    except OSError as error:
+      raise Damaged(f'{name} cannot be read ({error})') from error
+    if found != listed[name]:
       raise Damaged(f'{name} has changed since it was written')
   return body['about']
 

@@ -171,17 +171,31 @@ def make(measures: Measures) -> list[tables.Table]:
       'Sets of images',
       f'Step {about["step"]:,}, compared with {about["images"]:,} held-out '
       f'images, in features of {kind}. Distances fall with the '
-      'number of images: compare them with those of real images.',
+      'number of images: compare them with those of real images'
+      f'{_real(about)}.',
       ['', *sets.values(), *ends],
       rows,
     ),
     tables.Table(
       'Reconstructions and edits',
-      f'Of {about["images"]:,} held-out images.',
+      f'Of {about["images"]:,} held-out images{_given(about)}.',
       ['', 'Model', *ends],
       others,
     ),
   ]
+
+
+def _real(about: Mapping[str, Any]) -> str:
+  kind = f', which are {about["real"]}' if 'real' in about else ''
+  copies = about.get('copies', 0)
+  return kind + (
+    f'; {copies:,} held-out images are training images too' if copies else ''
+  )
+
+
+def _given(about: Mapping[str, Any]) -> str:
+  given = ', whose attributes the model is given, here and for samples'
+  return given if about.get('given') else ''
 
 
 def _number(value: float | None) -> str:

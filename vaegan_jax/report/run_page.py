@@ -107,7 +107,7 @@ def render(
   shown = metrics.logged(learned=model.learned, given=model.given)
   alts = curves.describe(rows)
   last = rows[-1] if rows else {'step': 0}
-  pace = speed.summarise(timing, batch_size=settings['batch_size'])
+  pace = speed.summarise(timing, starts, batch_size=settings['batch_size'])
   return page.render(
     'run.html.jinja',
     title=f'{titles.of(settings)}, {settings["steps"]:,} steps',

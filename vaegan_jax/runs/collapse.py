@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from vaegan_jax.core import metrics
+from vaegan_jax.core import metrics, objectives
 
 Row = Mapping[str, Any]
 
@@ -125,7 +125,7 @@ def _dead(rows: Sequence[Row], latent: int) -> Iterator[Collapse]:
   yield Collapse(
     'The latent dimensions are dead',
     f'Since step {recent[0]["step"]:,}, {most} of {latent} held more than '
-    '0.01 nats about an image.',
+    f'{objectives.ACTIVE} nats about an image.',
     'Codes hold almost no information about their images, so all '
     'reconstructions look alike (posterior collapse). Some inactive dimensions '
     'are normal: a model leaves those that it does not need at the prior.',

@@ -103,7 +103,7 @@ def as_stored(workdir: pathlib.Path, config: Config) -> Config:
 
 def _may_be_same(old: str, new: str) -> bool:
   before = paths.absolute(old, name=NAME)
-  return before == pathlib.Path(new) or not before.exists()
+  return bool(new) and (before == pathlib.Path(new) or not before.exists())
 
 
 def check(
@@ -157,8 +157,10 @@ def read(workdir: pathlib.Path) -> Config:
     raise FileNotFoundError(
       f'{path} does not exist: {workdir} is not the folder of a run'
     )
-  stored = schema.flatten(_with_tuples(_read_json(path)))
-  return schema.nest(_DEFAULTS | stored)
+  settings = _DEFAULTS | schema.flatten(_with_tuples(_read_json(path)))
+  if missing := sorted(schema.SETTINGS.keys() - settings.keys()):
+    raise ValueError(f'{path} is damaged: it lacks {", ".join(missing)}')
+  return schema.nest(settings)
 
 
 def _text(config: Config) -> str:

@@ -62,7 +62,7 @@ def exists(folder: pathlib.Path) -> bool:
 
 
 def refuse(folder: pathlib.Path) -> None:
-  """Refuses to write over a run or a model.
+  """Refuses to write over a run, a model, or another README.md.
 
   Raises:
     ValueError: the folder holds one.
@@ -70,6 +70,10 @@ def refuse(folder: pathlib.Path) -> None:
   if exists(folder) or config_file.path_in(folder).exists():
     raise ValueError(
       f'{folder} holds a model or a run already: name another folder'
+    )
+  if (folder / _CARD).exists():
+    raise ValueError(
+      f'{folder} has a {_CARD}, which would be replaced: name another folder'
     )
 
 
@@ -82,8 +86,8 @@ def write(
     folder: made if it is missing.
     export: the model.
     card: the text of README.md.
-    half: whether to store float16, which halves the file and rounds weights to
-      three digits.
+    half: whether to store kernels in float16, which halves the file and rounds
+      them to three digits. Running variances may exceed what float16 can hold.
 
   Raises:
     ValueError: as `refuse`.
@@ -93,10 +97,11 @@ def write(
     traverse_util.flatten_dict({'networks': export.variables}, sep='/')
   )
   arrays |= _codes_of(export)
-  dtype = np.float16 if half else np.float32
   weights.write(
     folder / _WEIGHTS,
-    {name: np.asarray(x, dtype) for name, x in arrays.items()},
+    {
+      name: np.asarray(x, _dtype(name, half=half)) for name, x in arrays.items()
+    },
     about={
       **_FORMAT,
       'step': export.step,
@@ -108,6 +113,10 @@ def write(
   places = [n for n, setting in schema.SETTINGS.items() if setting.path]
   config = schema.change(export.config, dict.fromkeys(places, ''))
   config_file.write(folder, config)
+
+
+def _dtype(name: str, *, half: bool) -> type[np.floating]:
+  return np.float16 if half and name.endswith('/kernel') else np.float32
 
 
 def card(export: Export) -> str:

@@ -15,6 +15,7 @@ import contextlib
 import functools
 import itertools
 import json
+import logging
 import math
 import os
 import pathlib
@@ -26,6 +27,8 @@ from vaegan_jax.core import metrics
 from vaegan_jax.data import progress_bar
 from vaegan_jax.files import atomic
 
+_LOGGER = logging.getLogger(__name__)
+
 METRICS = 'metrics.jsonl'
 TIMING = 'timing.jsonl'
 STARTS = 'starts.jsonl'
@@ -35,20 +38,34 @@ _FLUSH_SECONDS = 10.0
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
-  """Reads JSON lines up to the first damaged one; [] if there is no file."""
-  rows: list[dict[str, Any]] = []
+  """Reads JSON lines; [] if there is no file.
+
+  Damaged lines are left out with a warning, unless it is the last one alone, of
+  which a kill may leave a half.
+  """
   if not path.exists():
-    return rows
-  text = path.read_text(encoding='utf-8', errors='replace')
-  for line in text.splitlines():
-    try:
-      row = json.loads(line)
-    except (ValueError, RecursionError):  # a kill may leave half a row
-      break
-    if not isinstance(row, dict) or not isinstance(row.get('step'), int):
-      break
-    rows.append(row)
-  return rows
+    return []
+  lines = path.read_text(encoding='utf-8', errors='replace').splitlines()
+  rows = [_row(line) for line in lines]
+  damaged = [i for i, row in enumerate(rows, 1) if row is None]
+  if damaged and damaged != [len(lines)]:
+    _LOGGER.warning(
+      '%d of %d lines of %s are damaged and left out, the first is line %d.',
+      len(damaged),
+      len(lines),
+      path,
+      damaged[0],
+    )
+  return [row for row in rows if row is not None]
+
+
+def _row(line: str) -> dict[str, Any] | None:
+  try:
+    row = json.loads(line)
+  except (ValueError, RecursionError):
+    return None
+  whole = isinstance(row, dict) and isinstance(row.get('step'), int)
+  return row if whole else None
 
 
 def lengthenings(
@@ -87,6 +104,7 @@ class Records:
     workdir = pathlib.Path(workdir)
     for name in (METRICS, TIMING):
       _drop_rows(workdir / name, after=step)
+    _drop_rows(workdir / STARTS)  # the half of a row that a kill may have left
     with (workdir / STARTS).open('a') as starts:
       _append(starts, {'step': step, 'steps': steps, **start})
     self._metrics = (workdir / METRICS).open('a')
@@ -188,8 +206,8 @@ def _append(file: Any, row: Mapping[str, Any]) -> None:
   file.flush()
 
 
-def _drop_rows(path: pathlib.Path, *, after: int) -> None:
-  """Keeps the rows up to a step."""
+def _drop_rows(path: pathlib.Path, *, after: float = math.inf) -> None:
+  """Keeps the whole rows up to a step."""
   if path.exists():
     kept = [row for row in read_rows(path) if row['step'] <= after]
     atomic.write_text(path, ''.join(json.dumps(row) + '\n' for row in kept))

@@ -1,7 +1,8 @@
-"""The speed of a run, from the rows of timing.jsonl."""
+"""The speed of a run, from the rows of timing.jsonl and starts.jsonl."""
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import statistics
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ class Speed(NamedTuple):
   Attributes:
     images_per_second: the median between two rows, which excludes compilation
       and checkpoints; from the start of training if there is one row.
-    seconds: of training, summed over starts.
+    seconds: of training, summed over the starts that logged a row.
     devices: the kinds of device that the run used.
     starts: the number of starts.
     waiting: the mean share of time that devices waited for a batch, for each
@@ -32,24 +33,38 @@ class Speed(NamedTuple):
   goodput: float | None = None
 
 
-def summarise(timing: Sequence[Row], *, batch_size: int) -> Speed | None:
-  """Returns the speed of a run from rows of timing.jsonl; None: no rows."""
+def summarise(
+  timing: Sequence[Row], starts: Sequence[Row], *, batch_size: int
+) -> Speed | None:
+  """Returns the speed of a run; None if there are no rows of timing.
+
+  Args:
+    timing: rows of timing.jsonl.
+    starts: rows of starts.jsonl.
+    batch_size: of the run.
+  """
   if not timing:
     return None
-  pairs = list(itertools.pairwise(timing))
   # The seconds of a row count from the start of its process.
-  ends = [i for i, (a, b) in enumerate(pairs) if b['seconds'] < a['seconds']]
+  begun = sorted({start['step'] for start in starts})
+  parts = [
+    list(rows)
+    for _, rows in itertools.groupby(
+      timing, lambda row: bisect.bisect_left(begun, row['step'])
+    )
+  ]
   speeds = [
     batch_size * (b['step'] - a['step']) / (b['seconds'] - a['seconds'])
-    for a, b in pairs
+    for rows in parts
+    for a, b in itertools.pairwise(rows)
     if b['seconds'] > a['seconds']
   ]
   return Speed(
     statistics.median(speeds or [timing[-1]['images_per_second']]),
-    seconds=sum(timing[i]['seconds'] for i in [*ends, -1]),
+    seconds=sum(rows[-1]['seconds'] for rows in parts),
     devices=tuple(dict.fromkeys(row['device'] for row in timing)),
-    starts=len(ends) + 1,
-    waiting=_waiting(timing[ends[-1] + 1 :] if ends else timing),
+    starts=len(starts),
+    waiting=_waiting(parts[-1]),
     goodput=timing[-1].get('goodput'),
   )
 

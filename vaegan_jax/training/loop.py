@@ -83,7 +83,7 @@ def train(
     processes.check_equal(
       jax=jax.__version__,
       config=config_file.process_digest(config),
-      data=dataset.digest,
+      data=_identity(config, dataset)['data'],
     )
     if processes.is_primary():
       config_file.write(workdir, config, lengthens=True)
@@ -271,6 +271,7 @@ def _loop(
       if saves:
         saved.save(state, step=step)
     if stops:
+      saved.wait()  # within `notice.deferred`
       _LOGGER.warning(
         'A signal stops the run: step %d is saved, and the same command '
         'resumes from it.',

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import jax
 
+from vaegan_jax.config import build
 from vaegan_jax.config.schema import Config
 
 # How XLA's errors of memory begin, when compiling and when running.
@@ -27,7 +28,7 @@ def explain_exhaustion(config: Config) -> Iterator[None]:
       raise
     devices = jax.device_count()
     each = -(-config.batch_size // devices)
-    height, width = config.data.size[0], config.data.size[-1]
+    height, width = build.size(config)
     raise MemoryError(
       f'config.batch_size = {config.batch_size} images of {height}x{width}, '
       f'{each} on each of {devices} devices ({jax.devices()[0].device_kind}), '
