@@ -98,7 +98,7 @@ def test_the_report_has_speed_updates_command_and_settings(whole):
   assert 'abacus' in text
   assert '128.0' in text  # 64 images a batch, 2 batches a second
   assert 'decoder 10 25.0%' in text
-  assert 'encoder.hidden 1024' in text
+  assert 'encoder.hidden 8' in text
   assert 'data.size (32, 32)' in text
   assert 'Command python new.py Version of vaegan_jax 1.2 Commit abc' in text
 
