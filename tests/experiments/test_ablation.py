@@ -14,7 +14,7 @@ def config(cache='', **changes):
   made = deviations.get_config()
   with made.unlocked():
     made.training = small.config(cache, steps=2, data__faces=120)
-    made.seeds, made.images, made.runs, made.oracle_steps = 3, 60, 2, 3
+    made.seeds, made.images, made.runs, made.oracle_steps = 1, 60, 2, 3
     made.changes = ml_collections.ConfigDict(changes)
   return made
 
@@ -90,7 +90,7 @@ def test_the_table_shows_every_change_and_which_of_them_diverged(
     if line.startswith('|')
   }
   assert [*rows][3:] == [ablation.UNCHANGED, 'less', 'wild']
-  assert '±' in rows['less']
+  assert float(rows['less']) > 0
   assert rows['wild'] == ''
   for name in ('samples.png', 'reconstructions.png'):
     assert (tmp_path / 'all' / name).stat().st_size
