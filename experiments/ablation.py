@@ -37,8 +37,6 @@ MEASURES = {
   'attribute_vectors/flipped': ('Attribute vectors: flipped', 2),
 }
 _COLUMNS = 12
-# A change without effect, of which three seeds agree by chance.
-_CHANCE = 0.07
 
 
 def run(
@@ -136,38 +134,33 @@ def table(
   """Returns a row for each change, and marks the measures that it moved."""
   seeds = measured.measures
   real = f'Real images ({measured.real})'
-  rows = [[real, '', *_cells([measured.references['real']])]]
+  rows = [
+    [real, '', *tables.row_of_means([measured.references['real']], MEASURES)]
+  ]
   for name in (UNCHANGED, *changes):
-    cells = _cells([measures.get(name, {}) for measures in seeds])
+    cells = tables.row_of_means(
+      [found.get(name, {}) for found in seeds], MEASURES
+    )
     if name != UNCHANGED:
       cells = [
         f'**{cell}**' if _moved(seeds, name, measure) else cell
         for cell, measure in zip(cells, MEASURES, strict=True)
       ]
     rows.append([name, _settings(changes.get(name, {})), *cells])
-  by_chance = _CHANCE * len(changes) * len(MEASURES)
+  by_chance = claims.CHANCE * len(changes) * len(MEASURES)
   return tables.Table(
     'One change at a time',
     f'Means ± standard deviations over {len(seeds)} seeds. Bold: above the '
     f'value of {UNCHANGED!r} with every seed, or below it with every seed, and '
     'the mean difference exceeds two standard deviations; fewer than '
     f'{claims.LEAST} seeds decide nothing. Three seeds of a change without '
-    f'effect are bold in {_CHANCE:.0%} of cases: {by_chance:.0f} of this table '
-    'by chance. The feature distance of another image is 1; chance keeps half '
-    'of the attributes. Vectors that too few images can show are left out of '
-    'the last column.',
+    f'effect are bold in {100 * claims.CHANCE:.0f} % of cases: '
+    f'{by_chance:.0f} of this table by chance. The feature distance of another '
+    'image is 1; chance keeps half of the attributes. Vectors that too few '
+    'images can show are left out of the last column.',
     ['', 'settings', *(heading for heading, _ in MEASURES.values())],
     rows,
   )
-
-
-def _cells(seeds: Sequence[Mapping[str, float]]) -> list[str]:
-  return [
-    tables.mean_and_deviation(
-      [measures.get(measure) for measures in seeds], digits=digits
-    )
-    for measure, (_, digits) in MEASURES.items()
-  ]
 
 
 def _settings(changes: Mapping[str, Any]) -> str:

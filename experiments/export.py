@@ -100,15 +100,10 @@ def _card(
 
 
 def _training(run: pathlib.Path, export: exports.Export) -> Iterator[str]:
-  from vaegan_jax.runs import records, speed
+  from vaegan_jax.runs import speed
 
   config = export.config
-  rows = records.read_rows(run / records.TIMING)
-  pace = speed.summarise(
-    [row for row in rows if row['step'] <= export.step],
-    records.read_rows(run / records.STARTS),
-    batch_size=config.batch_size,
-  )
+  pace = speed.read(run, batch_size=config.batch_size, last=export.step)
   line = (
     f'Trained for {export.step:,} of {config.steps:,} steps of '
     f'{config.batch_size} images, {export.step * config.batch_size:,} in all, '

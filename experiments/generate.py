@@ -14,6 +14,7 @@ vectors. Images are cropped and resized as those of a folder are for training.
 
 from __future__ import annotations
 
+import collections
 import logging
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -119,8 +120,9 @@ def _change(
   made = {'reconstructions': model.decode(mean, attributes)}
   if edited is not None:
     made['edited'] = edited
+  files = _as_png(names)
   for kind, pictures in made.items():
-    for name, pixels in zip(_as_png(names), pictures, strict=True):
+    for name, pixels in zip(files, pictures, strict=True):
       figures.save(output / kind / name, pixels)
   np.savez(
     output / 'codes.npz', names=np.array(names), mean=mean, log_var=log_var
@@ -129,9 +131,10 @@ def _change(
 
 def _as_png(names: Sequence[str]) -> list[str]:
   """Returns names in .png; those of a.jpg and a.bmp keep both endings."""
-  plain = [pathlib.PurePath(name).with_suffix('.png') for name in names]
+  plain = [str(pathlib.PurePath(name).with_suffix('.png')) for name in names]
+  count = collections.Counter(plain)
   return [
-    str(short) if plain.count(short) == 1 else f'{name}.png'
+    short if count[short] == 1 else f'{name}.png'
     for name, short in zip(names, plain, strict=True)
   ]
 

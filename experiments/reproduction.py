@@ -44,7 +44,6 @@ def run(
     ValueError: for settings that cannot work, before anything is trained.
     lock.Locked: if another process uses the folder.
   """
-  check(config)
   return trials.run(
     config,
     workdir,
@@ -61,7 +60,16 @@ def plan(
 
   Every model is trained unconditionally. If the data have attributes, all but
   VAE_Dis_l are also trained conditional on all of them, as in the paper.
+
+  Raises:
+    ValueError: the config decides what differs between the models.
   """
+  for name, wanted in _EVERY_MODEL.items():
+    if config.training[name] != wanted:
+      raise ValueError(
+        f'config.training.{name} = {config.training[name]!r}: leave it at '
+        f'{wanted!r}; a reproduction trains every model'
+      )
   base = schema.change(config.training, {'seed': config.training.seed + seed})
   source = build.source(base)
   listed = []
@@ -82,18 +90,3 @@ def _delta(config: ml_collections.ConfigDict, model: str) -> dict[str, Any]:
   """Returns the settings in which a model differs from the shared training."""
   changes = schema.flatten(config.gan) if model == 'gan' else {}
   return {'model': model, **changes}
-
-
-def check(config: ml_collections.ConfigDict) -> None:
-  """Checks the settings of a reproduction.
-
-  Raises:
-    ValueError: naming the setting, its value and the allowed values.
-  """
-  trials.check(config)
-  for name, wanted in _EVERY_MODEL.items():
-    if config.training[name] != wanted:
-      raise ValueError(
-        f'config.training.{name} = {config.training[name]!r}: leave it at '
-        f'{wanted!r}; a reproduction trains every model'
-      )

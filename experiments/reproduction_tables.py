@@ -112,8 +112,8 @@ def make(measured: trials.Measured) -> list[tables.Table]:
   return [table for table in made if table.rows]
 
 
-# Title -> measure -> its value of each seed, or None.
-_Rows = Mapping[str, Mapping[str, list[float | None]]]
+# Title -> the measures of each seed.
+_Rows = Mapping[str, Sequence[Mapping[str, float]]]
 
 
 def _rows(measured: trials.Measured, names: Sequence[str]) -> _Rows:
@@ -121,13 +121,9 @@ def _rows(measured: trials.Measured, names: Sequence[str]) -> _Rows:
   rows = {}
   for name in names:
     if name in measured.references:
-      seeds = [measured.references[name]]
+      rows[TITLES[name]] = [measured.references[name]]
     else:
-      seeds = [seed.get(name, {}) for seed in measured.measures]
-    rows[TITLES[name]] = {
-      measure: [values.get(measure) for values in seeds]
-      for measure in {measure for values in seeds for measure in values}
-    }
+      rows[TITLES[name]] = [seed.get(name, {}) for seed in measured.measures]
   return rows
 
 
@@ -140,11 +136,7 @@ def _table(
 ) -> tables.Table:
   """Returns a table of the rows that have any of some measures."""
   cells = {
-    name: [
-      tables.mean_and_deviation(values.get(measure, []), digits=digits)
-      for measure, (_, digits) in columns.items()
-    ]
-    for name, values in rows.items()
+    name: tables.row_of_means(seeds, columns) for name, seeds in rows.items()
   }
   header = ['', *(heading for heading, _ in columns.values())]
   body = [[name, *row] for name, row in cells.items() if any(row)]

@@ -97,9 +97,7 @@ def read(folder: pathlib.Path, *, name: str) -> Run:
     for metric in METRICS
     if last and all(metric in row for row in last)
   }
-  timing = records.read_rows(folder / records.TIMING)
-  starts = records.read_rows(folder / records.STARTS)
-  pace = speed.summarise(timing, starts, batch_size=config.batch_size)
+  pace = speed.read(folder, batch_size=config.batch_size)
   if pace is not None:
     numbers[SPEED] = pace.images_per_second
     if pace.goodput is not None:

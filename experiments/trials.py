@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -21,7 +21,7 @@ from vaegan_jax.config import build, checks, schema
 from vaegan_jax.distributed import preemption
 from vaegan_jax.evaluation import studies, suite
 from vaegan_jax.files import atomic, lock, paths
-from vaegan_jax.runs import config_file, records, speed
+from vaegan_jax.runs import config_file, speed
 from vaegan_jax.training import loop
 
 _LOGGER = logging.getLogger(__name__)
@@ -89,18 +89,16 @@ def run(
   workdir = paths.absolute(workdir, name='--workdir')
   config = config.copy_and_resolve_references()
   config.training = schema.with_absolute_paths(config.training)
-  listed = {
-    seed: plan(config, workdir, seed=seed) for seed in range(config.seeds)
-  }
-  folders = {}
-  for seed, some in listed.items():
-    for trial in some:
-      checks.check(trial.config)
-      folders[seed, trial.name] = folder(workdir, seed, trial.name)
+  listed = [
+    (seed, trial)
+    for seed in range(config.seeds)
+    for trial in plan(config, workdir, seed=seed)
+  ]
+  for _, trial in listed:
+    checks.check(trial.config)
   with lock.hold(workdir):
-    for seed, some in listed.items():
-      for trial in some:
-        config_file.write(folders[seed, trial.name], trial.config)
+    for seed, trial in listed:
+      config_file.write(folder(workdir, seed, trial.name), trial.config)
     study = studies.prepare(
       build.source(config.training),
       directory=build.cache_directory(config.training),
@@ -108,13 +106,7 @@ def run(
       oracle_steps=config.oracle_steps,
     )
     measured = _measured(
-      config,
-      workdir,
-      study,
-      listed,
-      folders,
-      notice=notice,
-      diverging=diverging,
+      config, workdir, study, listed, notice=notice, diverging=diverging
     )
     return report(workdir, config, study=study, measured=measured)
 
@@ -148,8 +140,7 @@ def _measured(
   config: ml_collections.ConfigDict,
   workdir: pathlib.Path,
   study: studies.Study,
-  listed: Mapping[int, list[Trial]],
-  folders: Mapping[tuple[int, str], pathlib.Path],
+  listed: Sequence[tuple[int, Trial]],
   *,
   notice: preemption.Notice | None,
   diverging: bool,
@@ -163,23 +154,24 @@ def _measured(
     lambda: suite.references(study, runs=config.runs),
   )
   models: dict[str, inference.Model] = {}
-  measures: list[dict[str, dict[str, float]]] = []
-  for seed, some in listed.items():
-    measures.append({})
-    for trial in some:
-      where = folders[seed, trial.name]
-      try:
-        model = _train(trial, where, notice=notice)
-      except FloatingPointError as error:
-        if not diverging:
-          raise
-        _LOGGER.warning('%s has no measures: %s', where, error)
-        continue
-      measures[-1][trial.name] = _measure(
-        config, study, model=model, folder=where, seed=seed
-      )
-      models.setdefault(trial.name, model)
-  seconds = _seconds(config, folders.values())
+  measures: list[dict[str, dict[str, float]]] = [
+    {} for _ in range(config.seeds)
+  ]
+  for seed, trial in listed:
+    where = folder(workdir, seed, trial.name)
+    try:
+      model = _train(trial, where, notice=notice)
+    except FloatingPointError as error:
+      if not diverging:
+        raise
+      _LOGGER.warning('%s has no measures: %s', where, error)
+      continue
+    measures[seed][trial.name] = _measure(
+      config, study, model=model, folder=where, seed=seed
+    )
+    models.setdefault(trial.name, model)
+  folders = [folder(workdir, seed, trial.name) for seed, trial in listed]
+  seconds = _seconds(config, folders)
   return Measured(models, measures, references, seconds, real)
 
 
@@ -249,11 +241,7 @@ def _seconds(
 ) -> float:
   """Returns the seconds of training of all runs together."""
   paces = (
-    speed.summarise(
-      records.read_rows(folder / records.TIMING),
-      records.read_rows(folder / records.STARTS),
-      batch_size=config.training.batch_size,
-    )
+    speed.read(folder, batch_size=config.training.batch_size)
     for folder in folders
   )
   return sum(pace.seconds for pace in paces if pace is not None)

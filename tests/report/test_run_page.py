@@ -11,9 +11,9 @@ from tests import small
 from tests.outline import Outline, check_self_contained
 from vaegan_jax.core import metrics
 from vaegan_jax.report import figures, page, run_page
-from vaegan_jax.runs import config_file, records
+from vaegan_jax.runs import records
 
-_WHOLE = json.loads(config_file._text(small.config()))
+_WHOLE = small.config().to_dict()
 CONFIG = _WHOLE | {
   'model': 'vaegan',
   'conditional': False,

@@ -84,13 +84,18 @@ class Dataset:
     return self.take(np.argsort(noise, kind='stable')[:count])
 
   def spread(self, count: int) -> Int[np.ndarray, ' rows']:
-    """Returns evenly spaced rows; all, if there are fewer.
+    """Returns evenly spaced rows, as `spread` does."""
+    return spread(len(self.images), count)
 
-    Many sources sort their images by person or class, so the first ones are
-    not a fair sample.
-    """
-    count = min(count, len(self.images))
-    return np.arange(count) * len(self.images) // count
+
+def spread(total: int, count: int) -> Int[np.ndarray, ' rows']:
+  """Returns evenly spaced numbers below a total; all, if there are fewer.
+
+  Many sources sort their images by person or class, so the first ones are not a
+  fair sample.
+  """
+  count = min(count, total)
+  return np.arange(count) * total // max(count, 1)
 
 
 def load(

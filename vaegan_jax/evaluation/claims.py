@@ -20,6 +20,8 @@ import numpy as np
 
 # The seeds that a verdict needs.
 LEAST = 3
+# How often so many seeds of normal noise about the margin give a verdict.
+CHANCE = 0.07
 
 # Model -> measure -> value, for one seed.
 Measures: TypeAlias = Mapping[str, Mapping[str, float]]

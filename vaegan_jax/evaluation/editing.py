@@ -126,9 +126,7 @@ def edit_all(
   for name, vector in vectors.by_name.items():
     column = test.attribute_names.index(name)
     rows = np.flatnonzero(lacking[:, column])
-    # Sources may sort their images: the first ones are no fair sample.
-    count = min(images, len(rows))
-    rows = rows[np.arange(count) * len(rows) // max(count, 1)]
+    rows = rows[cache.spread(len(rows), images)]
     if len(rows) < minimum:
       skipped.append(name)
       continue

@@ -140,7 +140,7 @@ def _spare(whole: cache.Dataset, used: np.ndarray) -> cache.Dataset | None:
   rest = np.setdiff1d(np.arange(len(whole.images)), used)
   if len(rest) < len(used):
     return None
-  return whole.take(rest[np.arange(len(used)) * len(rest) // len(used)])
+  return whole.take(rest[cache.spread(len(rest), len(used))])
 
 
 def _of_faces(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -57,6 +57,21 @@ class Table:
     file = io.StringIO()
     csv.writer(file, lineterminator='\n').writerows([self.header, *self.rows])
     return file.getvalue()
+
+
+def row_of_means(
+  seeds: Sequence[Mapping[str, float]], columns: Mapping[str, tuple[str, int]]
+) -> list[str]:
+  """Formats the means of measures over seeds; a seed may lack some.
+
+  Args:
+    seeds: the measures of each seed.
+    columns: measure -> its heading and the digits after the point.
+  """
+  return [
+    mean_and_deviation([found.get(measure) for found in seeds], digits=digits)
+    for measure, (_, digits) in columns.items()
+  ]
 
 
 def mean_and_deviation(values: Sequence[float | None], *, digits: int) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import math
+import pathlib
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+from vaegan_jax.runs import records
 
 Row = Mapping[str, Any]
 
@@ -31,6 +35,18 @@ class Speed(NamedTuple):
   starts: int
   waiting: tuple[float, ...] = ()
   goodput: float | None = None
+
+
+def read(
+  workdir: pathlib.Path, *, batch_size: int, last: float = math.inf
+) -> Speed | None:
+  """Returns the speed of a run up to a step; None if nothing was timed."""
+  timing = records.read_rows(workdir / records.TIMING)
+  return summarise(
+    [row for row in timing if row['step'] <= last],
+    records.read_rows(workdir / records.STARTS),
+    batch_size=batch_size,
+  )
 
 
 def summarise(

@@ -83,7 +83,7 @@ def train(
     processes.check_equal(
       jax=jax.__version__,
       config=config_file.process_digest(config),
-      data=_identity(config, dataset)['data'],
+      data=_data_digest(dataset),
     )
     if processes.is_primary():
       config_file.write(workdir, config, lengthens=True)
@@ -190,14 +190,19 @@ def _resume(
 
 def _identity(config: build.Config, dataset: cache.Dataset) -> dict[str, str]:
   """Returns digests of the config and the data, which a checkpoint keeps."""
-  rows = dataset.attributes
-  columns = None if rows is None else np.ascontiguousarray(rows).data
   return {
     'config': config_file.digest(config),
-    'data': checksums.digest(
-      [dataset.digest, columns and hashlib.sha256(columns).hexdigest()]
-    ),
+    'data': _data_digest(dataset),
   }
+
+
+def _data_digest(dataset: cache.Dataset) -> str:
+  """Returns the digest of the pixels and of the attributes that are used."""
+  rows = dataset.attributes
+  columns = None if rows is None else np.ascontiguousarray(rows).data
+  return checksums.digest(
+    [dataset.digest, columns and hashlib.sha256(columns).hexdigest()]
+  )
 
 
 def _warn_of_lost_rows(workdir: pathlib.Path) -> None:
