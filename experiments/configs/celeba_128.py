@@ -1,7 +1,7 @@
 """CelebA at 128x128: the reference with one more layer in each network.
 
-Beyond the paper, whose images are 64x64. No run has been
-finished with this config; docs/large.md has a check of 60 steps.
+Beyond the paper, whose images are 64x64. No run has been finished with this
+config; docs/large.md has a check of 60 steps.
 
 Networks. Each has one more strided layer, so that the maps at the dense layers
 are 8x8 and every dense layer has the paper's size. Maps of full size have 32

@@ -5,7 +5,7 @@ the paper's: a quarter of the width, but more channels in Dis_l, which compares
 images, and in Dec's last layer, where few channels leave a grain; Adam, the
 non-saturating loss, separate batch normalisation for x, x_tilde and x_p, no
 equilibrium rule, a larger gamma, a smaller code, and an average of the decoder
-for the pictures. Twenty-one runs take one to two hours. Only the GAN has other
+for the pictures. Twenty-one runs take up to two hours. Only the GAN has other
 settings, without which so short a run shows no faces: one batch normalisation
 for real and generated images, as in the authors' code, and a slower Dis. (With
 these the VAE/GAN collapses to coloured noise.)
