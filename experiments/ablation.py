@@ -9,7 +9,7 @@ DIR/table.md                the measures, and which of them the change moved
 
 from __future__ import annotations
 
-import os
+import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,6 @@ import ml_collections
 
 from experiments import trials
 from vaegan_jax.config import build, schema
-from vaegan_jax.distributed import preemption
 from vaegan_jax.evaluation import claims, studies
 from vaegan_jax.files import atomic
 from vaegan_jax.report import figures, paper_figures, tables
@@ -37,33 +36,6 @@ MEASURES = {
   'attribute_vectors/flipped': ('Attribute vectors: flipped', 2),
 }
 _COLUMNS = 12
-
-
-def run(
-  config: ml_collections.ConfigDict,
-  workdir: str | os.PathLike,
-  *,
-  notice: preemption.Notice | None = None,
-) -> pathlib.Path:
-  """Trains and measures a model without and with each change.
-
-  A run that diverges has no measures, and the table counts the seeds that have.
-
-  Args:
-    config: as in experiments/configs/deviations.py.
-    workdir: the folder of all runs; created if missing.
-    notice: set when the process must end.
-
-  Returns:
-    the path of the table.
-
-  Raises:
-    ValueError: for settings that cannot work, before anything is trained.
-    lock.Locked: if another process uses the folder.
-  """
-  return trials.run(
-    config, workdir, plan=plan, report=write, notice=notice, diverging=True
-  )
 
 
 def plan(
@@ -183,3 +155,8 @@ def _moved(seeds: Sequence[claims.Measures], name: str, measure: str) -> bool:
   finding = claims.decide(claim, seeds)
   # A change that changes nothing is never greater, which fails a claim.
   return finding.verdict != 'undecided' and all(finding.values)
+
+
+# (config, workdir, notice=...) as trials.run; a run that diverges has no
+# measures, and the table counts the seeds that have.
+run = functools.partial(trials.run, plan=plan, report=write, diverging=True)

@@ -9,7 +9,7 @@ DIR/table.md, claims.json, report.html
 
 from __future__ import annotations
 
-import os
+import functools
 import pathlib
 from typing import Any
 
@@ -18,39 +18,9 @@ import ml_collections
 from experiments import paper, reproduction_report, trials
 from vaegan_jax.config import build, schema
 from vaegan_jax.core import objectives
-from vaegan_jax.distributed import preemption
 
 # Settings that a reproduction decides for each model.
 _EVERY_MODEL = {'model': 'vaegan', 'conditional': '', 'init_from': ''}
-
-
-def run(
-  config: ml_collections.ConfigDict,
-  workdir: str | os.PathLike,
-  *,
-  notice: preemption.Notice | None = None,
-) -> pathlib.Path:
-  """Reproduces the paper's comparison; finished work is not repeated.
-
-  Args:
-    config: as in experiments/configs/reproduce_celeba.py.
-    workdir: the folder of all runs; created if missing.
-    notice: set when the process must end.
-
-  Returns:
-    the path of the report.
-
-  Raises:
-    ValueError: for settings that cannot work, before anything is trained.
-    lock.Locked: if another process uses the folder.
-  """
-  return trials.run(
-    config,
-    workdir,
-    plan=plan,
-    report=reproduction_report.write,
-    notice=notice,
-  )
 
 
 def plan(
@@ -90,3 +60,7 @@ def _delta(config: ml_collections.ConfigDict, model: str) -> dict[str, Any]:
   """Returns the settings in which a model differs from the shared training."""
   changes = schema.flatten(config.gan) if model == 'gan' else {}
   return {'model': model, **changes}
+
+
+# (config, workdir, notice=...) as trials.run.
+run = functools.partial(trials.run, plan=plan, report=reproduction_report.write)
