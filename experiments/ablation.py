@@ -2,7 +2,8 @@
 
 DIR/seed_N/CHANGE/          a run, and measures.json
 DIR/references.json         the same measures of real images
-DIR/samples.png             the same codes, decoded after each change
+DIR/samples.png             the same codes, decoded after each change (those of
+                            a conditional model for held-out attributes)
 DIR/reconstructions.png     held-out images, reconstructed after each change
 DIR/table.md                the measures, and which of them the change moved
 """
@@ -15,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_collections
+import numpy as np
 
 from experiments import trials
 from vaegan_jax.config import build, schema
@@ -34,6 +36,7 @@ MEASURES = {
   'reconstructions/feature_distance': ('feature distance', 3),
   'reconstructions/agreement': ('attributes kept', 3),
   'attribute_vectors/flipped': ('Attribute vectors: flipped', 2),
+  'similarity/cosine': ('Requested attributes: cosine', 3),
 }
 _COLUMNS = 12
 
@@ -84,14 +87,12 @@ def write(
   measured: trials.Measured,
 ) -> pathlib.Path:
   """Writes the pictures and table.md, and returns the path of the latter."""
-  images = study.test.images[:_COLUMNS]
-  pictures = {
-    'samples': {n: m.sample(_COLUMNS) for n, m in measured.models.items()},
-    'reconstructions': {
-      'Input': images,
-      **{n: m.reconstruct(images) for n, m in measured.models.items()},
-    },
-  }
+  test = study.test.take(np.arange(_COLUMNS))
+  pictures = {'samples': {}, 'reconstructions': {'Input': test.images}}
+  for name, model in measured.models.items():
+    given = test.with_attributes(model.attribute_names).attributes
+    pictures['samples'][name] = model.sample(_COLUMNS, given)
+    pictures['reconstructions'][name] = model.reconstruct(test.images, given)
   for name, rows in pictures.items():
     picture = paper_figures.labelled_rows(rows, columns=_COLUMNS)
     figures.save(workdir / f'{name}.png', picture)
@@ -105,21 +106,21 @@ def table(
 ) -> tables.Table:
   """Returns a row for each change, and marks the measures that it moved."""
   seeds = measured.measures
+  found = {name for seed in seeds for run in seed.values() for name in run}
+  shown = {name: MEASURES[name] for name in MEASURES if name in found}
   real = f'Real images ({measured.real})'
   rows = [
-    [real, '', *tables.row_of_means([measured.references['real']], MEASURES)]
+    [real, '', *tables.row_of_means([measured.references['real']], shown)]
   ]
   for name in (UNCHANGED, *changes):
-    cells = tables.row_of_means(
-      [found.get(name, {}) for found in seeds], MEASURES
-    )
+    cells = tables.row_of_means([seed.get(name, {}) for seed in seeds], shown)
     if name != UNCHANGED:
       cells = [
         f'**{cell}**' if _moved(seeds, name, measure) else cell
-        for cell, measure in zip(cells, MEASURES, strict=True)
+        for cell, measure in zip(cells, shown, strict=True)
       ]
     rows.append([name, _settings(changes.get(name, {})), *cells])
-  by_chance = claims.CHANCE * len(changes) * len(MEASURES)
+  by_chance = claims.CHANCE * len(changes) * len(shown)
   return tables.Table(
     'One change at a time',
     f'Means ± standard deviations over {len(seeds)} seeds. Bold: above the '
@@ -130,7 +131,7 @@ def table(
     f'{by_chance:.0f} of this table by chance. The feature distance of another '
     'image is 1; chance keeps half of the attributes. Vectors that too few '
     'images can show are left out of the last column.',
-    ['', 'settings', *(heading for heading, _ in MEASURES.values())],
+    ['', 'settings', *(heading for heading, _ in shown.values())],
     rows,
   )
 

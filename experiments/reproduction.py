@@ -41,18 +41,18 @@ def plan(
         f'{wanted!r}; a reproduction trains every model'
       )
   base = schema.change(config.training, {'seed': config.training.seed + seed})
-  source = build.source(base)
   listed = []
   for model in ('gan', 'vae', 'vae_dis', 'vaegan'):
     delta = _delta(config, model)
     if objectives.MODELS[model].given:
       delta['similarity'] = str(trials.folder(workdir, seed, 'gan'))
     listed.append(trials.Trial(model, schema.change(base, delta)))
-  if source.attribute_names:
+  if build.source(base).attribute_names:
     for model in ('gan', 'vae', 'vaegan'):
-      delta = _delta(config, model) | {'conditional': 'all'}
-      resolved = build.resolve(schema.change(base, delta), source)
-      listed.append(trials.Trial(f'{paper.CONDITIONAL}{model}', resolved))
+      delta = _delta(config, model) | {'conditional': build.ALL}
+      listed.append(
+        trials.Trial(f'{paper.CONDITIONAL}{model}', schema.change(base, delta))
+      )
   return listed
 
 

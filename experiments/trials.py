@@ -89,8 +89,9 @@ def run(
   workdir = paths.absolute(workdir, name='--workdir')
   config = config.copy_and_resolve_references()
   config.training = schema.with_absolute_paths(config.training)
+  source = build.source(config.training)
   listed = [
-    (seed, trial)
+    (seed, trial._replace(config=build.resolve(trial.config, source)))
     for seed in range(config.seeds)
     for trial in plan(config, workdir, seed=seed)
   ]
@@ -100,7 +101,7 @@ def run(
     for seed, trial in listed:
       config_file.write(folder(workdir, seed, trial.name), trial.config)
     study = studies.prepare(
-      build.source(config.training),
+      source,
       directory=build.cache_directory(config.training),
       images=config.images,
       oracle_steps=config.oracle_steps,

@@ -297,6 +297,7 @@ print(json.dumps(apart))
 """
 
 
+@pytest.mark.slow
 def test_gradients_and_statistics_of_one_to_eight_devices_are_the_same():
   apart = json.loads(devices.run(DEVICES, count=8))
   assert len(apart) == 3 * 3 * 2

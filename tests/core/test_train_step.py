@@ -166,6 +166,7 @@ def paper_flops():
   return total
 
 
+@pytest.mark.slow
 def test_a_step_takes_little_more_than_the_minimal_flops():
   nets = architecture.build((64, 64, 3))
   rate = optimizers.schedule(1, 1, steps=1, power=1, epoch=1)

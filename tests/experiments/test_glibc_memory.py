@@ -55,7 +55,13 @@ def makefile_value(**environment):
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='needs glibc')
-@pytest.mark.parametrize('work', [BLOCK, PROGRAM], ids=['block', 'program'])
+@pytest.mark.parametrize(
+  'work',
+  [
+    pytest.param(BLOCK, id='block'),
+    pytest.param(PROGRAM, id='program', marks=pytest.mark.slow),
+  ],
+)
 def test_freed_memory_is_reused_without_page_faults(work):
   result = subprocess.run(
     [sys.executable, '-c', COUNT + work + 'print(faults() - start)'],

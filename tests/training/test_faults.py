@@ -13,6 +13,8 @@ import pytest
 
 from tests import ROOT, faults
 
+pytestmark = pytest.mark.slow
+
 KILLS = (
   'early',
   'in the first save',
