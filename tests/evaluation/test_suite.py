@@ -185,7 +185,10 @@ def test_references_are_measures_of_real_images(study):
   floor = references['real']
   assert floor['samples/high_frequency_ratio'] == pytest.approx(1, abs=0.2)
   row = similarity.table_row(
-    lambda *_: study.test.images, study.oracle, study.test.attributes, runs=1
+    lambda *_: study.oracle.predict(study.test.images),
+    study.oracle,
+    study.test.attributes,
+    runs=1,
   )
   assert floor['similarity/cosine'] == pytest.approx(row.cosine)
   ignoring = references['ignoring']

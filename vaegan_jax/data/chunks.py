@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import os
 from collections.abc import Callable
+from concurrent import futures
 from typing import Any
 
 import jax
 import numpy as np
+
+# Batches at a time. XLA's convolutions of a CPU use one core each
+# (docs/notes/performance-log.md); an accelerator computes one while another is
+# copied.
+_THREADS = min(4, os.cpu_count() or 1)
 
 
 def apply(
@@ -26,17 +34,22 @@ def apply(
     the function's results for all rows, an array or a tree of arrays.
   """
   count = len(jax.tree.leaves(arrays)[0])
-  results: Any = None
-  for start in range(0, max(count, 1), size):
+
+  def compute(start: int) -> Any:
     cut = functools.partial(_cut, start=start, size=size)
-    part = function(*jax.tree.map(cut, arrays))
-    if results is None:
-      results = jax.tree.map(
-        lambda x: np.empty((count, *x.shape[1:]), x.dtype), part
-      )
-    # At once, so that neither devices nor host hold all results twice.
-    for whole, x in zip(*map(jax.tree.leaves, (results, part)), strict=True):
-      whole[start : start + size] = np.asarray(x)[: count - start]
+    # On the host at once, so that devices do not hold all results.
+    return jax.tree.map(np.asarray, function(*jax.tree.map(cut, arrays)))
+
+  first, *others = range(0, max(count, 1), size)
+  part = compute(first)  # alone: threads would compile it once each
+  results = jax.tree.map(
+    lambda x: np.empty((count, *x.shape[1:]), x.dtype), part
+  )
+  with futures.ThreadPoolExecutor(_THREADS) as pool:
+    parts = itertools.chain([part], pool.map(compute, others))
+    for start, part in zip((first, *others), parts, strict=True):
+      for whole, x in zip(*map(jax.tree.leaves, (results, part)), strict=True):
+        whole[start : start + size] = x[: count - start]
   return results
 
 

@@ -19,14 +19,14 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from jaxtyping import Float64, Shaped, UInt8
+from jaxtyping import Float32, Float64, Shaped
 
 from vaegan_jax.evaluation.features import oracles
 
-Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width channels']
+Predicted: TypeAlias = Float32[np.ndarray, '_images _attributes']
 Queries: TypeAlias = Shaped[np.ndarray, 'queries attributes']
-# Queries and a seed -> an image of each query.
-Generate: TypeAlias = Callable[[np.ndarray, int], np.ndarray]
+# Queries and a seed -> what an oracle predicts of an image of each query.
+Answer: TypeAlias = Callable[[np.ndarray, int], np.ndarray]
 
 
 class Row(NamedTuple):
@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 
 def table_row(
-  generate: Generate,
+  answer: Answer,
   oracle: oracles.Oracle,
   queries: Queries,
   *,
@@ -61,8 +61,9 @@ def table_row(
   """Measures a conditional model; cosine and error share their images.
 
   Args:
-    generate: makes an image of each query; other seeds, other images.
-    oracle: predicts the attributes of images.
+    answer: makes an image of each query, and predicts its attributes; other
+      seeds, other images.
+    oracle: what predicts them.
     queries: attributes of test images, as the data set has them.
     names: the names of their columns; those of the oracle if None.
     runs: images per query for the error.
@@ -79,7 +80,7 @@ def table_row(
   names = oracle.attribute_names if names is None else names
   _check(oracle, queries, names=names)
   comparisons = [
-    _compare(oracle, generate(queries, seed + run), queries, names=names)
+    _compare(oracle, answer(queries, seed + run), queries, names=names)
     for run in range(max(runs, best_of))
   ]
   cosines = np.stack([cosine for cosine, _ in comparisons[:best_of]])
@@ -92,38 +93,38 @@ def table_row(
   )
 
 
-def ignoring(pixels: Pixels) -> Generate:
+def ignoring(predicted: Predicted) -> Answer:
   """Returns a model that ignores its queries and draws from given images.
 
   Its row is the value of good and varied images alone; a conditional model
   should exceed it.
 
   Args:
-    pixels: the test images.
+    predicted: what the oracle predicts of the test images.
   """
 
-  def generate(queries: np.ndarray, seed: int) -> np.ndarray:
+  def answer(queries: np.ndarray, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
-    return pixels[generator.integers(len(pixels), size=len(queries))]
+    return predicted[generator.integers(len(predicted), size=len(queries))]
 
-  return generate
+  return answer
 
 
 def _compare(
   oracle: oracles.Oracle,
-  pixels: Pixels,
+  predicted: Predicted,
   queries: Queries,
   *,
   names: tuple[str, ...],
 ) -> tuple[Float64[np.ndarray, ' queries'], Float64[np.ndarray, ' queries']]:
   """Computes the cosine and the squared error of each query."""
-  if len(pixels) != len(queries):
+  if len(predicted) != len(queries):
     raise ValueError(
-      f'{len(pixels)} images of {len(queries)} queries: expected one of each'
+      f'{len(predicted)} images of {len(queries)} queries: expected one of each'
     )
   query = queries.astype(np.float64)
   columns = [oracle.attribute_names.index(name) for name in names]
-  predicted = oracle.predict(pixels)[:, columns].astype(np.float64)
+  predicted = predicted[:, columns].astype(np.float64)
   if oracle.binary:
     query, predicted = 2 * query - 1, 2 * predicted - 1
   lengths = np.linalg.norm(query, axis=1) * np.linalg.norm(predicted, axis=1)

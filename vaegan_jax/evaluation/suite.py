@@ -171,7 +171,7 @@ def _similarity(trial: Trial) -> Measures:
   if oracle is None or queries is None:
     return
   yield from _table_row(
-    lambda rows, seed: model.sample(len(rows), rows, seed=seed),
+    lambda rows, seed: oracle.predict(model.sample(len(rows), rows, seed=seed)),
     oracle,
     queries,
     names=model.attribute_names,
@@ -250,13 +250,13 @@ def references(
     table. 'ignoring': random test images for each query, the value of good and
     varied images alone.
   """
-  images = study.test.images
   real = _named('samples', _compare_samples(study.real().images, study))
   if study.oracle is None:
     return {'real': real}
   queries = np.asarray(study.test.attributes)
-  own = _table_row(lambda *_: images, study.oracle, queries, runs=1)
-  strangers = similarity.ignoring(images)
+  predicted = study.oracle.predict(study.test.images)
+  own = _table_row(lambda *_: predicted, study.oracle, queries, runs=1)
+  strangers = similarity.ignoring(predicted)
   ignoring = _table_row(strangers, study.oracle, queries, runs=runs)
   return {
     'real': real | _named('similarity', own),
@@ -303,7 +303,7 @@ def _compare(images: features.ImageSet, study: studies.Study) -> Measures:
 
 
 def _table_row(
-  generate: similarity.Generate,
+  answer: similarity.Answer,
   oracle: oracles.Oracle,
   queries: np.ndarray,
   *,
@@ -311,7 +311,7 @@ def _table_row(
   **settings: Any,
 ) -> Measures:
   row = similarity.table_row(
-    generate, oracle, queries, runs=runs, best_of=min(10, runs), **settings
+    answer, oracle, queries, runs=runs, best_of=min(10, runs), **settings
   )
   yield from row._asdict().items()
 

@@ -20,7 +20,7 @@ from vaegan_jax.data import cache, chunks
 from vaegan_jax.evaluation.features import predictor
 from vaegan_jax.evaluation.metrics import accuracy
 
-_BATCH = 256  # images per call of the network
+_BATCH = 64  # images per call of the network
 
 Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width channels']
 Attributes: TypeAlias = Shaped[np.ndarray, 'images attributes']

@@ -24,7 +24,7 @@ CHANNELS = (32, 64, 128)
 # The initial weights of the paper have a variance of 1 / (9 fan-in). Scaled to
 # 2 / fan-in (He et al., 2015) they preserve the variance of activations.
 _GAIN = math.sqrt(18)
-_BATCH = 256  # images per call: bounds memory, and one shape is compiled
+_BATCH = 64  # images per call: bounds memory, and one shape is compiled
 
 
 def extractor(
