@@ -4,16 +4,18 @@ import ml_collections
 import pytest
 
 from experiments import ablation, trials
-from experiments.configs import deviations
+from experiments.configs import conditional, deviations, reproduce_celeba32
 from tests import small
 from vaegan_jax.config import schema
 from vaegan_jax.evaluation import studies
 
 
-def config(cache='', **changes):
+def config(cache='', conditional='', **changes):
   made = deviations.get_config()
   with made.unlocked():
-    made.training = small.config(cache, steps=2, data__faces=120)
+    made.training = small.config(
+      cache, steps=2, data__faces=120, conditional=conditional
+    )
     made.seeds, made.images, made.runs, made.oracle_steps = 1, 60, 2, 3
     made.changes = ml_collections.ConfigDict(changes)
   return made
@@ -75,6 +77,20 @@ def test_a_measure_is_bold_if_all_seeds_say_that_it_moved(values, bold):
   assert not unchanged[heading].startswith('**')
   assert changed['settings'] == 'gamma = 1.6e-05'
   assert real[heading] == '5.0'
+  # Measures that no run has, such as those of conditional models, are left out.
+  assert [*made.header] == ['', 'settings', heading]
+
+
+def test_settings_of_another_comparison_are_one_change(tmp_path):
+  whole = conditional.get_config()
+  listed = {t.name: t.config for t in ablation.plan(whole, tmp_path, seed=0)}
+  changed = schema.flatten(listed['celeba'])
+  others = schema.flatten(reproduce_celeba32.get_config().training)
+  faces = schema.flatten(whole.training)
+  kept = ('data.', 'conditional', 'log_every', 'picture_every', 'save_every')
+  for name, value in changed.items():
+    wanted = faces if name.startswith(kept) else others
+    assert value == wanted[name], name
 
 
 @pytest.mark.slow
@@ -92,5 +108,29 @@ def test_the_table_shows_every_change_and_which_of_them_diverged(
   assert [*rows][3:] == [ablation.UNCHANGED, 'less', 'wild']
   assert float(rows['less']) > 0
   assert rows['wild'] == ''
+  for name in ('samples.png', 'reconstructions.png'):
+    assert (tmp_path / 'all' / name).stat().st_size
+
+
+@pytest.mark.slow
+def test_conditional_models_are_compared_by_what_was_requested(
+  tmp_path, monkeypatch
+):
+  monkeypatch.setattr(studies, '_INDEPENDENT', 500)
+  path = ablation.run(
+    config(tmp_path / 'cache', conditional='all', vae={'model': 'vae'}),
+    tmp_path / 'all',
+  )
+  heading, _ = ablation.MEASURES['similarity/cosine']
+  header, _, *rows = [
+    [cell.strip() for cell in line.split('|')]
+    for line in path.read_text().splitlines()
+    if line.startswith('|')
+  ]
+  column = header.index(heading)
+  assert [row[1] for row in rows[1:]] == [ablation.UNCHANGED, 'vae']
+  assert all(row[column] for row in rows)
+  flipped, _ = ablation.MEASURES['attribute_vectors/flipped']
+  assert flipped not in header
   for name in ('samples.png', 'reconstructions.png'):
     assert (tmp_path / 'all' / name).stat().st_size
