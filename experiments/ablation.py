@@ -129,8 +129,8 @@ def table(
     f'{claims.LEAST} seeds decide nothing. Three seeds of a change without '
     f'effect are bold in {100 * claims.CHANCE:.0f} % of cases: '
     f'{by_chance:.0f} of this table by chance. The feature distance of another '
-    'image is 1; chance keeps half of the attributes. Vectors that too few '
-    'images can show are left out of the last column.',
+    'image is 1; chance keeps half of the attributes. Attribute vectors that '
+    'too few images can show are left out.',
     ['', 'settings', *(heading for heading, _ in shown.values())],
     rows,
   )

@@ -27,8 +27,8 @@ def apply(
     function: maps batches of rows to a batch; rows do not affect each other.
     arrays: its arguments, arrays or trees of arrays of equally many rows; may
       be empty.
-    size: rows per call, which bounds memory. Copies of the last row pad the
-      last call, and zeros that of empty arrays.
+    size: rows per call; `_THREADS` calls at a time bound memory. Copies of the
+      last row pad the last call, and zeros that of empty arrays.
 
   Returns:
     the function's results for all rows, an array or a tree of arrays.
