@@ -194,10 +194,15 @@ def gradients(params, images, noise, z_p, *, objective, **keywords):
     t = terms(
       params | changed, images, noise, z_p, objective=objective, **keywords
     )
+    llike, generation, gan = (
+      t.get(n, 0) for n in ('llike', 'generation', 'gan')
+    )
     return {
-      'encoder': objective.prior_weight * t.get('prior', 0) + t.get('llike', 0),
-      'decoder': gamma * t.get('llike', 0) + t.get('generation', 0),
-      'discriminator': t.get('gan', 0),
+      'encoder': objective.prior_weight * t.get('prior', 0)
+      + llike
+      + objective.gan_reaches_encoder * generation,
+      'decoder': gamma * llike + generation,
+      'discriminator': gan + objective.llike_reaches_discriminator * llike,
     }
 
   return {

@@ -48,6 +48,8 @@ def get_config() -> ml_collections.ConfigDict:
       'no_equilibrium': {'equilibrium': False},
       'normalised_apart': {'joint_normalisation': False},
       'no_epsilon': {'log_epsilon': 0.0},
+      'gan_reaches_enc': {'gan_reaches_encoder': True},
+      'llike_reaches_dis': {'llike_reaches_discriminator': True},
     }
   )
   return config.lock()

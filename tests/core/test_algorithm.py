@@ -49,6 +49,12 @@ OBJECTIVES = {
     pixel_weight=2.0,
     relative_gamma=True,
   ),
+  'leaks': dataclasses.replace(
+    PAPER,
+    real_weight=2.0,
+    gan_reaches_encoder=True,
+    llike_reaches_discriminator=True,
+  ),
 }
 ATTRIBUTES = 4
 

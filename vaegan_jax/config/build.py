@@ -119,6 +119,8 @@ def _unweighted(config: Config) -> objectives.Objective:
     unit_features=config.unit_features,
     pixel_weight=config.pixel_weight,
     relative_gamma=config.relative_gamma,
+    gan_reaches_encoder=config.gan_reaches_encoder,
+    llike_reaches_discriminator=config.llike_reaches_discriminator,
   )
 
 

@@ -69,6 +69,10 @@ SETTINGS: dict[str, Setting] = {
   'relative_gamma': _flag(
     "Make gamma the ratio of the RMS of L_llike's gradient to L_GAN's.", False
   ),
+  'gan_reaches_encoder': _flag('An error of some ports, to measure it.', False),
+  'llike_reaches_discriminator': _flag(
+    'An error of some ports, to measure it.', False
+  ),
   'equilibrium': _flag('Skip updates of the network that is winning.'),
   'equilibrium_centre': _number('Centre of that rule, in nats.'),
   'equilibrium_margin': _number('Margin of that rule, in nats.'),

@@ -11,7 +11,9 @@
     Dis descends  L_GAN
 
 Four settings of the objective, off in the paper, add a weight of L_prior, a
-scale of Dis_l, a share of pixels in L_llike, and a relative gamma.
+scale of Dis_l, a share of pixels in L_llike, and a relative gamma. Two more
+let a loss reach a network that it must not, as it does in some ports, to
+measure what that costs.
 
 Here L_GAN is the cross entropy that Dis descends: the negative of L_GAN in the
 paper's text, with which the printed update of Dis has the wrong sign. The
@@ -85,8 +87,7 @@ def descend(networks: forward.Forward, *, recompute: bool = False) -> Descent:
     terms['llike'], llike_at_dis_l = jax.value_and_grad(_llike)(
       dis_l, networks.feature_scale(dis_l)
     )
-    # L_llike leaves Dis alone.
-    _, llike_at_made = pull_dis_l(llike_at_dis_l)
+    llike_at_dis, llike_at_made = pull_dis_l(llike_at_dis_l)
     if not objective.joint_normalisation:
       # Only a shared normalisation lets x_p take part in L_llike.
       llike_at_made = zeros | {'x_tilde': llike_at_made['x_tilde']}
@@ -100,8 +101,10 @@ def descend(networks: forward.Forward, *, recompute: bool = False) -> Descent:
     gan = _pull_gan(networks, dis_l, pull_dis_l, batch_stats=dis_stats)
     terms |= gan.terms
     gan_at_made, stats['discriminator'] = gan.at_made, gan.batch_stats
-    # Dis descends L_GAN.
+    # Dis descends L_GAN; L_llike leaves it alone.
     gradients['discriminator'] = gan.gradient
+    if objective.llike_reaches_discriminator and model.llike:
+      gradients['discriminator'] = optax.tree.add(gan.gradient, llike_at_dis)
 
   # Dec descends gamma * L_llike - L_GAN.
   gamma: Array | float = objective.llike_weight()
@@ -116,9 +119,12 @@ def descend(networks: forward.Forward, *, recompute: bool = False) -> Descent:
       objective.prior_weight, prior_at_posterior
     )
     # Enc descends L_prior + L_llike; L_GAN never reaches it.
-    _, llike_at_posterior = pull_decoder(llike_at_made)
+    encoder_at_made = llike_at_made
+    if objective.gan_reaches_encoder:
+      encoder_at_made = optax.tree.sub(llike_at_made, gan_at_made)
+    _, at_posterior = pull_decoder(encoder_at_made)
     (gradients['encoder'],) = pull_encoder(
-      optax.tree.add(prior_at_posterior, llike_at_posterior)
+      optax.tree.add(prior_at_posterior, at_posterior)
     )
   return Descent(
     objectives.Terms(**optax.tree.scale(1 / len(networks.images), terms)),

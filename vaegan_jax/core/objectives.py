@@ -72,6 +72,10 @@ class Objective:
       to that of Dis_l; without effect on a VAE, whose L_llike is that error.
     relative_gamma: whether gamma is the ratio of the root mean squares of the
       two gradients at the images that Dec made, L_llike's to L_GAN's.
+    gan_reaches_encoder: whether Enc ascends L_GAN as well, which algorithm 1
+      rules out.
+    llike_reaches_discriminator: whether Dis descends L_llike as well, which
+      algorithm 1 rules out; unused by models without both losses.
   """
 
   model: ModelSpec = MODELS['vaegan']
@@ -85,6 +89,8 @@ class Objective:
   unit_features: bool = False
   pixel_weight: float = 0.0
   relative_gamma: bool = False
+  gan_reaches_encoder: bool = False
+  llike_reaches_discriminator: bool = False
 
   def judged(self) -> tuple[str, ...]:
     """Returns the names of the streams in L_GAN, x first."""
