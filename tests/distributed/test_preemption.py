@@ -22,12 +22,18 @@ with notice.handle_signals():
     print('cleaned', flush=True)
 """
 
+# Tests that nohup started inherit that SIGHUP is ignored.
+HEEDED = """
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""
+
 
 def run(body):
   """Runs a program; returns its exit code and the words that it printed."""
   indented = '\n'.join(f'    {line}' for line in body.strip().splitlines())
   result = subprocess.run(
-    [sys.executable, '-c', PROGRAM.format(body=indented)],
+    [sys.executable, '-c', HEEDED + PROGRAM.format(body=indented)],
     capture_output=True,
     text=True,
     check=False,
