@@ -5,8 +5,8 @@ their width, with the reference's settings: RMSProp, the rule of equilibrium,
 joint batch normalisation and three terms in L_GAN, the same for all models. A
 quarter of the width leaves Dis_l a quarter of its features, so L_llike is that
 much smaller: L_prior has a quarter of its weight, and gamma is four times the
-reference's. The schedule of the learning rate has eight epochs of 125 steps, and
-ends at a tenth.
+reference's. The learning rate has eight epochs of 125 steps, and ends at a
+tenth.
 Command:
   python -m experiments.reproduce \
     --config=experiments/configs/reproduce_celeba32.py \
