@@ -12,8 +12,7 @@ remedies, each with its reason; docs/notes/pictures-log.md has the measurements:
   Dec and Enc are wider where maps are small, which costs little time.
 The settings were chosen on the cartoon faces at a quarter of the width
 (faces64.py), and compared with the reference's on CelebA at that width
-(docs/results.md). At full width
-no long run has been made yet.
+(docs/results.md). At full width no long run has been made yet.
 Data: as the reference; or --config.data.source=folder, or faces.
 Command:
   python -m experiments.train --config=experiments/configs/modern.py \

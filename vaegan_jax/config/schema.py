@@ -69,9 +69,11 @@ SETTINGS: dict[str, Setting] = {
   'relative_gamma': _flag(
     "Make gamma the ratio of the RMS of L_llike's gradient to L_GAN's.", False
   ),
-  'gan_reaches_encoder': _flag('An error of some ports, to measure it.', False),
+  'gan_reaches_encoder': _flag(
+    'An error of some ports: Enc ascends L_GAN as well.', False
+  ),
   'llike_reaches_discriminator': _flag(
-    'An error of some ports, to measure it.', False
+    'An error of some ports: Dis descends L_llike as well.', False
   ),
   'equilibrium': _flag('Skip updates of the network that is winning.'),
   'equilibrium_centre': _number('Centre of that rule, in nats.'),
