@@ -72,8 +72,8 @@ class Objective:
       to that of Dis_l; without effect on a VAE, whose L_llike is that error.
     relative_gamma: whether gamma is the ratio of the root mean squares of the
       two gradients at the images that Dec made, L_llike's to L_GAN's.
-    gan_reaches_encoder: whether Enc ascends L_GAN as Dec does, which algorithm 1
-      rules out; unused by models without both losses.
+    gan_reaches_encoder: whether Enc ascends L_GAN as Dec does, which algorithm
+      1 rules out; unused by models without both losses.
     llike_reaches_discriminator: whether Dis descends L_llike as well, which
       algorithm 1 rules out; unused by models without both losses.
   """
