@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import ml_collections
@@ -30,9 +31,11 @@ def plan(
 
   Every model is trained unconditionally. If the data have attributes, all but
   VAE_Dis_l are also trained conditional on all of them, as in the paper.
+  `config.models` may choose some of these.
 
   Raises:
-    ValueError: the config decides what differs between the models.
+    ValueError: the config decides what differs between the models, or chooses
+      models that cannot be trained.
   """
   for name, wanted in _EVERY_MODEL.items():
     if config.training[name] != wanted:
@@ -53,7 +56,25 @@ def plan(
       listed.append(
         trials.Trial(f'{paper.CONDITIONAL}{model}', schema.change(base, delta))
       )
-  return listed
+  return _chosen(listed, config.models)
+
+
+def _chosen(listed: Sequence[trials.Trial], wanted: str) -> list[trials.Trial]:
+  """Keeps the trials that `config.models` names."""
+  names = [trial.name for trial in listed]
+  chosen = names if wanted == 'all' else wanted.split(',')
+  others = [name for name in chosen if name not in names]
+  if others or len(set(chosen)) < len(chosen):
+    raise ValueError(
+      f"config.models = {wanted!r}: expected 'all', or some of "
+      f'{",".join(names)}, each once, separated by commas'
+    )
+  if 'vae_dis' in chosen and 'gan' not in chosen:
+    raise ValueError(
+      f'config.models = {wanted!r}: vae_dis uses the discriminator of gan; add '
+      'gan'
+    )
+  return [trial for trial in listed if trial.name in chosen]
 
 
 def _delta(config: ml_collections.ConfigDict, model: str) -> dict[str, Any]:

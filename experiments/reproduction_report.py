@@ -35,7 +35,8 @@ def write(
     the path of the report.
   """
   shown = draw(workdir, study=study, models=measured.models)
-  moving = walk(workdir, study=study, model=measured.models['vaegan'])
+  vaegan = measured.models.get('vaegan')
+  moving = walk(workdir, study=study, model=vaegan) if vaegan else []
   tables = reproduction_tables.make(measured)
   text = '\n'.join(table.markdown() for table in tables)
   atomic.write_text(workdir / 'table.md', text)
@@ -64,35 +65,57 @@ def draw(
 ) -> list[comparison_page.Figure]:
   """Draws figures 3 to 6, as far as the models and the data allow."""
   images = study.test.images[:_COLUMNS]
-  titles, names = reproduction_tables.TITLES, reproduction_tables.MODELS
-  samples = {titles[n]: models[n].sample(3 * _COLUMNS) for n in names}
-  made = {
-    titles[n]: models[n].reconstruct(images) for n in names if models[n].encodes
+  plain = {
+    reproduction_tables.TITLES[name]: models[name]
+    for name in reproduction_tables.MODELS
+    if name in models
   }
-  shown = [
-    _save(
-      workdir / 'figure3.png',
-      paper_figures.labelled_rows(samples, columns=_COLUMNS),
-      title='Figure 3: samples',
-      caption='Dec of codes drawn from N(0, I); the same codes for each model.',
-      alt=f'Three rows of samples of each of {", ".join(samples)}.',
-    ),
-    _save(
-      workdir / 'figure4.png',
-      paper_figures.labelled_rows({'Input': images, **made}, columns=_COLUMNS),
-      title='Figure 4: reconstructions',
-      caption='Held-out images, and below them Dec of their mean codes. A GAN '
-      'has no encoder.',
-      alt='A row of held-out images above a row of reconstructions by each of '
-      f'{", ".join(made)}.',
-    ),
-  ]
-  vectors = _vectors(study, models['vaegan'])
-  if vectors:
-    shown.append(_edits(workdir, study, models['vaegan'], vectors=vectors))
-  if study.oracle is not None:
+  encoding = {title: m for title, m in plain.items() if m.encodes}
+  shown = []
+  if plain:
+    shown.append(_samples(workdir, plain))
+  if encoding:
+    shown.append(_reconstructions(workdir, encoding, images=images))
+  if 'vaegan' in models:
+    vectors = _vectors(study, models['vaegan'])
+    if vectors:
+      shown.append(_edits(workdir, study, models['vaegan'], vectors=vectors))
+  if any(name.startswith(paper.CONDITIONAL) for name in models):
     shown.append(_conditional(workdir, study=study, models=models))
   return shown
+
+
+def _samples(
+  workdir: pathlib.Path, models: dict[str, inference.Model]
+) -> comparison_page.Figure:
+  """Draws samples of each model, by its title."""
+  made = {title: m.sample(3 * _COLUMNS) for title, m in models.items()}
+  return _save(
+    workdir / 'figure3.png',
+    paper_figures.labelled_rows(made, columns=_COLUMNS),
+    title='Figure 3: samples',
+    caption='Dec of codes drawn from N(0, I); the same codes for each model.',
+    alt=f'Three rows of samples of each of {", ".join(made)}.',
+  )
+
+
+def _reconstructions(
+  workdir: pathlib.Path,
+  models: dict[str, inference.Model],
+  *,
+  images: np.ndarray,
+) -> comparison_page.Figure:
+  """Draws images above their reconstructions by each model, by its title."""
+  made = {title: m.reconstruct(images) for title, m in models.items()}
+  return _save(
+    workdir / 'figure4.png',
+    paper_figures.labelled_rows({'Input': images, **made}, columns=_COLUMNS),
+    title='Figure 4: reconstructions',
+    caption='Held-out images, and below them Dec of their mean codes. A GAN '
+    'has no encoder.',
+    alt='A row of held-out images above a row of reconstructions by each of '
+    f'{", ".join(made)}.',
+  )
 
 
 def walk(
@@ -171,8 +194,10 @@ def _conditional(
   queries, samples = study.test.first(6), 4
   attributes = np.repeat(np.asarray(queries.attributes), samples, axis=0)
   made = {}
-  for name in ('vae', 'gan', 'vaegan'):
-    model = models[f'{paper.CONDITIONAL}{name}']
+  for name in reproduction_tables.MODELS:
+    model = models.get(f'{paper.CONDITIONAL}{name}')
+    if model is None:
+      continue
     pixels = model.sample(len(attributes), attributes)
     title = reproduction_tables.TITLES[name]
     made[title] = pixels.reshape(-1, samples, *pixels.shape[1:])
@@ -221,7 +246,7 @@ def _judgement(finding: claims.Finding) -> comparison_page.Judgement:
   if finding.missing:
     reason = f' Undecided, as {"; ".join(finding.missing)}.'
   elif not seeds:
-    reason = ' Not measured on these data.'
+    reason = ' Not measured in this run.'
   elif seeds < claims.LEAST:
     reason = f' A verdict needs {claims.LEAST} seeds.'
   return comparison_page.Judgement(

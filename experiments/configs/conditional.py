@@ -19,7 +19,7 @@ from vaegan_jax.config import schema
 def get_config() -> ml_collections.ConfigDict:
   """Returns the comparison's conditional VAE/GAN, and the changes."""
   config = reproduce_faces.get_config().unlock()
-  del config.gan  # settings of GANs only
+  del config.gan, config.models  # of comparisons of models
   config.training = schema.change(config.training, {'conditional': 'all'})
   own = schema.flatten(config.training)
   others = schema.flatten(reproduce_celeba32.get_config().training)

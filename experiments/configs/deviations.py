@@ -22,7 +22,7 @@ _GAMMA = 16e-5
 def get_config() -> ml_collections.ConfigDict:
   """Returns the reference at a small scale, and the changes."""
   config = reproduce_faces.get_config().unlock()
-  del config.gan  # settings of GANs only
+  del config.gan, config.models  # of comparisons of models
   config.training = schema.change(
     faces.get_config(),
     {

@@ -16,6 +16,9 @@ def get_config() -> ml_collections.ConfigDict:
   config = ml_collections.ConfigDict()
   config.training = celeba.get_config()  # of each model
   config.gan = ml_collections.ConfigDict()  # changes for the GANs only
+  # All, or the names of some folders of a seed: vae,conditional_vae. VAE_Dis_l
+  # needs the gan.
+  config.models = 'all'
   config.seeds = 3  # runs per model; a verdict needs three that agree
   # Test images, and samples, to measure. The other half of the test partition
   # gives the row of real images, from which the oracle did not learn.

@@ -41,6 +41,16 @@ def config(cache=''):
     ({'runs': 1001}, r'config\.runs = 1001: expected .* at most 1000'),
     ({'images': 5}, r'config\.images = 5: expected .* at least 20'),
     ({'training.model': 'gan'}, r'config\.training\.model'),
+    (
+      {'models': 'vae,vaegam'},
+      r"config\.models = 'vae,vaegam': expected 'all'",
+    ),
+    (
+      {'models': ''},
+      r"config\.models = '': expected 'all', or some of gan,vae",
+    ),
+    ({'models': 'vae,vae'}, r'each once'),
+    ({'models': 'vae,vae_dis'}, r'vae_dis uses .* of gan; add gan'),
   ],
 )
 def test_a_wrong_setting_is_refused_by_name(changes, message, tmp_path):
@@ -74,6 +84,14 @@ def test_all_models_but_vae_dis_have_a_conditional_variant(tmp_path):
   listed = reproduction.plan(config(), tmp_path, seed=0)
   conditional = {t.config.model for t in listed if t.config.conditional}
   assert conditional == {'vae', 'gan', 'vaegan'}
+
+
+def test_some_models_may_be_chosen_in_any_order(tmp_path):
+  chosen = config()
+  with chosen.unlocked():
+    chosen.models = 'conditional_vae,vae_dis,gan'
+  listed = reproduction.plan(chosen, tmp_path, seed=0)
+  assert [t.name for t in listed] == ['gan', 'vae_dis', 'conditional_vae']
 
 
 def validated_oracle():
@@ -209,6 +227,29 @@ def test_the_row_of_real_images_says_which_they_are(monkeypatch, count, kind):
   shown = {image.tobytes() for image in real.images}
   assert (not used & shown) == (kind == 'other held-out images')
   assert tables({}, real=kind)['Samples'][0][0] == f'Real images ({kind})'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  ('models', 'figures'),
+  [
+    ('gan', {'figure3.png'}),
+    ('vaegan', {'figure3.png', 'figure4.png', 'figure5.png'}),
+    ('conditional_vaegan', {'figure6.png'}),
+  ],
+)
+def test_some_models_have_the_figures_that_show_them(
+  models, figures, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(studies, '_INDEPENDENT', 500)
+  chosen = config(tmp_path / 'cache')
+  with chosen.unlocked():
+    chosen.models = models
+  report = reproduction.run(chosen, tmp_path / 'some')
+  assert {path.name for path in report.parent.glob('*.png')} == figures
+  walks = list(report.parent.glob('*.gif'))
+  assert bool(walks) == (models == 'vaegan')
+  assert 'Not measured in this run' in report.read_text()
 
 
 @pytest.mark.slow
