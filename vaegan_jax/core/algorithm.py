@@ -80,38 +80,28 @@ def descend(networks: forward.Forward, *, recompute: bool = False) -> Descent:
   )
   stats = {'encoder': encoder_stats, 'decoder': decoder_stats}
 
-  terms, gradients = {}, {}
-  zeros = jax.tree.map(jnp.zeros_like, made)
-  llike_at_made, gan_at_made = zeros, zeros
+  terms: dict[str, Float[Array, '']] = {}
+  gradients: dict[str, forward.Params] = {}
+  llike = gan = _Pulled({}, {}, jax.tree.map(jnp.zeros_like, made))
   if model.llike:
-    terms['llike'], llike_at_dis_l = jax.value_and_grad(_llike)(
-      dis_l, networks.feature_scale(dis_l)
-    )
-    llike_at_dis, llike_at_made = pull_dis_l(llike_at_dis_l)
-    if not objective.joint_normalisation:
-      # Only a shared normalisation lets x_p take part in L_llike.
-      llike_at_made = zeros | {'x_tilde': llike_at_made['x_tilde']}
-    if objective.pixel_weight and model.llike == 'dis_l':
-      pixels, at_x_tilde = jax.value_and_grad(_pixels)(
-        made['x_tilde'], networks
-      )
-      terms['llike'] += pixels
-      llike_at_made |= {'x_tilde': llike_at_made['x_tilde'] + at_x_tilde}
+    llike = _pull_llike(networks, made, dis_l, pull_dis_l)
+    terms |= llike.terms
   if model.adversarial:
-    gan = _pull_gan(networks, dis_l, pull_dis_l, batch_stats=dis_stats)
+    gan, stats['discriminator'] = _pull_gan(
+      networks, dis_l, pull_dis_l, batch_stats=dis_stats
+    )
     terms |= gan.terms
-    gan_at_made, stats['discriminator'] = gan.at_made, gan.batch_stats
     # Dis descends L_GAN; L_llike leaves it alone.
-    gradients['discriminator'] = gan.gradient
+    gradients['discriminator'] = gan.at_dis
     if objective.llike_reaches_discriminator and model.llike:
-      gradients['discriminator'] = optax.tree.add(gan.gradient, llike_at_dis)
+      gradients['discriminator'] = optax.tree.add(gan.at_dis, llike.at_dis)
 
   # Dec descends gamma * L_llike - L_GAN.
   gamma: Array | float = objective.llike_weight()
   if objective.relative_gamma and model.llike and model.adversarial:
-    gamma *= networks.rms(gan_at_made) / networks.rms(llike_at_made)
+    gamma *= networks.rms(gan.at_made) / networks.rms(llike.at_made)
   gradients['decoder'], _ = pull_decoder(
-    optax.tree.sub(optax.tree.scale(gamma, llike_at_made), gan_at_made)
+    optax.tree.sub(optax.tree.scale(gamma, llike.at_made), gan.at_made)
   )
   if model.llike:
     terms['prior'], prior_at_posterior = jax.value_and_grad(_prior)(posterior)
@@ -119,9 +109,9 @@ def descend(networks: forward.Forward, *, recompute: bool = False) -> Descent:
       objective.prior_weight, prior_at_posterior
     )
     # Enc descends L_prior + L_llike; L_GAN never reaches it.
-    encoder_at_made = llike_at_made
+    encoder_at_made = llike.at_made
     if objective.gan_reaches_encoder:
-      encoder_at_made = optax.tree.sub(llike_at_made, gan_at_made)
+      encoder_at_made = optax.tree.sub(llike.at_made, gan.at_made)
     _, at_posterior = pull_decoder(encoder_at_made)
     (gradients['encoder'],) = pull_encoder(
       optax.tree.add(prior_at_posterior, at_posterior)
@@ -134,13 +124,34 @@ def descend(networks: forward.Forward, *, recompute: bool = False) -> Descent:
   )
 
 
-class _Gan(NamedTuple):
-  """L_GAN pulled back: to the params of Dis, and to the images of Dec."""
+class _Pulled(NamedTuple):
+  """A loss pulled back to the params of Dis and to the images of Dec."""
 
   terms: dict[str, Float[Array, '']]
-  gradient: forward.Params
+  at_dis: forward.Params
   at_made: forward.Streams
-  batch_stats: forward.BatchStats
+
+
+def _pull_llike(
+  networks: forward.Forward,
+  made: forward.Streams,
+  dis_l: forward.Streams,
+  pull_dis_l: Callable,
+) -> _Pulled:
+  objective = networks.objective
+  llike, at_dis_l = jax.value_and_grad(_llike)(
+    dis_l, networks.feature_scale(dis_l)
+  )
+  at_dis, at_made = pull_dis_l(at_dis_l)
+  if not objective.joint_normalisation:
+    # Only a shared normalisation lets x_p take part in L_llike.
+    zeros = jax.tree.map(jnp.zeros_like, made)
+    at_made = zeros | {'x_tilde': at_made['x_tilde']}
+  if objective.pixel_weight and objective.model.llike == 'dis_l':
+    pixels, at_x_tilde = jax.value_and_grad(_pixels)(made['x_tilde'], networks)
+    llike += pixels
+    at_made |= {'x_tilde': at_made['x_tilde'] + at_x_tilde}
+  return _Pulled({'llike': llike}, at_dis, at_made)
 
 
 def _pull_gan(
@@ -149,7 +160,7 @@ def _pull_gan(
   pull_dis_l: Callable,
   *,
   batch_stats: forward.BatchStats,
-) -> _Gan:
+) -> tuple[_Pulled, forward.BatchStats]:
   objective = networks.objective
   logits, pull_judge, batch_stats = jax.vjp(
     functools.partial(networks.judge, batch_stats=batch_stats),
@@ -163,8 +174,8 @@ def _pull_gan(
     # Dec ascends log Dis of what it made, in place of L_GAN.
     _, at_dis_l = pull_judge(jax.grad(objective.fooling)(logits))
     _, at_made = pull_dis_l(at_dis_l)
-  gradient = optax.tree.add(above, below)
-  return _Gan(objective.gan_terms(logits), gradient, at_made, batch_stats)
+  at_dis = optax.tree.add(above, below)
+  return _Pulled(objective.gan_terms(logits), at_dis, at_made), batch_stats
 
 
 def _prior(posterior: forward.Posterior) -> Float[Array, '']:
