@@ -121,6 +121,8 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
     end(75, error)
   except BrokenPipeError:
     raise
+  except PermissionError as error:
+    end(1, f'{error}: let this user read or write it, or name another path')
   except OSError as error:
     # We raise FileNotFoundError without errno for a path that the user gave.
     ours = isinstance(error, FileNotFoundError) and error.errno is None
@@ -188,7 +190,7 @@ def _join(arguments: Mapping[str, Any]) -> None:
 
 
 def _end(
-  code: int, error: Exception, *, end: Callable[[int], NoReturn] = sys.exit
+  code: int, error: object, *, end: Callable[[int], NoReturn] = sys.exit
 ) -> NoReturn:
   with contextlib.suppress(OSError):  # the log's disk may be the full one
     print(f'Error: {error}', file=sys.stderr)

@@ -149,7 +149,7 @@ def terms(
     logits = {s: logit for s, (_, logit) in judged.items()}
     real = {s: 1 / (1 + jnp.exp(-x)) for s, x in logits.items()}
     made_up = {s: 1 / (1 + jnp.exp(x)) for s, x in logits.items()}
-    generated = list(streams) if objective.reconstructions else ['x_p']
+    generated = list(streams) if objective.reconstructions_judged else ['x_p']
     out['gan'] = -objective.real_weight * jnp.log(real['x'] + e).sum()
     out['gan'] -= sum(jnp.log(made_up[s] + e).sum() for s in generated)
     out['generation'] = (

@@ -45,7 +45,7 @@ def get_config() -> ml_collections.ConfigDict:
       'discriminator.channels': (32, 128, 256, 256),  # (P)
       'discriminator.hidden': 512,  # (P)
       'discriminator.layer': 3,  # (C)
-      # Of an L_GAN whose shares add up to 1; it is scaled as our L_GAN is.
+      # For an L_GAN whose shares add up to 1; scaled as our L_GAN is.
       'discriminator.weight_decay': 1e-5,  # (C)
       # The optimizers.
       'optimizer.name': 'rmsprop',  # (P)

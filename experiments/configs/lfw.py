@@ -7,10 +7,11 @@ Command:
   python -m experiments.train --config=experiments/configs/lfw.py \
     --workdir=runs/lfw --config.data.path=PATH
 
-The paper gives no settings for LFW. All are those of the reference, the
-authors' commit 1906387. Their HEAD differs on LFW: the weight of L_llike is
-1e-6 instead of 1e-5, the share of real images is 0.33 instead of 0.66, and
-L_GAN has no term for x_tilde.
+The paper gives no settings for LFW (recalled). All are those of the reference,
+the authors' commit 1906387. Their HEAD differs on LFW: the weight of L_llike is
+1e-6 instead of 1e-5, the share of real images is 0.33 instead of 0.66, the
+first learning rate is 0.01/64 instead of 0.02/64, and L_GAN has no term for
+x_tilde. docs/deviations.md lists how the images differ.
 """
 
 import ml_collections

@@ -91,7 +91,7 @@ WRONG = [
     'discriminator__layer': 1}, 'multiples of 8'),
   ({'steps': 0}, r'config\.steps = 0: expected .* at least 1'),
   ({'latent_size': 0}, r'config\.latent_size = 0'),
-  ({'average_decay': 2.0}, 'at most 1'),
+  ({'average_decay': 1.0}, 'at most 0.999999'),
   ({'real_share': 1.0}, r'config\.real_share = 1\.0'),
   ({'model': 'VAE/GAN'}, r"model = 'VAE/GAN': .* did you mean vaegan"),
   ({'compile': 'pmpa'}, 'did you mean pmap'),
@@ -199,6 +199,15 @@ def test_a_file_in_place_of_a_folder_is_refused(tmp_path, name):
     with pytest.raises(ValueError, match=f'{name} = {path}: '):
       checks.check_folders(small.config(str(places['cache'])), workdir=workdir)
   checks.check_folders(small.config('new/folder'), workdir=tmp_path / 'new')
+
+
+def test_a_run_among_the_images_is_refused(tmp_path):
+  config = small.config(data__source='folder', data__path=str(tmp_path))
+  (tmp_path / 'link').symlink_to(tmp_path, target_is_directory=True)
+  for workdir in (tmp_path, tmp_path / 'link'):
+    with pytest.raises(ValueError, match=r'workdir = .* is config\.data\.path'):
+      checks.check_folders(config, workdir=workdir)
+  checks.check_folders(config, workdir=tmp_path / 'runs')
 
 
 def test_the_limit_of_faces_is_the_number_that_can_be_drawn():

@@ -35,7 +35,7 @@ OBJECTIVES = {
   ),
   'code': dataclasses.replace(PAPER, real_weight=0.66 / 0.17, epsilon=1e-3),
   'two_terms': dataclasses.replace(
-    PAPER, joint_normalisation=False, reconstructions=False
+    PAPER, joint_normalisation=False, reconstructions_judged=False
   ),
   'vae': dataclasses.replace(PAPER, model=MODELS['vae']),
   'vae_dis': dataclasses.replace(PAPER, model=MODELS['vae_dis']),

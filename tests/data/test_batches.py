@@ -163,3 +163,10 @@ else:
 
 def test_four_devices_get_the_same_bytes_as_one():
   devices.run(FOUR_DEVICES, count=4)
+
+
+@pytest.mark.parametrize(('length', 'warned'), [(3, True), (4, False)])
+def test_batches_that_repeat_images_are_said(length, warned, caplog):
+  batches.Batches(dataset(length), seed=0, batch_size=4)
+  said = 'config.batch_size = 4, and there are 3 training images' in caplog.text
+  assert said == warned

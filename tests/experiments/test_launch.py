@@ -98,3 +98,10 @@ with launch.session():
       [sys.executable, '-c', program], stderr=log, check=False, cwd=ROOT
     )
   assert result.returncode == 74
+
+
+def test_a_path_that_this_user_may_not_use_is_refused(capsys):
+  with pytest.raises(SystemExit) as ended, launch.session():
+    raise PermissionError(13, 'Permission denied', '/locked')
+  assert ended.value.code == 1
+  assert "'/locked': let this user read or write it" in capsys.readouterr().err

@@ -54,10 +54,12 @@ def test_the_folder_of_a_faster_process_is_kept(tmp_path):
 def test_the_next_process_removes_what_a_killed_one_left(tmp_path):
   killed = subprocess.Popen([sys.executable, '-c', ''])
   killed.wait()
-  host = socket.gethostname()
+  host = f'{socket.gethostname()}-{os.stat("/proc/self/ns/pid").st_ino}'
   left = tmp_path / f'.writing-{host}-{killed.pid}-abc'
   others = [
     tmp_path / f'.writing-{host}-{os.getpid()}-abc',
+    # A container with the name of the host, but process ids of its own.
+    tmp_path / f'.writing-{socket.gethostname()}-1-{killed.pid}-abc',
     tmp_path / f'.writing-elsewhere-{killed.pid}-abc',
     tmp_path / 'another',
   ]

@@ -3,6 +3,8 @@
 test_checkpoints.py damages every file of a checkpoint in every way.
 """
 
+import pathlib
+
 import pytest
 
 from vaegan_jax.files import checksums
@@ -58,4 +60,19 @@ def test_a_file_that_cannot_be_read_is_damage(folder, monkeypatch):
   with pytest.raises(
     checksums.Damaged, match=r'a\.txt cannot be read .*output'
   ):
+    checksums.verify(folder)
+
+
+@pytest.mark.parametrize('which', ['a.txt', checksums.NAME])
+def test_a_file_that_may_not_be_opened_is_not_taken_for_damage(
+  folder, which, monkeypatch
+):
+  def refuse(path, *_, **__):
+    raise PermissionError(13, 'Permission denied', str(path))
+
+  if which == checksums.NAME:
+    monkeypatch.setattr(pathlib.Path, 'read_text', refuse)
+  else:
+    monkeypatch.setattr(checksums, 'file_digest', refuse)
+  with pytest.raises(PermissionError):
     checksums.verify(folder)

@@ -90,7 +90,7 @@ def test_a_user_without_a_home_has_a_temporary_cache(
   folder = paths.user_cache()
   assert folder.parent == tmp_path
   assert folder.stat().st_mode & 0o777 == 0o700
-  assert f'{home}/.cache cannot be written' in caplog.text
+  assert f'{home}/.cache/vaegan_jax cannot be written' in caplog.text
   monkeypatch.setattr('os.getuid', lambda: 1 + folder.stat().st_uid)
   (tmp_path / f'vaegan_jax-{1 + folder.stat().st_uid}').mkdir()
   paths._temporary_cache.cache_clear()

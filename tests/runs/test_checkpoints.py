@@ -343,3 +343,11 @@ def test_a_kill_before_the_rename_leaves_no_step(tmp_path, monkeypatch):
   with pytest.raises(Killed):
     save(tmp_path, 1)
   assert not steps(tmp_path)
+
+
+def test_changed_test_images_are_said(tmp_path, caplog):
+  save(tmp_path, 1, about={'test images': 'a', 'limits': [[0.5]]})
+  open_run(tmp_path, about={'test images': 'a'}).restore(make(0))
+  assert not caplog.records
+  open_run(tmp_path, about={'test images': 'b'}).restore(make(0))
+  assert 'The test images have changed since step 1' in caplog.text

@@ -103,7 +103,7 @@ def networks(config: Config) -> architecture.Networks:
 
 def objective(config: Config) -> objectives.Objective:
   """Returns the objective that a config describes."""
-  weight = config.real_share * _scale(config)
+  weight = config.real_share * _gan_scale(config)
   return dataclasses.replace(_unweighted(config), real_weight=weight)
 
 
@@ -111,7 +111,7 @@ def _unweighted(config: Config) -> objectives.Objective:
   return objectives.Objective(
     model(config),
     gamma=config.gamma,
-    reconstructions=config.reconstructions_judged,
+    reconstructions_judged=config.reconstructions_judged,
     epsilon=config.log_epsilon,
     non_saturating=config.non_saturating,
     joint_normalisation=config.joint_normalisation,
@@ -124,7 +124,7 @@ def _unweighted(config: Config) -> objectives.Objective:
   )
 
 
-def _scale(config: Config) -> float:
+def _gan_scale(config: Config) -> float:
   """Returns the ratio of our L_GAN to one whose shares add up to 1.
 
   The generated streams share in equal parts what real_share leaves; in our
@@ -161,7 +161,7 @@ def make_optimizers(
     rate = schedule(config, scale=config[name].learning_rate_scale)
     weight_decay = config[name].weight_decay
     if name == 'discriminator':
-      weight_decay *= _scale(config)
+      weight_decay *= _gan_scale(config)
     decay, momentum = config.optimizer.decay, config.optimizer.momentum
     if config.optimizer.name == 'adam':
       return optimizers.adam(

@@ -50,6 +50,11 @@ def check_folders(config: Config, *, workdir: pathlib.Path) -> None:
   _check_folder('--workdir', workdir)
   if config.data.cache:
     _check_folder('config.data.cache', pathlib.Path(config.data.cache))
+  if config.data.path and _are_same(pathlib.Path(config.data.path), workdir):
+    raise ValueError(
+      f'--workdir = {workdir} is config.data.path, the folder of the images, '
+      'where the files of the run would lie among them; name another folder'
+    )
   start = pathlib.Path(config.init_from)
   if config.init_from and workdir / 'checkpoints' in (
     start.parent,
@@ -59,6 +64,10 @@ def check_folders(config: Config, *, workdir: pathlib.Path) -> None:
       f'config.init_from = {start} is the run in --workdir itself: name '
       'another, or leave it out and raise config.steps to lengthen this one'
     )
+
+
+def _are_same(one: pathlib.Path, other: pathlib.Path) -> bool:
+  return one.resolve() == other.resolve()
 
 
 def _check_folder(name: str, path: pathlib.Path) -> None:
@@ -148,5 +157,7 @@ def _source_conflicts(config: Config) -> Conflicts:
       'data.labels',
       f"only 'folder' has labels by folders; '{kind}' has its own: set 'table'",
     )
+  if config.data.channels == 2:
+    yield 'data.channels', 'expected 3 for RGB, or 1 for grey'
   if kind in ('faces', 'celeba', 'lfw') and config.data.channels != 3:
     yield 'data.channels', f"'{kind}' has 3"

@@ -31,9 +31,11 @@ _layers = functools.partial(
 _count = functools.partial(_whole, least=1)
 _positive = functools.partial(_number, positive=True)
 _seed = functools.partial(_whole, most=2**32 - 1)
-# At 1 Adam divides 0 by 0.
+# At 1 Adam divides 0 by 0, and an average stays as it is.
 _moment = functools.partial(_number, most=0.999_999)
-_scale = functools.partial(_number, 'Multiple of optimizer.learning_rate.', 1.0)
+_scale = functools.partial(
+  _positive, 'Multiple of optimizer.learning_rate.', 1.0
+)
 _weight_decay = functools.partial(
   _number, 'Weight decay: adds 2 * this * W to the gradient of kernels W.'
 )
@@ -78,7 +80,7 @@ SETTINGS: dict[str, Setting] = {
   'equilibrium': _flag('Skip updates of the network that is winning.'),
   'equilibrium_centre': _number('Centre of that rule, in nats.'),
   'equilibrium_margin': _number('Margin of that rule, in nats.'),
-  'average_decay': _number('Decay of the average of Dec; 0: off.', 0.0, most=1),
+  'average_decay': _moment('Decay of the average of Dec; 0: off.', 0.0),
   # The networks.
   'latent_size': _count('Dimensions of a code z.'),
   'width': _positive('Multiple of all channels and units.', 1.0),

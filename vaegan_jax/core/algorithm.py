@@ -183,6 +183,11 @@ def _prior(posterior: forward.Posterior) -> Float[Array, '']:
 
 
 def _llike(dis_l: forward.Streams, scale: Array | float) -> Float[Array, '']:
+  """Sums L_llike over the batch.
+
+  Deviation: with joint normalisation, Dis_l(x) depends on x_tilde, and so the
+  gradient passes through it too; the authors' code takes it as a constant.
+  """
   return losses.llike(scale * dis_l['x'], scale * dis_l['x_tilde']).sum()
 
 

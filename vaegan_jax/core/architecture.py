@@ -12,8 +12,9 @@ hidden layer. Mean, log variance, logit and images are always float32.
 
 A conditional network takes a vector of attributes too. The decoder appends it
 to the code; the encoder and the discriminator append it to the input of the
-dense layer on top of their convolutions, our reading of the paper's "top dense
-layer". (At the last layer of the discriminator, the logit would be a function
+dense layer on top of their convolutions, our reading of the paper's top dense
+layer (recalled). In Enc the authors' cond_vaegan_cifar.py, commit 58d4e5b, does
+the same. (At the last layer of the discriminator, the logit would be a function
 of the image plus one of the attributes, and could not depend on their match.)
 
 Deviation: maps are padded by (1, 2) instead of (2, 2), which shifts the grid

@@ -44,7 +44,7 @@ def sample(mean: Array, log_var: Array, *, noise: Array) -> Array:
 
 @dataclasses.dataclass(frozen=True)
 class Forward:
-  """The networks as functions of what they are differentiated by.
+  """The networks as functions of what gradients are taken with respect to.
 
   Each method returns its output and the new 'batch_stats' of its network. The
   output is None where the model has no such network.
@@ -91,7 +91,7 @@ class Forward:
     return self._apply('decoder', params, codes)
 
   def dis_l(self, params: Params, made: Streams) -> tuple[Streams, BatchStats]:
-    """Computes Dis_l of x and of what Dec made; of a VAE, the pixels."""
+    """Computes Dis_l of x and of Dec's images; a VAE compares the pixels."""
     compared = {'x': self.images, **made}
     if self.objective.model.llike == 'pixels':
       return compared, None

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from vaegan_jax.ops import convolution, normalisation
 
 KERNEL = 5
-# Of batch normalisation, after convolutions and after dense layers.
+# Epsilons of batch normalisation, after convolutions and after dense layers.
 EPSILON_MAPS, EPSILON_DENSE = 1e-6, 1e-5
 
 # The authors' AutoFiller: uniform within 1 / sqrt(3 fan_in). A kernel is

@@ -1,4 +1,4 @@
-"""The paper's four models, what each minimises, and the resulting terms."""
+"""The paper's four models (recalled), what each minimises, and its terms."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Objective:
     gamma: weight of L_llike against L_GAN in the decoder's objective; unused by
       models without L_GAN.
     real_weight: weight of -log Dis(x) in L_GAN; 1 in the paper.
-    reconstructions: whether L_GAN has a term for x_tilde.
+    reconstructions_judged: whether L_GAN has a term for x_tilde.
     epsilon: added inside the logarithms of L_GAN.
     non_saturating: whether Dec ascends log Dis of what it made instead of
       L_GAN: the same fixed point, and a larger gradient while Dis is winning.
@@ -81,7 +81,7 @@ class Objective:
   model: ModelSpec = MODELS['vaegan']
   gamma: float = 1e-5
   real_weight: float = 1.0
-  reconstructions: bool = True
+  reconstructions_judged: bool = True
   epsilon: float = 0.0
   non_saturating: bool = False
   joint_normalisation: bool = True
@@ -96,7 +96,7 @@ class Objective:
     """Returns the names of the streams in L_GAN, x first."""
     if not self.model.adversarial:
       return ()
-    with_x_tilde = self.model.llike and self.reconstructions
+    with_x_tilde = self.model.llike and self.reconstructions_judged
     return ('x', 'x_tilde', 'x_p') if with_x_tilde else ('x', 'x_p')
 
   def llike_weight(self) -> float:

@@ -100,7 +100,7 @@ def _all_finite(tree: PyTree) -> Bool[Array, '']:
 
 
 def joined(tree: PyTree) -> list[Array]:
-  """Lists a tree's leaves, with vectors and scalars joined to one.
+  """Lists a tree's leaves; all vectors and scalars are joined into one.
 
   XLA compiles an operation once per leaf, and most leaves are vectors.
   """

@@ -121,12 +121,11 @@ class TrainStep:
       decay), 'updated' (1 or 0) and 'updates' (the number so far).
     """
     logged = descent.terms.present() | descent.diagnostics.metrics()
-    networks = dict(state.networks)
+    networks, allowed = dict(state.networks), self._allowed(descent)
     for name, gradient in descent.gradients.items():
       old = state.networks[name]
       new = _update(old, gradient, self.optimizers[name], step=state.step)
-      allowed = _allowed(name, descent.terms, self.equilibrium)
-      kept = _select(allowed, new, old)
+      kept = _select(allowed[name], new, old)
       networks[name] = _average(
         kept.replace(batch_stats=descent.batch_stats[name]),
         decay=self.average_decay,
@@ -136,16 +135,16 @@ class TrainStep:
         metrics.GRADIENT_NORM[name].name: optax.tree.norm(
           train_state.joined(gradient)
         ),
-        metrics.UPDATED[name].name: allowed.astype(jnp.float32),
+        metrics.UPDATED[name].name: allowed[name].astype(jnp.float32),
         metrics.UPDATES[name].name: kept.updates,
       }
     return state.replace(step=state.step + 1, networks=networks), logged
 
-
-def _allowed(
-  name: str, terms: objectives.Terms, equilibrium: Equilibrium | None
-) -> Bool[Array, '']:
-  return equilibrium.allowed(terms)[name] if equilibrium else jnp.array(True)
+  def _allowed(self, descent: algorithm.Descent) -> dict[str, Bool[Array, '']]:
+    """Returns whether to update each network."""
+    if self.equilibrium:
+      return self.equilibrium.allowed(descent.terms)
+    return dict.fromkeys(descent.gradients, jnp.array(True))
 
 
 def _update(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ from jaxtyping import Array, Float32, Int32, Int64, UInt8
 
 from vaegan_jax.data import cache
 from vaegan_jax.distributed import parallel
+
+_LOGGER = logging.getLogger(__name__)
 
 # Batches that a thread prepares in advance for data on the host.
 _AHEAD = 2
@@ -108,6 +111,13 @@ class Batches:
       jax.local_devices()[0]
     )
     _check_divisible(batch_size, sharding)
+    if batch_size > (length := len(dataset.images)):
+      _LOGGER.warning(
+        'Each batch repeats images: config.batch_size = %d, and there are %d '
+        'training images. Lower it, or add images.',
+        batch_size,
+        length,
+      )
     self._seed, self._batch_size, self._stacked = seed, batch_size, stacked
     self._sharding = _prepend_axis(sharding) if stacked else sharding
     # Slices of the subclass np.memmap are slower.

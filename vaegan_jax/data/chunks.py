@@ -15,7 +15,7 @@ import numpy as np
 # Batches at a time. XLA's convolutions of a CPU use one core each
 # (docs/notes/performance-log.md); an accelerator computes one while another is
 # copied.
-_THREADS = min(4, os.cpu_count() or 1)
+_THREADS = min(4, len(os.sched_getaffinity(0)))
 
 
 def apply(

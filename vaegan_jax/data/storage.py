@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import pathlib
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -59,16 +59,22 @@ def create(folder: pathlib.Path, shape: tuple[int, ...]) -> np.memmap:
   Raises:
     OSError: the disk has too little room.
   """
-  # Writing to a mapped file on a full disk kills the process by SIGBUS.
-  free, needed = shutil.disk_usage(folder).free, math.prod(shape)
-  if free < needed:
-    raise OSError(
-      f'{folder.parent} has {free / 1e9:.2f} GB free, the images need '
-      f'{needed / 1e9:.2f}; free some or name another directory'
-    )
-  return np.lib.format.open_memmap(
+  images = np.lib.format.open_memmap(
     folder / _IMAGES, mode='w+', dtype=np.uint8, shape=shape
   )
+  # Writing to a mapped file kills the process by SIGBUS if the disk is full, so
+  # its room is reserved first.
+  with (folder / _IMAGES).open('r+b') as file:
+    try:
+      os.posix_fallocate(file.fileno(), 0, images.offset + images.nbytes)
+    except OSError as error:
+      raise OSError(
+        error.errno,
+        f'{folder.parent} has no room for {images.nbytes / 1e9:.2f} GB of '
+        f'images ({error.strerror}); free some, or name another folder with '
+        '--config.data.cache',
+      ) from error
+  return images
 
 
 def finish(

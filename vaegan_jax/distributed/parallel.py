@@ -28,17 +28,14 @@ Step: TypeAlias = Callable[[Any, Any], tuple[Any, dict[str, Array]]]
 class StepInParts(Protocol):
   """A step that can be spread over a mapped axis: core.train_step.TrainStep."""
 
-  @property
-  def draw(self) -> Callable[[Any, int], PyTree]:
-    """Returns (state, rows) -> the random numbers of the whole batch."""
+  def draw(self, state: Any, rows: int) -> PyTree:
+    """Draws the random numbers of the whole batch."""
 
-  @property
-  def descend(self) -> Callable[[Any, Any, PyTree], Any]:
-    """Returns (state, batch, draws) -> losses and gradients of some rows."""
+  def descend(self, state: Any, batch: Any, draws: PyTree) -> Any:
+    """Computes losses and gradients of some rows."""
 
-  @property
-  def update(self) -> Callable[[Any, Any], tuple[Any, dict[str, Array]]]:
-    """Returns (state, losses and gradients of all rows) -> (state, metrics)."""
+  def update(self, state: Any, descent: Any) -> tuple[Any, dict[str, Array]]:
+    """Updates a state by the losses and gradients of all rows."""
 
 
 class Compiled(NamedTuple):
@@ -93,7 +90,7 @@ def compile_step(
     batch_size: of the whole batch.
     devices: the devices to use; all by default.
     how: 'jit' (over a mesh) or 'pmap' (over the axis AXIS_NAME).
-    several: whether a call does as many steps as batches are stacked.
+    several: whether a call does several steps, whose batches are stacked.
 
   Raises:
     ValueError: if the devices cannot share the batch evenly, or for another
@@ -124,7 +121,7 @@ def compile_step(
 
 
 def over_axis(step: StepInParts, axis_name: str = AXIS_NAME) -> Step:
-  """Makes a step of a device's rows out of one of the whole batch.
+  """Turns a step for the whole batch into one for the rows of each device.
 
   Draws are made for the whole batch and divided, so that they do not depend on
   the number of devices; losses are averaged and gradients summed over the axis.

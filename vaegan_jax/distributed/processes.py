@@ -1,9 +1,9 @@
-"""Runs one program on one batch in several processes, one or more a host.
+"""Runs one program on one batch in several processes, one or more per host.
 
 JAX connects the processes (jax.distributed) and XLA moves arrays between them.
-Process 0 is the primary: it alone reads and writes the run's folder. All else
-every process does alike, from the same config and the same data, so that each
-decision made from results is the same on all.
+Process 0 is the primary: it alone reads and writes the run's folder. All
+processes do everything else alike, from the same config and data, so that they
+reach the same decisions.
 """
 
 from __future__ import annotations

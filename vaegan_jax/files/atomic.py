@@ -102,17 +102,23 @@ def _rename(temporary: pathlib.Path, folder: pathlib.Path) -> None:
 
 
 def _hidden_folder(parent: pathlib.Path) -> pathlib.Path:
-  prefix = f'{_HIDDEN}{socket.gethostname()}-{os.getpid()}-'
-  folder = parent / f'{prefix}{uuid.uuid4().hex}'
+  folder = parent / f'{_prefix()}{os.getpid()}-{uuid.uuid4().hex}'
   folder.mkdir()  # with the user's umask, unlike tempfile.mkdtemp
   return folder
 
 
 def _remove_abandoned(parent: pathlib.Path) -> None:
   """Removes the hidden folders of processes of this host that have ended."""
-  prefix = f'{_HIDDEN}{socket.gethostname()}-'
+  prefix = _prefix()
   for path in parent.glob(f'{_HIDDEN}*'):
     process = path.name.removeprefix(prefix).partition('-')[0]
     ours = path.name.startswith(prefix) and process.isdecimal()
     if ours and not psutil.pid_exists(int(process)):
       shutil.rmtree(path, ignore_errors=True)
+
+
+def _prefix() -> str:
+  """Names the host and its set of process ids: containers may share a host."""
+  numbers = pathlib.Path('/proc/self/ns/pid')
+  space = numbers.stat().st_ino if numbers.exists() else 0
+  return f'{_HIDDEN}{socket.gethostname()}-{space}-'

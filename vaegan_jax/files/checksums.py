@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import pathlib
@@ -40,6 +41,7 @@ def verify(folder: pathlib.Path) -> dict[str, Any]:
 
   Raises:
     Damaged: with the name of a file and its damage.
+    OSError: a file cannot be opened, so that nothing is known of it.
   """
   body = _read(folder / NAME)
   listed, present = body['files'], set(_names(folder))
@@ -50,10 +52,9 @@ def verify(folder: pathlib.Path) -> dict[str, Any]:
       raise Damaged(f'{name} is not in the manifest')
     try:
       found = file_digest(folder / name)
-    except FileNotFoundError:
-      raise
     except OSError as error:
-      raise Damaged(f'{name} cannot be read ({error})') from error
+      _raise_if_damage(error, name=name)
+      raise
     if found != listed[name]:
       raise Damaged(f'{name} has changed since it was written')
   return body['about']
@@ -77,7 +78,10 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
     body = json.loads(text)
   except FileNotFoundError as error:
     raise Damaged(f'{path.name} is missing') from error
-  except (OSError, ValueError, RecursionError) as error:
+  except OSError as error:
+    _raise_if_damage(error, name=path.name)
+    raise
+  except (ValueError, RecursionError) as error:
     raise Damaged(f'{path.name} cannot be read ({error})') from error
   parts = body if isinstance(body, dict) else {}
   if parts.get('format') != _FORMAT:
@@ -89,6 +93,12 @@ def _read(path: pathlib.Path) -> dict[str, Any]:
   if _text(body) != text:
     raise Damaged(f'{path.name} has changed since it was written')
   return body
+
+
+def _raise_if_damage(error: OSError, *, name: str) -> None:
+  """Raises Damaged if the disk cannot read what it stored."""
+  if error.errno == errno.EIO:
+    raise Damaged(f'{name} cannot be read ({error})') from error
 
 
 def _text(body: Mapping[str, Any]) -> str:

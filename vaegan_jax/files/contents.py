@@ -48,7 +48,7 @@ def crcs(
     None for each file that is larger or cannot be read.
   """
   chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
-  with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+  with futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
     found = pool.map(lambda chunk: [_crc(p, largest) for p in chunk], chunks)
     return [crc for chunk in found for crc in chunk]
 

@@ -66,11 +66,11 @@ def user_cache() -> pathlib.Path:
   """
   if root := os.environ.get('XDG_CACHE_HOME'):
     return absolute(root, name='XDG_CACHE_HOME') / _PROJECT
-  home = pathlib.Path(os.path.expanduser('~')) / '.cache'
-  existing = (path for path in (home, *home.parents) if path.exists())
-  if home.is_absolute() and os.access(next(existing), os.W_OK | os.X_OK):
-    return home / _PROJECT
-  return _temporary_cache(str(home))
+  folder = pathlib.Path(os.path.expanduser('~')) / '.cache' / _PROJECT
+  existing = (path for path in (folder, *folder.parents) if path.exists())
+  if folder.is_absolute() and os.access(next(existing), os.W_OK | os.X_OK):
+    return folder
+  return _temporary_cache(str(folder))
 
 
 @functools.cache

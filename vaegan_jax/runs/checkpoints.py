@@ -60,7 +60,8 @@ class Checkpoints:
     keep: the number of newest checkpoints to keep.
     keep_every: keeps the first checkpoint of every so many steps for ever;
       0 keeps none.
-    about: what else the manifest of each new checkpoint says, in JSON types.
+    about: what else the manifest of each new checkpoint says, in JSON types. A
+      warning tells if the restored one says otherwise.
   """
 
   def __init__(
@@ -151,6 +152,7 @@ class Checkpoints:
       self._check_none_is_damaged()
       return -1, None
     self._check_identity(folder, about)
+    self._warn_of_changes(about)
     leaves = serialisation.load_leaves(folder / _STATE, like=like)
     return about['step'], leaves
 
@@ -204,6 +206,17 @@ class Checkpoints:
           f'{folder} is a checkpoint of another {name} (sha256 '
           f'{about.get(name)}) than that of this run ({ours}): take another '
           '--workdir, or start the run with what it was saved with'
+        )
+
+  def _warn_of_changes(self, about: Mapping[str, Any]) -> None:
+    """Tells of what may change in a run, but does so unnoticed."""
+    for name, ours in self._about.items():
+      if name in about and about[name] != ours:
+        _LOGGER.warning(
+          'The %s have changed since step %d: what was drawn and measured '
+          'before cannot be compared with what follows.',
+          name,
+          about['step'],
         )
 
   def _check_none_is_damaged(self) -> None:

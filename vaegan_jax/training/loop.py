@@ -93,8 +93,15 @@ def train(
         model = inference.Model(_export(run, state, dataset))
         run_figures.draw_strips(model, examples, workdir=workdir)
 
+    saved = _open(config, workdir, train=dataset, test=held_out)
     state = _resume(
-      run, dataset, workdir, weights=weights, draw=draw, notice=notice
+      run,
+      dataset,
+      workdir,
+      saved=saved,
+      weights=weights,
+      draw=draw,
+      notice=notice,
     )
     if not processes.is_primary():
       return final_pages.path_in(workdir)
@@ -121,11 +128,48 @@ def _load(
   return cache.load(source, split=split, directory=directory)
 
 
+def _open(
+  config: build.Config,
+  workdir: pathlib.Path,
+  *,
+  train: cache.Dataset,
+  test: cache.Dataset,
+) -> checkpoints.Checkpoints:
+  """Opens the checkpoints of a run; a warning tells of other test images."""
+  return checkpoints.Checkpoints(
+    workdir,
+    identity=_identity(config_file.as_stored(workdir, config), train),
+    keep=config.keep,
+    keep_every=config.keep_every,
+    about={exports.LIMITS: _limits(train), 'test images': test.digest},
+  )
+
+
+def _restore(
+  run: setup.Run, workdir: pathlib.Path, *, saved: checkpoints.Checkpoints
+) -> train_state.TrainState | None:
+  """Returns the newest state, or None before the first checkpoint.
+
+  Raises:
+    ValueError: it has done more steps than the config has.
+  """
+  state, steps = saved.restore(run.abstract_state), run.config.steps
+  if state is None:
+    _warn_of_lost_rows(workdir)
+  elif state.step > steps:
+    raise ValueError(
+      f'config.steps = {steps}: {workdir} is at step {int(state.step)} '
+      'already; set as many steps as it has, or more to lengthen it'
+    )
+  return state
+
+
 def _resume(
   run: setup.Run,
   dataset: cache.Dataset,
   workdir: pathlib.Path,
   *,
+  saved: checkpoints.Checkpoints,
   weights: pretrained.Weights | None,
   draw: Callable[[train_state.TrainState], None],
   notice: preemption.Notice,
@@ -133,26 +177,12 @@ def _resume(
   """Trains from the newest checkpoint, if there is one, to the last step."""
   config = run.config
   with contextlib.ExitStack() as stack:
-    saved = checkpoints.Checkpoints(
-      workdir,
-      identity=_identity(config_file.as_stored(workdir, config), dataset),
-      keep=config.keep,
-      keep_every=config.keep_every,
-      about={exports.LIMITS: _limits(dataset)},
-    )
     stack.enter_context(contextlib.closing(saved))
-    state = saved.restore(run.abstract_state)
+    state = _restore(run, workdir, saved=saved)
     step = 0 if state is None else int(state.step)
-    if state is None:
-      _warn_of_lost_rows(workdir)
-    elif step == config.steps:
+    if state is not None and step == config.steps:
       _LOGGER.info('%s is finished: only its report is written.', workdir)
       return state
-    elif step > config.steps:
-      raise ValueError(
-        f'config.steps = {config.steps}: {workdir} is at step {step} already; '
-        'set as many steps as it has, or more to lengthen it'
-      )
     if processes.is_primary():
       monitor.log_lengthening(config, workdir, step=step)
     feed = _feed(run, dataset)

@@ -10,7 +10,7 @@ import jax
 from vaegan_jax.config import build
 from vaegan_jax.config.schema import Config
 
-# How XLA's errors of memory begin, when compiling and when running.
+# The prefix of XLA's out-of-memory errors, in compilation and at run time.
 _EXHAUSTED = 'RESOURCE_EXHAUSTED'
 
 

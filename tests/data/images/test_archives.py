@@ -1,9 +1,12 @@
+import errno
+import os
+import pathlib
 from concurrent import futures
 
 import pytest
 
 from tests.data.images.packing import make_folder, make_tgz, make_zip
-from vaegan_jax.data.images import archives
+from vaegan_jax.data.images import archives, defects
 
 FILES = {f'{i}.jpg': bytes([i]) * (i + 1) for i in range(50)}
 
@@ -39,3 +42,20 @@ def test_threads_read_the_right_files(archive):
 
 def test_no_archive_is_opened_if_no_path_exists(tmp_path):
   assert archives.open_first(tmp_path / 'none') is None
+
+
+@pytest.mark.parametrize(
+  ('number', 'broken'),
+  [(errno.EIO, False), (errno.EMFILE, False), (errno.EACCES, True)],
+)
+def test_a_disk_that_fails_does_not_make_an_image_broken(
+  number, broken, tmp_path, monkeypatch
+):
+  def fail(path):
+    raise OSError(number, os.strerror(number), str(path))
+
+  make_folder(tmp_path, {'1.jpg': b'intact'})
+  monkeypatch.setattr(pathlib.Path, 'read_bytes', fail)
+  kind = defects.BrokenImage if broken else OSError
+  with pytest.raises(kind, match=r'1\.jpg.*could not be read|cannot be read'):
+    archives.read_file(tmp_path / '1.jpg', '1.jpg')

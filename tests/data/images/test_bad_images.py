@@ -62,7 +62,6 @@ KINDS = {
   '1 bit': (encode(GREY.convert('1')), (4, 6)),
   '16 bits': (encode(Image.fromarray(RAMP.astype('u2') * 256 + 77)), (4, 6)),
   '16 bits, big-endian': (tiff(RAMP.astype('>u2') * 256), (4, 6)),
-  '32 bits': (tiff(RAMP.astype('i4') * 256), (4, 6)),
   'one pixel': (encode(GREY.resize((1, 1))), (1, 1)),
   'on its side': (encode(GREY, exif=SIDEWAYS.tobytes()), (6, 4)),
   'large profile': (encode(GREY, icc_profile=bytes(3 << 20)), (4, 6)),
@@ -72,6 +71,7 @@ KINDS = {
   'bmp': (encode(GREY.convert('RGB'), 'BMP'), (4, 6)),
   'webp and alpha': (encode(GREY.convert('RGBA'), 'WEBP'), (4, 6)),
   'float': (tiff(RAMP.astype('f4')), 'floating point'),
+  '32 bits': (tiff(RAMP.astype('i4') * 256), 'integers of 32 bits'),
   'truncated': (encode(GREY, 'JPEG')[:-200], 'not a valid image'),
   'empty': (b'', 'empty'),
   'text': (b'404 not found', 'not a valid image of JPEG, PNG'),
@@ -135,7 +135,7 @@ def pictures(tmp_path):
 
 def test_too_many_bad_images_stop_the_build(pictures, tmp_path):
   where = tmp_path / 'cache'
-  with pytest.raises(ValueError, match='of folder train') as error:
+  with pytest.raises(ValueError, match=r'^\d+ of .* of folder train') as error:
     load(folder.Folder(pictures, (8, 8)), where)
   total = len(BAD) + 2 * len(GOOD)
   first = f'train/1/{list(KINDS).index(BAD[0]):02d}.jpg'
@@ -229,7 +229,7 @@ def test_a_summary_lists_at_most_three_names():
 def test_the_build_stops_as_soon_as_too_many_are_broken(tmp_path):
   calls = []
   source = Numbered(images=100_000, broken=range(100_000), calls=calls)
-  with pytest.raises(ValueError, match='of 100000 images'):
+  with pytest.raises(ValueError, match='^at least .* of 100000 images'):
     load(source, tmp_path)
   assert len(calls) < 10_000
 

@@ -50,3 +50,26 @@ def test_half_a_file_is_refused(kind):
 def test_other_numbers_of_channels_are_refused():
   with pytest.raises(ValueError, match='channels'):
     decoding.decode(b'', channels=4)
+
+
+@pytest.mark.parametrize(('mode', 'kind'), [('I', 'integers'), ('F', 'float')])
+def test_numbers_of_unknown_range_are_refused(mode, kind):
+  data = encode(Image.new(mode, (3, 2), 100), 'TIFF')
+  with pytest.raises(defects.BrokenImage, match=f'{kind}.* range is unknown'):
+    decoding.decode(data)
+
+
+def test_sixteen_bits_keep_the_high_ones():
+  wide = Image.fromarray(RAMP.astype(np.uint16) << 8)
+  np.testing.assert_array_equal(
+    decoding.decode(encode(wide), channels=1)[..., 0], RAMP
+  )
+
+
+def test_too_little_memory_does_not_make_an_image_broken(monkeypatch):
+  def exhaust(*_, **__):
+    raise MemoryError
+
+  monkeypatch.setattr(decoding, 'to_pixels', exhaust)
+  with pytest.raises(MemoryError, match=r'b\.png: too little memory'):
+    decoding.decode(encode(Image.new('L', (3, 2))), name='b.png')

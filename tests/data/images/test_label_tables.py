@@ -59,6 +59,7 @@ def test_every_dialect_is_split_into_the_same_cells(tmp_path, text):
     ',path,Big Nose,hat\n0,a.png,-2,1\n',
     'path;"Big Nose";hat\na.png;-2;true\n',
     'path\tBig Nose\that\na.png\t-2\tYES\n',
+    'path\tBig Nose\that\na.png\t-2,0\t1\n',
   ],
 )
 def test_a_header_names_the_columns_of_values(tmp_path, text):
@@ -71,6 +72,21 @@ def test_a_header_names_the_columns_of_values(tmp_path, text):
 def test_numbers_in_a_header_do_not_decide_the_separator(tmp_path):
   path = write(tmp_path / 'x', "#\tperson\t5 o' Clock 9\na b\t1\t-.5\n")
   assert label_tables.rows(path)[1] == ['a b', '1', '-.5']
+
+
+def test_an_index_is_not_taken_for_names_that_are_numbers(tmp_path):
+  # As pandas writes a table whose column of images is 1, 2, 3.
+  text = ',id,Male\n0,1,1\n1,2,0\n2,3,1\n'
+  names, rows = label_tables.read(write(tmp_path / 'x.csv', text))
+  assert names == ('Male',)
+  assert rows == [['1', '1'], ['2', '0'], ['3', '1']]
+
+
+def test_a_comma_in_a_name_is_no_decimal_comma(tmp_path):
+  text = 'path;Age 18,30;Height\na,1.png;1;1,75\n'
+  names, rows = label_tables.read(write(tmp_path / 'x.csv', text))
+  assert names == ('Age 18,30', 'Height')
+  assert rows == [['a,1.png', '1', '1.75']]
 
 
 def test_a_name_may_hold_the_separator_in_quotes(tmp_path):

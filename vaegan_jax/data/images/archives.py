@@ -208,6 +208,7 @@ def read_file(path: pathlib.Path, name: str) -> bytes:
       raise defects.BrokenImage(name, 'it is no file; remove it')
     return path.read_bytes()
   except OSError as error:
+    defects.raise_if_passing(error, name=name)
     what = 'it is a link to a missing file' if path.is_symlink() else ''
     raise defects.BrokenImage(
       name, f'{what or "it cannot be read"} ({error.strerror})'
@@ -232,6 +233,7 @@ def _read_zip(
     if len(data) != info.file_size:
       raise ValueError(f'{len(data)} bytes of {info.file_size}')
   except defects.READ_ERRORS as error:
+    defects.raise_if_passing(error, name=name)
     raise defects.BrokenImage(
       name, f'damaged in the zip ({error}); fetch the zip again'
     ) from error

@@ -28,6 +28,9 @@ SUFFIXES = _suffixes()
 # 8192 x 8192. A file of a few kilobytes can claim any number.
 MAX_PIXELS = 1 << 26
 
+# Formats whose integers have 16 bits at most.
+_SIXTEEN_BITS = ('PNG', 'PPM')
+
 _MODES = {1: 'L', 3: 'RGB'}
 
 # Valid files hold colour profiles and texts beyond PIL's limit of 1 MiB.
@@ -58,7 +61,8 @@ def decode(
 
   Raises:
     BrokenImage: the file is damaged, not an image, too large, or holds
-      floating point numbers, whose range is unknown.
+      numbers whose range is unknown: floating point, or integers of 32 bits.
+    MemoryError: there is too little memory to decode it.
   """
   if channels not in _MODES:
     raise ValueError(f'channels must be 1 (grey) or 3 (RGB), not {channels}')
@@ -70,6 +74,7 @@ def decode(
   except defects.BrokenImage:
     raise
   except defects.READ_ERRORS as error:
+    defects.raise_if_passing(error, name=name)
     # The message of UnidentifiedImageError holds a memory address.
     unknown = isinstance(error, Image.UnidentifiedImageError)
     detail = _guess(data) if unknown else f' ({error})'
@@ -84,7 +89,7 @@ def to_pixels(
   """Converts an image of PIL, as `decode` does.
 
   Raises:
-    BrokenImage: it is too large, or holds floating point numbers.
+    BrokenImage: it is too large, or holds numbers whose range is unknown.
   """
   _check(image, name)
   image.load()
@@ -109,9 +114,13 @@ def _check(image: Image.Image, name: str) -> None:
     raise defects.BrokenImage(
       name, f'{width} x {height} pixels are more than {MAX_PIXELS}: resize it'
     )
-  if image.mode == 'F':
+  # In mode I, PIL reads the 16 bits of PNG and PPM, and the 32 of others.
+  kinds = {'F': 'floating point numbers', 'I': 'integers of 32 bits'}
+  if image.mode in kinds and image.format not in _SIXTEEN_BITS:
     raise defects.BrokenImage(
-      name, 'its pixels are floating point numbers: save them as bytes'
+      name,
+      f'its pixels are {kinds[image.mode]}, whose range is unknown: save them '
+      'as bytes',
     )
 
 

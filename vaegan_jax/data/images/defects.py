@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import pathlib
 import struct
@@ -35,6 +36,12 @@ READ_ERRORS = (
   Image.DecompressionBombError,
 )
 
+# What a disk or a process lacks for a while; the image may be intact.
+_PASSING = {
+  *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENODEV, errno.ENOTCONN),
+  *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR),
+}
+
 # The fraction of a split that may be broken without `skip_broken`.
 TOLERATED = 0.001
 
@@ -57,6 +64,26 @@ class BrokenImage(ValueError):
   def __str__(self) -> str:
     """Returns name and reason."""
     return f'{printable(self.name)}: {self.reason}'
+
+
+def raise_if_passing(error: Exception, *, name: str) -> None:
+  """Raises an error that says nothing about the image that was read.
+
+  Such an image must not be left out, now or by a cache.
+
+  Raises:
+    MemoryError: there was too little memory.
+    OSError: the disk failed, or has no more files to open.
+  """
+  if isinstance(error, MemoryError):
+    raise MemoryError(
+      f'{printable(name)}: too little memory to read it; free some, or '
+      'remove the image if others of its size can be read'
+    ) from error
+  if isinstance(error, OSError) and error.errno in _PASSING:
+    raise OSError(
+      error.errno, f'{printable(name)} could not be read: {error.strerror}'
+    ) from error
 
 
 def check(

@@ -44,8 +44,8 @@ _DECIMAL_COMMA = re.compile(r'([-+]?\d*),(\d+)')
 def rows(path: File) -> list[list[str]]:
   """Reads the cells of each line that is not empty, without outer blanks.
 
-  The separator is the one by which most rows are a name and values. If it is a
-  semicolon, a comma in a number is a decimal point.
+  The separator is the one by which most rows are a name and values. If it is no
+  comma, a comma in a number is a decimal point.
 
   Raises:
     ValueError: the file is not text, or not a table.
@@ -83,7 +83,7 @@ def read(path: File) -> tuple[tuple[str, ...], list[list[str]]]:
   width = len(table[-1]) if table else 0
   while table and (len(table[0]) == 1 or _is_comment(table[0], width=width)):
     del table[0]
-  if table[1:] and all(map(_is_numbered, table[1:])):
+  if table[1:] and (_has_index(table[0]) or all(map(_is_numbered, table[1:]))):
     table = [row[1:] if len(row) == width else row for row in table]
   header, *body = table or [[]]
   only_values = body and len(header) == len(body[0]) - 1
@@ -194,10 +194,15 @@ def _cells(
     lines, delimiter=separator, skipinitialspace=True, strict=strict
   ):
     cells = [cell.strip() for cell in row]
-    if separator == ';':
-      cells = [_DECIMAL_COMMA.sub(r'\1.\2', cell) for cell in cells]
+    if separator != ',':
+      cells[1:] = map(_with_decimal_point, cells[1:])
     if any(cells):
       yield cells
+
+
+def _with_decimal_point(cell: str) -> str:
+  number = _DECIMAL_COMMA.fullmatch(cell)
+  return f'{number[1]}.{number[2]}' if number else cell
 
 
 def _fit(sample: Sequence[str], separator: str) -> tuple[int, int, bool]:
@@ -230,6 +235,13 @@ def _is_number(cell: str) -> bool:
 def _is_comment(row: Row, *, width: int) -> bool:
   """Returns whether a row, whatever separates its words, is no header."""
   return row[0].startswith('#') and len(row) != width
+
+
+def _has_index(header: Row) -> bool:
+  """Returns whether a column without a name precedes that of the images."""
+  return (
+    len(header) > 2 and not header[0] and header[1].casefold() in _IMAGE_COLUMNS
+  )
 
 
 def _is_numbered(row: Row) -> bool:

@@ -80,7 +80,8 @@ def scan(root: pathlib.Path, *, known: Collection[str] = ()) -> Tree:
       left_out[reason] += _count_images(folder)
       continue
     seen.add(real)
-    folders.sort()  # which of two paths to a folder is taken
+    # A folder is listed by its own path rather than by a link to it.
+    folders.sort(key=lambda f: (os.path.islink(os.path.join(folder, f)), f))
     for name in names:
       if kind := _left_out(name):
         left_out[kind] += relative != _TOP or name.lower() not in known
