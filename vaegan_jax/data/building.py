@@ -79,6 +79,7 @@ def _fill(
   """
   total, label = len(images), f'{source.name} {split}'
   broken: dict[int, defects.BrokenImage] = {}
+  read = 0
   pool = futures.ThreadPoolExecutor(len(os.sched_getaffinity(0)))
   with progress_bar.start(
     total, label=label, unit='image', shown=progress
@@ -90,12 +91,18 @@ def _fill(
         task = pool.submit(_fill_part, part, source, split=split, start=start)
         tasks[task] = len(part)
       for task in futures.as_completed(tasks):
-        broken |= task.result()
+        broken = dict(sorted((broken | task.result()).items()))
+        read += tasks[task]
+        defects.check(
+          [*broken.values()],
+          total,
+          label=label,
+          skip=source.skip_broken,
+          partial=read < total,
+        )
         bar.update(tasks[task])
     finally:
       pool.shutdown(cancel_futures=True)
-  broken = dict(sorted(broken.items()))
-  defects.check([*broken.values()], total, label=label, skip=source.skip_broken)
   return broken
 
 

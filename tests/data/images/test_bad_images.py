@@ -229,7 +229,7 @@ def test_a_summary_lists_at_most_three_names():
 def test_the_build_stops_as_soon_as_too_many_are_broken(tmp_path):
   calls = []
   source = Numbered(images=100_000, broken=range(100_000), calls=calls)
-  with pytest.raises(ValueError, match='^at least .* of 100000 images'):
+  with pytest.raises(ValueError, match=r'^at least .* of 100000 images'):
     load(source, tmp_path)
   assert len(calls) < 10_000
 

@@ -87,7 +87,12 @@ def raise_if_passing(error: Exception, *, name: str) -> None:
 
 
 def check(
-  broken: Sequence[BrokenImage], total: int, *, label: str, skip: bool
+  broken: Sequence[BrokenImage],
+  total: int,
+  *,
+  label: str,
+  skip: bool,
+  partial: bool = False,
 ) -> None:
   """Raises an error if more than a thousandth of the images are broken.
 
@@ -96,6 +101,7 @@ def check(
     total: the number of images of the split.
     label: source and split, for the error message.
     skip: accept any number, `config.data.skip_broken`.
+    partial: whether there may be more broken ones.
 
   Raises:
     ValueError: too many images are broken, or all of them.
@@ -105,7 +111,8 @@ def check(
   remedy = 'repair or remove them'
   if len(broken) < total:
     remedy += ', or leave them out with --config.data.skip_broken=True'
-  raise ValueError(f'{_describe(broken, total, label=label)}; {remedy}')
+  least = 'at least ' if partial else ''
+  raise ValueError(f'{least}{_describe(broken, total, label=label)}; {remedy}')
 
 
 def warn(
