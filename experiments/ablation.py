@@ -120,14 +120,15 @@ def table(
         for cell, measure in zip(cells, shown, strict=True)
       ]
     rows.append([name, _settings(changes.get(name, {})), *cells])
-  by_chance = claims.CHANCE * len(changes) * len(shown)
+  chance = claims.chance(len(seeds))
+  by_chance = chance * len(changes) * len(shown)
   return tables.Table(
     'One change at a time',
     f'Means ± standard deviations over {len(seeds)} seeds. Bold: above the '
     f'value of {UNCHANGED!r} with every seed, or below it with every seed, and '
     'the mean difference exceeds two standard deviations; fewer than '
-    f'{claims.LEAST} seeds decide nothing. Three seeds of a change without '
-    f'effect are bold in {100 * claims.CHANCE:.0f} % of cases: '
+    f'{claims.LEAST} seeds decide nothing. So many seeds of a change without '
+    f'effect are bold in {100 * chance:.0f} % of cases: '
     f'{by_chance:.0f} of this table by chance. The feature distance of another '
     'image is 1; chance keeps half of the attributes. Attribute vectors that '
     'too few images can show are left out.',

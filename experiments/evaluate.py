@@ -95,7 +95,9 @@ def _evaluate(workdir: pathlib.Path) -> None:
   if study.oracle is not None:
     for name, value in study.oracle.validation.means().items():
       print(f'Predictor of attributes, held-out {name}: {value:.3f}')
-  references = suite.references(study, runs=_RUNS.value)
+  references = suite.references(
+    study, runs=_RUNS.value, names=model.attribute_names
+  )
   found = suite.evaluate(model, study, runs=_RUNS.value, seed=_SEED.value)
   path = workdir / measures.NAME
   conditions = suite.conditions(study, runs=_RUNS.value)

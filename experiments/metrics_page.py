@@ -6,7 +6,7 @@ python -m experiments.metrics_page
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from vaegan_jax.core import metrics
 from vaegan_jax.report import measures
@@ -38,7 +38,9 @@ ones, and writes each metric as `SET/METRIC` to `evaluation.json`. The sets are:
 {sets}
 
 Metrics rise or fall with the number of images: compare them with those of real
-images, which are measured too. Better is higher, lower, or close to 1.
+images, which are measured too. Better is higher, lower, or close to 1. Features
+are those of a predictor of the data's attributes, or of a network of random
+weights. The [API](api.md) has the formulas.
 
 """
 _OTHERS = """\
@@ -57,9 +59,9 @@ def page() -> str:
     for m in metrics.METRICS
   )
   sets = '\n'.join(f'- `{n}`: {title}' for n, title in measures.SETS.items())
-  of_sets = ((f'`{n}`', *row) for n, row in measures.OF_SETS.items())
-  others = ((f'`{n}`', *row) for n, row in measures.OTHERS.items())
-  ends = ('metric', 'meaning', 'unit', 'better')
+  of_sets = _rows(measures.OF_SETS)
+  others = _rows(measures.OTHERS)
+  ends = ('metric', 'meaning', 'unit', 'better', 'definition')
   return ''.join(
     [
       _HEAD,
@@ -70,6 +72,11 @@ def page() -> str:
       _table(ends, others),
     ]
   )
+
+
+def _rows(titles: Mapping[str, tuple[str, ...]]) -> Iterable[Sequence[str]]:
+  for name, row in titles.items():
+    yield f'`{name}`', *row, measures.DEFINITIONS.get(name, '')
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

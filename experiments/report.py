@@ -42,9 +42,14 @@ def _report(workdir: pathlib.Path, *, every: int | None) -> bool:
   """Writes a report; returns whether the run has ended."""
   from vaegan_jax.evaluation import code_statistics
   from vaegan_jax.report import run_page
-  from vaegan_jax.runs import checkpoints, config_file, records
+  from vaegan_jax.runs import checkpoints, config_file, exports, records
   from vaegan_jax.training import final_pages
 
+  if exports.exists(workdir):
+    raise ValueError(
+      f'{workdir} is an exported model, which has no log: read its README.md, '
+      'or take experiments.explore'
+    )
   if checkpoints.exist(workdir):
     export = code_statistics.read(workdir)
     held_out = code_statistics.load_held_out(export)

@@ -290,8 +290,8 @@ def _notes(
     'A claim holds or fails if all seeds agree and their mean is more than two '
     'standard deviations from the threshold; ± is that deviation. Fewer than '
     f'{claims.LEAST} seeds decide nothing; if the true difference is the '
-    f'threshold, three still give a verdict in {100 * claims.CHANCE:.0f} % of '
-    'cases, by chance.',
+    f'threshold, {config.seeds} seeds give a verdict in '
+    f'{100 * claims.chance(config.seeds):.0f} % of cases, by chance.',
     "The VAE's likelihood is a Gaussian of unit variance over pixels in "
     '[-1, 1]; another variance would change the weight of its prior.',
   ]

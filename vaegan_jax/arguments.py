@@ -127,7 +127,7 @@ def attributes(
   if given is None:
     raise ValueError(
       f'this model is conditional on {len(names)} attributes '
-      f'({", ".join(names[:3])}, ...): pass `attributes`, {rows} rows'
+      f'({defects.few(names)}): pass `attributes`, {rows} rows'
     )
   array = _numbers(given)
   if array.shape != (rows, len(names)) or not np.isfinite(array).all():

@@ -144,18 +144,33 @@ class Codec:
     draw = functools.partial(_draw, self.latent_size, key)
     return chunks.apply(draw, (rows,), size=BATCH)
 
-  def llike(self, x: Pixels, x_tilde: Pixels) -> Float32[np.ndarray, ' batch']:
-    """Computes L_llike of pairs in Dis_l, or in images for a VAE, in nats.
+  def llike(self, x: Images, x_tilde: Images) -> Float32[np.ndarray, ' batch']:
+    """Computes L_llike of pairs of images, without the constant, in nats.
 
-    Dis normalises by its running statistics, so that a value depends on one
-    pair alone.
+    This is the paper's similarity metric: half the squared distance between
+    Dis_l(x) and Dis_l(x_tilde). A VAE compares the images themselves. Dis
+    normalises by its running statistics, so that a value depends on one pair
+    alone.
+
+    Args:
+      x: pixels, 0..255.
+      x_tilde: as many others.
+
+    Raises:
+      TypeError, ValueError: images as in `posterior`, or of unequal number.
     """
+    pairs = [arguments.images(i, shape=self.image_shape) for i in (x, x_tilde)]
+    if len(pairs[0]) != len(pairs[1]):
+      raise ValueError(
+        f'{len(pairs[0])} images x and {len(pairs[1])} images x_tilde: '
+        'expected as many'
+      )
     apply = functools.partial(
       _llike,
       self.networks.discriminator,
       self.variables.get('discriminator', {}),
     )
-    return self._call(apply, (x, x_tilde))[0]
+    return self._call(apply, tuple(pairs))[0]
 
   def digest(self) -> str:
     """Computes the SHA-256 of all variables, in hexadecimal."""

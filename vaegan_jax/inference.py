@@ -68,8 +68,14 @@ class Model(codec.Codec):
       changes: of each attribute, the multiple of its vector: {'Smiling': 1.5}.
 
     Raises:
+      TypeError: `changes` is no mapping.
       ValueError: the model knows no such vector; or as `posterior`.
     """
+    if not isinstance(changes, Mapping):
+      raise TypeError(
+        f'changes are a {type(changes).__name__}: expected a mapping of '
+        "attributes to multiples, such as {'Smiling': 1.5}"
+      )
     if unknown := [*changes.keys() - self.attribute_vectors.keys()]:
       known = ', '.join(self.attribute_vectors) or 'none'
       remedy = (
@@ -250,8 +256,14 @@ class Model(codec.Codec):
       seed: determines the codes.
 
     Raises:
+      TypeError: `prior` is something else.
       ValueError: `n` is not a whole number of at least 1, or `seed` not one
         from 0 to 2^32 - 1.
     """
+    if prior is not None and not isinstance(prior, gaussian.Gaussian):
+      raise TypeError(
+        f'prior is a {type(prior).__name__}: expected a Gaussian, such as '
+        'model.fitted_prior, or None for N(0, I)'
+      )
     normal = self.draw(n, seed=seed)
     return normal if prior is None else prior.transform(normal)

@@ -46,7 +46,9 @@ def test_a_verdict_needs_three_seeds_that_agree(differences, verdict):
 def test_noise_around_the_margin_seldom_gives_a_verdict(count, least, most):
   draws = np.random.default_rng(0).normal(CLAIM.margin, 1, (10_000, count))
   found = [claims.decide(CLAIM, seeds(*row)).verdict for row in draws]
-  assert least < np.mean([x != 'undecided' for x in found]) < most
+  share = np.mean([x != 'undecided' for x in found])
+  assert least < share < most
+  assert claims.chance(count) == pytest.approx(share, abs=0.01)
 
 
 @pytest.mark.parametrize('value', [math.nan, math.inf, None])

@@ -1,5 +1,7 @@
 """Which evaluators run on which model, and the measures of a bad model."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -206,6 +208,85 @@ def test_faces_are_redrawn_with_an_attribute_flipped():
   redrawn = studies._redraw(source, places, np.array([1, 2]), 'Eyeglasses')
   truth = source.draw('test', [0, 2], flip='Eyeglasses').pixels
   np.testing.assert_array_equal(redrawn, truth)
+
+
+def test_vectors_of_shuffled_labels_flip_less(study):
+  found = suite.evaluate(Painter(), study)
+  assert found['attribute_vectors/flipped'] > 0.9
+  assert found['attribute_vectors/flipped_shuffled'] < 0.5
+
+
+def test_a_varied_model_has_a_better_best_sample_than_mean_sample(study):
+  class Deaf(Painter):
+    def sample(self, n, attributes=None, *, prior=None, seed=0):
+      codes = np.random.default_rng(seed).integers(0, 2, (n, 3))
+      return paint(codes)
+
+  found = suite.evaluate(Deaf(attribute_names=NAMES), study, runs=5)
+  assert found['similarity/cosine'] > found['similarity/cosine_mean'] + 0.2
+
+
+def test_trials_of_two_seeds_share_no_draw(study):
+  drawn = {0: set(), 1: set()}
+
+  class Recorder(Painter):
+    def sample(self, n, attributes=None, *, prior=None, seed=0):
+      drawn[self.trial].add(seed)
+      return super().sample(n, attributes, prior=prior, seed=seed)
+
+  for trial in drawn:
+    model = Recorder(attribute_names=NAMES)
+    model.trial = trial
+    suite.evaluate(model, study, runs=3, seed=trial)
+  assert len(drawn[0]) >= 3
+  assert not drawn[0] & drawn[1]
+
+
+def test_fid_and_kid_are_distances_in_the_features_of_inception(study):
+  seeing = dataclasses.replace(study, inception=study.extract)
+  found = suite.evaluate(Painter(encodes=False, drops=1), seeing)
+  assert found['samples/fid'] == found['samples/frechet'] > 0.1
+  assert found['samples/kid'] == found['samples/kernel']
+
+
+@pytest.mark.parametrize('part', ['pixels', 'labels', 'oracle'])
+def test_measures_of_other_data_or_another_oracle_are_not_comparable(
+  study, part
+):
+  test, oracle = study.test, Judge()
+  oracle.digest = study.oracle.digest = 'weights'
+  if part == 'pixels':
+    test = dataclasses.replace(test, digest='other')
+  elif part == 'labels':
+    test = dataclasses.replace(test, attributes=1 - test.attributes)
+  else:
+    oracle.digest = 'other weights'
+  other = dataclasses.replace(study, test=test, oracle=oracle)
+  ours, theirs = (suite.conditions(s, runs=2) for s in (study, other))
+  assert ours == suite.conditions(study, runs=2)
+  assert ours != theirs
+
+
+def test_references_are_those_of_the_attributes_that_a_model_is_given(study):
+  names = (NAMES[2],)
+  found = suite.references(study, runs=2, names=names)
+  model = Painter(attribute_names=names)
+  model.decode = lambda codes, attributes: paint(np.tile(attributes, (1, 3)))
+  measured = suite.evaluate(model, study, runs=2)
+  # A wrong attribute of one adds 4; of three, up to 12.
+  assert found['ignoring']['similarity/squared_error'] < 4
+  assert (
+    measured['similarity/squared_error']
+    < found['frequencies']['similarity/squared_error']
+    < found['ignoring']['similarity/squared_error']
+  )
+
+
+def test_a_smaller_set_is_compared_with_images_of_all_classes(study):
+  order = np.argsort(study.test.attributes[:, 0], kind='stable')
+  ordered = dataclasses.replace(study, test=study.test.take(order))
+  some = ordered.test_set.spread(30)
+  assert 0.3 < (some.features[:, 0] > 0.5).mean() < 0.7
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,13 @@ class Study:
     """The test images and their features."""
     return features.describe(self.test.images, self.extract)
 
+  @functools.cached_property
+  def inception_set(self) -> features.ImageSet:
+    """The test images and Inception's features of them."""
+    if self.inception is None:
+      raise ValueError('this study has no Inception: prepare it with one')
+    return features.describe(self.test.images, self.inception)
+
   def real(self) -> Real:
     """Returns real images to measure in place of samples.
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,7 +38,7 @@ from vaegan_jax.evaluation.metrics import distances, quality
 _LOGGER = logging.getLogger(__name__)
 
 # Increase it whenever the same model would get other numbers.
-VERSION = 5
+VERSION = 6
 # Draws of one trial; `runs` is at most this number.
 DRAWS = 1_000
 # Seeds of trials whose draws differ.
@@ -71,7 +72,8 @@ class Trial:
   @functools.cached_property
   def train(self) -> cache.Dataset:
     """Training images with all their attributes."""
-    return self.study.train.take(self.study.train.spread(_ENCODED))
+    count = max(_ENCODED, len(self.study.test.images))
+    return self.study.train.take(self.study.train.spread(count))
 
   @functools.cached_property
   def posterior(self) -> tuple[np.ndarray, np.ndarray]:
@@ -235,33 +237,57 @@ def conditions(study: studies.Study, *, runs: int) -> dict[str, Any]:
     'runs': runs,
     'train': study.train.digest,
     'test': study.test.digest,
+    'labels': _digest(study.train.attributes, study.test.attributes),
     'oracle': study.oracle.digest if study.oracle else None,
   }
 
 
+def _digest(*arrays: np.ndarray | None) -> str:
+  digest = hashlib.sha256()
+  for array in arrays:
+    if array is not None:
+      digest.update(np.ascontiguousarray(array).tobytes())
+  return digest.hexdigest()
+
+
 def references(
-  study: studies.Study, *, runs: int = 25
+  study: studies.Study, *, runs: int = 25, names: Sequence[str] = ()
 ) -> dict[str, dict[str, float]]:
   """Measures real images in place of samples.
+
+  Args:
+    study: what to measure with.
+    runs: as in `Trial`.
+    names: the attributes that a conditional model is given; () is all.
 
   Returns:
     'real': `study.real()` as samples, the floor for every model; and the test
     images as samples for their own attributes, the first row of the paper's
     table. 'ignoring': random test images for each query, the value of good and
-    varied images alone.
+    varied images alone. 'frequencies': the mean attributes of the training
+    images in place of predicted ones, the value of an answer that is the same
+    for every query.
   """
   real = _named('samples', _compare_samples(study.real().images, study))
   if study.oracle is None:
     return {'real': real}
-  queries = np.asarray(study.test.attributes)
-  predicted = study.oracle.predict(study.test.images)
-  own = _table_row(lambda *_: predicted, study.oracle, queries, runs=1)
-  strangers = similarity.ignoring(predicted)
-  ignoring = _table_row(strangers, study.oracle, queries, runs=runs)
-  return {
-    'real': real | _named('similarity', own),
-    'ignoring': _named('similarity', ignoring),
+  oracle, known = study.oracle, tuple(names) or study.test.attribute_names
+  queries = np.asarray(study.test.with_attributes(known).attributes)
+  predicted = oracle.predict(study.test.images)
+  mean = np.asarray(study.train.attributes, np.float32).mean(axis=0)
+  answers: dict[str, tuple[similarity.Answer, int]] = {
+    'real': (lambda *_: predicted, 1),
+    'ignoring': (similarity.ignoring(predicted), runs),
+    'frequencies': (lambda rows, _: np.tile(mean, (len(rows), 1)), 1),
   }
+  rows = {
+    name: _named(
+      'similarity',
+      _table_row(answer, oracle, queries, names=known, runs=count),
+    )
+    for name, (answer, count) in answers.items()
+  }
+  return rows | {'real': real | rows['real']}
 
 
 def vectors(
@@ -291,15 +317,17 @@ def _compare_samples(pixels: np.ndarray, study: studies.Study) -> Measures:
 
 def _compare(images: features.ImageSet, study: studies.Study) -> Measures:
   """Compares images with as many test images."""
-  reference = study.test_set.first(len(images.pixels))
+  reference = study.test_set.spread(len(images.pixels))
   measures = distances.compare_sets(images, reference)
   yield from measures.items()
   ratio = measures['high_frequency_ratio']
   # 1 is as sharp as real images; blur and noise both lower it.
   yield 'sharpness', min(ratio, 1 / ratio) if ratio > 0 else 0.0
   if study.inception is not None:
-    pair = study.inception(images.pixels), study.inception(reference.pixels)
+    seen = study.inception_set.spread(len(images.pixels))
+    pair = study.inception(images.pixels), seen.features
     yield 'fid', distances.frechet(*pair)
+    yield 'kid', distances.kernel(*pair)
 
 
 def _table_row(

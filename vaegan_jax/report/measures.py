@@ -24,6 +24,7 @@ OF_SETS = {
   'kernel': ('Kernel distance', '', 'lower'),
   'sliced_wasserstein': ('Sliced Wasserstein distance', '', 'lower'),
   'fid': ('FID', 'features²', 'lower'),
+  'kid': ('KID', '', 'lower'),
   'precision': ('Precision', '', 'higher'),
   'recall': ('Recall', '', 'higher'),
   'density': ('Density', '', '1'),
@@ -42,12 +43,12 @@ OTHERS = {
   ),
   'reconstructions/feature_distance': (
     'Reconstructions: distance of features',
-    'of two images',
+    'distances of unrelated images',
     'lower',
   ),
   'reconstructions/agreement': (
     'Reconstructions: attributes kept',
-    'chance: 0.5, of scores 0',
+    'chance: 0.5; for scores 0',
     'higher',
   ),
   'attribute_vectors/attributes': ('Attribute vectors: measured', '', ''),
@@ -96,13 +97,50 @@ OTHERS = {
     '',
     'higher',
   ),
-  'similarity/cosine_mean': ('... of the mean sample', '', 'higher'),
+  'similarity/cosine_mean': ('... mean over the samples', '', 'higher'),
   'similarity/squared_error': (
     'Requested attributes: squared error',
     'summed over attributes',
     'lower',
   ),
   'similarity/deviation': ('... its deviation over draws', '', ''),
+}
+
+# Definitions of the measures whose titles do not say what they are; "features"
+# are those of the predictor of attributes, or of a network of random weights.
+DEFINITIONS = {
+  'frechet': 'between Gaussians with the means and covariances of the features '
+  '(Heusel et al., 2017)',
+  'kernel': 'unbiased squared MMD of the features, with the kernel '
+  '(x·y / dimensions + 1)³ (Bińkowski et al., 2018)',
+  'sliced_wasserstein': 'mean over random directions of small patches, at '
+  'several scales (after Karras et al., 2018)',
+  'fid': "the Fréchet distance in Inception's features (`--inception`)",
+  'kid': "the kernel distance in Inception's features (`--inception`)",
+  'precision': "share of the images within the 5th neighbour's distance of a "
+  'held-out image (Kynkäänniemi et al., 2019)',
+  'recall': "share of the held-out images within the 5th neighbour's distance "
+  'of an image (Kynkäänniemi et al., 2019)',
+  'density': 'how many neighbourhoods of held-out images hold an image, '
+  'relative to 5 (Naeem et al., 2020)',
+  'coverage': 'share of the held-out images whose neighbourhood holds an image '
+  '(Naeem et al., 2020)',
+  'high_frequency_ratio': 'energy of the finest scale of a Laplacian pyramid, '
+  'divided by that of held-out images',
+  'high_frequency_excess': 'that ratio minus 1, or 0: grids and grain',
+  'sharpness': 'that ratio r, or 1 / r if r > 1: 1 is as sharp as real images, '
+  'and blur and noise both lower it',
+  'reconstructions/feature_distance': 'distance of the features of an image '
+  'and its reconstruction, divided by that of two unrelated images',
+  'reconstructions/agreement': 'balanced accuracy with which the attributes '
+  'predicted for a reconstruction are those predicted for its image, mean over '
+  'attributes; for scores, the correlation',
+  'attribute_vectors/flipped': 'share of the images whose reconstruction lacks '
+  'an attribute, and that have it after the edit, by the predictor',
+  'attribute_vectors/leaked': 'share of all other attributes that differ from '
+  'those of the reconstruction, by the predictor',
+  'similarity/cosine': 'of the requested and the predicted attributes, as in '
+  "the paper's table",
 }
 
 

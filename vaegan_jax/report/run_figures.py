@@ -11,10 +11,10 @@ import pathlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Float32, Shaped, UInt8
+from jaxtyping import Shaped, UInt8
 
 from vaegan_jax import inference
-from vaegan_jax.core import gaussian
+from vaegan_jax.core import curves, gaussian
 from vaegan_jax.data import cache
 from vaegan_jax.files import atomic
 from vaegan_jax.report import figures
@@ -103,19 +103,26 @@ def describe(
 def interpolate(
   model: inference.Model, ends: cache.Dataset
 ) -> UInt8[np.ndarray, 'walk height width channels']:
-  """Decodes points on straight lines between mean codes of pairs of images.
+  """Decodes codes between the mean codes of pairs of images.
 
   Args:
     model: with an encoder and a decoder.
-    ends: an even number of images. Attributes are interpolated too.
+    ends: an even number of images. Attributes are interpolated linearly.
 
   Returns:
     COLUMNS images for each pair; the first and last are reconstructions.
   """
   codes = model.encode(ends.images, ends.attributes)
-  attributes = [] if ends.attributes is None else [ends.attributes]
-  lines = [_line(np.asarray(x, np.float32)) for x in (codes, *attributes)]
-  return model.decode(*lines)
+  share = np.linspace(0, 1, COLUMNS, dtype=np.float32)
+  between = curves.interpolate(codes[::2], codes[1::2], share=share)
+  attributes = ends.attributes
+  if attributes is not None:
+    pairs = attributes.astype(np.float32).reshape(-1, 2, 1, len(attributes[0]))
+    first, last = pairs[:, 0], pairs[:, 1]
+    attributes = first + share[:, None] * (last - first)
+    attributes = attributes.reshape(-1, attributes.shape[-1])
+  rows = between.swapaxes(0, 1).reshape(-1, model.latent_size)
+  return model.decode(rows, attributes)
 
 
 def load_strips(
@@ -156,13 +163,6 @@ def choose_steps(steps: Iterable[int], *, count: int) -> list[int]:
   distances = np.abs(np.log(wanted[:, None] / positive))
   chosen = positive[np.unique(distances.argmin(axis=1))]
   return [*ordered[ordered == 0].tolist(), *chosen.tolist()]
-
-
-def _line(ends: Float32[np.ndarray, 'ends n']) -> np.ndarray:
-  pairs = ends.reshape(-1, 2, ends.shape[1])
-  share = np.linspace(0, 1, COLUMNS, dtype=np.float32)[:, None]
-  points = pairs[:, :1] * (1 - share) + pairs[:, 1:] * share
-  return points.reshape(-1, ends.shape[1])
 
 
 def _samples(

@@ -18,6 +18,7 @@ from jaxtyping import Float32
 
 from vaegan_jax.config import build, schema
 from vaegan_jax.core import gaussian
+from vaegan_jax.data.images import defects
 from vaegan_jax.files import atomic, weights
 from vaegan_jax.runs import config_file
 
@@ -127,13 +128,21 @@ def card(export: Export) -> str:
   config = export.config
   title = build.model(config).title
   size = 'x'.join(map(str, build.size(config)))
+  given = ''
+  asked = 'model.sample(8, prior=model.fitted_prior)'
+  if names := build.conditional(config):
+    given = (
+      f'attributes = 8 * [{len(names)} * [0]]  # the columns: '
+      f'{defects.few(names)}\n'
+    )
+    asked = 'model.sample(8, attributes, prior=model.fitted_prior)'
   return f"""# {title} on {config.data.source} at {size}
 
 ```python
 import vaegan_jax
 
 model = vaegan_jax.load('FOLDER')  # where this file lies
-images = model.sample(8, prior=model.fitted_prior)  # uint8 [8, H, W, C]
+{given}images = {asked}  # uint8 [8, H, W, C]
 ```
 """
 

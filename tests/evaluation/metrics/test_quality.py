@@ -136,6 +136,16 @@ def test_feature_distance_of_other_images_is_about_one(real):
   )
 
 
+def test_the_unit_of_feature_distance_is_that_of_all_pairs():
+  draw = np.random.default_rng(0)
+  # Classes lie side by side, as in a folder for each.
+  features = np.repeat(draw.normal(size=(10, 4)), 40, axis=0)
+  features = (features + draw.normal(size=(400, 4)) / 10).astype(np.float32)
+  strangers = draw.permutation(features)
+  found = quality.feature_distance(strangers, features)
+  assert found == pytest.approx(1, abs=0.1)
+
+
 def test_reconstructions_get_worse_with_noise_in_every_measure(real):
   mild, strong = (compare(noisy(real, sd), real) for sd in (5, 20))
   assert list(mild) == [

@@ -8,6 +8,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from vaegan_jax.data import cache
+
 Pixels: TypeAlias = UInt8[np.ndarray, '_images _height _width channels']
 Features: TypeAlias = Float32[np.ndarray, '_images _features']
 # The interface of every kind of features: an oracle's, Inception's or those of
@@ -21,9 +23,10 @@ class ImageSet(NamedTuple):
   pixels: Pixels
   features: Features
 
-  def first(self, count: int) -> ImageSet:
-    """Returns the first images of the set."""
-    return ImageSet(self.pixels[:count], self.features[:count])
+  def spread(self, count: int) -> ImageSet:
+    """Returns evenly spaced images of the set; all, if there are fewer."""
+    rows = cache.spread(len(self.pixels), count)
+    return ImageSet(self.pixels[rows], self.features[rows])
 
 
 def describe(pixels: Pixels, extract: Extract) -> ImageSet:

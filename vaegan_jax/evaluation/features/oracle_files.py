@@ -148,7 +148,7 @@ def _read(
   held_out: cache.Dataset,
 ) -> oracles.Oracle:
   scale = predictor.scale_of(truth)
-  flat = weights.read(path, about=about)
+  flat, found = weights.load(path, about=about)
   wide = {name: x.astype(np.float32) for name, x in flat.items()}
   return oracles.Oracle(
     predictor.build(scale, recipe),
@@ -156,7 +156,7 @@ def _read(
     scale=scale,
     image_shape=held_out.images.shape[1:],
     attribute_names=held_out.attribute_names,
-    digest=_digest(about),
+    digest=found['sha256'],
   )
 
 

@@ -130,13 +130,15 @@ def feature_distance(
       f'{len(originals)} original: expected at least 2, as the distance '
       'between originals is the unit'
     )
-  # Distances to the originals 1, 2, 4, ... rows away stand for all pairs.
+  # Distances of originals that are 1, 2, 4, ... rows apart stand for those of
+  # all pairs; they are shuffled, as classes may lie side by side.
+  shuffled = np.random.default_rng(0).permutation(originals)
   others = [
-    np.roll(originals, 2**i, axis=0)
+    np.roll(shuffled, 2**i, axis=0)
     for i in range(len(originals).bit_length())
     if 2**i < len(originals)
   ]
-  unit = np.mean([_euclidean(originals, other) for other in others])
+  unit = np.mean([_euclidean(shuffled, other) for other in others])
   if not unit:
     raise ValueError(
       'all originals have the same features: expected different images'
