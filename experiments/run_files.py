@@ -13,7 +13,7 @@ import numpy as np
 
 from vaegan_jax.config import schema
 from vaegan_jax.core import metrics
-from vaegan_jax.files import checksums
+from vaegan_jax.files import checksums, weights
 from vaegan_jax.runs import config_file, records, speed
 
 ROWS = 20  # of metrics.jsonl, to average over: single steps are noisy
@@ -111,13 +111,19 @@ def read(folder: pathlib.Path, *, name: str) -> Run:
   return Run(
     name,
     settings,
-    step=rows[-1]['step'] if rows else 0,
+    step=_step(folder, rows),
     numbers=numbers | measures,
     measures=tuple(measures),
     measured=measured,
     conditions={n: x for n, x in about.items() if n not in _OWN},
     data=_data(folder),
   )
+
+
+def _step(folder: pathlib.Path, rows: Sequence[Mapping[str, Any]]) -> int:
+  if (model := folder / 'model.safetensors').exists():  # an exported model
+    return weights.load(model, about={})[1]['step']
+  return rows[-1]['step'] if rows else 0
 
 
 def _mark(measure: str) -> str:

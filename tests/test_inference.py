@@ -280,3 +280,26 @@ def test_a_model_says_what_it_is():
   expected = '<VAE/GAN of 16x8x3 images, 5 latent dimensions, step 7>'
   assert repr(make()) == expected
   assert repr(make(NAMES)).endswith(', conditional on Male, Age>')
+
+
+def test_the_similarity_metric_compares_pairs_of_its_pixels_only():
+  model = make()
+  images = model.sample(4)
+  assert not model.llike(images, images).any()
+  (one,) = model.llike(images[0], images[1])
+  assert one > 0
+  assert one == pytest.approx(model.llike(images[:1], images[1:2])[0])
+  with pytest.raises(ValueError, match='3 images x and 2 images x_tilde'):
+    model.llike(images[:3], images[:2])
+  with pytest.raises(TypeError, match='expected uint8'):
+    model.llike(images / 255, images)
+  with pytest.raises(ValueError, match='this model takes'):
+    model.llike(images, images[:, :8])
+
+
+def test_words_in_place_of_a_prior_or_of_changes_are_refused():
+  model = make()
+  with pytest.raises(TypeError, match='expected a Gaussian, such as'):
+    model.sample(2, prior='fitted')
+  with pytest.raises(TypeError, match='expected a mapping of attributes'):
+    model.edit(model.sample(1), 'Smiling')

@@ -404,7 +404,7 @@ def test_a_model_too_large_for_a_page_names_the_python_call(made, tmp_path):
   )
   outline = Outline(path.read_text())
   assert 'This model is too large for a page' in outline.text()
-  assert "vaegan_jax.load('FOLDER')" in outline.text()
+  assert "vaegan_jax.load('FOLDER', step=" in outline.text()
   assert 'script' not in outline.tags
 
 

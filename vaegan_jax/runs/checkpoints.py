@@ -23,7 +23,7 @@ from jaxtyping import PyTree
 
 from vaegan_jax.distributed import processes
 from vaegan_jax.files import atomic, checksums
-from vaegan_jax.runs import serialisation
+from vaegan_jax.runs import manifests, serialisation
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -151,8 +151,8 @@ class Checkpoints:
     if folder is None:
       self._check_none_is_damaged()
       return -1, None
-    self._check_identity(folder, about)
-    self._warn_of_changes(about)
+    manifests.check(folder, about, expected=self._identity)
+    manifests.warn_of_changes(about, expected=self._about)
     leaves = serialisation.load_leaves(folder / _STATE, like=like)
     return about['step'], leaves
 
@@ -196,28 +196,6 @@ class Checkpoints:
       target,
     )
     folder.rename(target)
-
-  def _check_identity(
-    self, folder: pathlib.Path, about: Mapping[str, Any]
-  ) -> None:
-    for name, ours in self._identity.items():
-      if about.get(name) != ours:
-        raise ValueError(
-          f'{folder} is a checkpoint of another {name} (sha256 '
-          f'{about.get(name)}) than that of this run ({ours}): take another '
-          '--workdir, or start the run with what it was saved with'
-        )
-
-  def _warn_of_changes(self, about: Mapping[str, Any]) -> None:
-    """Tells of what may change in a run, but does so unnoticed."""
-    for name, ours in self._about.items():
-      if name in about and about[name] != ours:
-        _LOGGER.warning(
-          'The %s have changed since step %d: what was drawn and measured '
-          'before cannot be compared with what follows.',
-          name,
-          about['step'],
-        )
 
   def _check_none_is_damaged(self) -> None:
     damaged = sorted(path.name for path in self._folder.glob(f'{_DAMAGED}*'))
@@ -279,7 +257,10 @@ def load(workdir: pathlib.Path, *, step: int | None = None) -> Saved:
 
 def _load_step(folder: pathlib.Path) -> Saved:
   if not folder.is_dir():
-    raise FileNotFoundError(f'{folder} does not exist')
+    there = ', '.join(map(str, _steps(folder.parent))) or 'none'
+    raise FileNotFoundError(
+      f'{folder} does not exist: the run has the checkpoints {there}'
+    )
   try:
     about = _verify(folder)
   except checksums.Damaged as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import pathlib
@@ -12,16 +11,23 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
-from vaegan_jax import arguments, inference
+from vaegan_jax import inference
 from vaegan_jax.config import build, checks, schema
 from vaegan_jax.core import train_state
 from vaegan_jax.data import batches, cache, sources
 from vaegan_jax.distributed import parallel, preemption, processes
 from vaegan_jax.evaluation import code_statistics
-from vaegan_jax.files import checksums, lock, paths
+from vaegan_jax.files import lock, paths
 from vaegan_jax.report import run_figures
-from vaegan_jax.runs import checkpoints, config_file, exports, records
-from vaegan_jax.training import final_pages, memory, monitor, pretrained, setup
+from vaegan_jax.runs import checkpoints, config_file, exports
+from vaegan_jax.training import (
+  final_pages,
+  memory,
+  monitor,
+  pretrained,
+  resuming,
+  setup,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -83,7 +89,7 @@ def train(
     processes.check_equal(
       jax=jax.__version__,
       config=config_file.process_digest(config),
-      data=_data_digest(dataset),
+      data=resuming.data_digest(dataset),
     )
     if processes.is_primary():
       config_file.write(workdir, config, lengthens=True)
@@ -93,7 +99,9 @@ def train(
         model = inference.Model(_export(run, state, dataset))
         run_figures.draw_strips(model, examples, workdir=workdir)
 
-    saved = _open(config, workdir, train=dataset, test=held_out)
+    saved = resuming.open_checkpoints(
+      config, workdir, train=dataset, test=held_out
+    )
     state = _resume(
       run,
       dataset,
@@ -128,42 +136,6 @@ def _load(
   return cache.load(source, split=split, directory=directory)
 
 
-def _open(
-  config: build.Config,
-  workdir: pathlib.Path,
-  *,
-  train: cache.Dataset,
-  test: cache.Dataset,
-) -> checkpoints.Checkpoints:
-  """Opens the checkpoints of a run; a warning tells of other test images."""
-  return checkpoints.Checkpoints(
-    workdir,
-    identity=_identity(config_file.as_stored(workdir, config), train),
-    keep=config.keep,
-    keep_every=config.keep_every,
-    about={exports.LIMITS: _limits(train), 'test images': test.digest},
-  )
-
-
-def _restore(
-  run: setup.Run, workdir: pathlib.Path, *, saved: checkpoints.Checkpoints
-) -> train_state.TrainState | None:
-  """Returns the newest state, or None before the first checkpoint.
-
-  Raises:
-    ValueError: it has done more steps than the config has.
-  """
-  state, steps = saved.restore(run.abstract_state), run.config.steps
-  if state is None:
-    _warn_of_lost_rows(workdir)
-  elif state.step > steps:
-    raise ValueError(
-      f'config.steps = {steps}: {workdir} is at step {int(state.step)} '
-      'already; set as many steps as it has, or more to lengthen it'
-    )
-  return state
-
-
 def _resume(
   run: setup.Run,
   dataset: cache.Dataset,
@@ -178,7 +150,7 @@ def _resume(
   config = run.config
   with contextlib.ExitStack() as stack:
     stack.enter_context(contextlib.closing(saved))
-    state = _restore(run, workdir, saved=saved)
+    state = resuming.restore(run, workdir, saved=saved)
     step = 0 if state is None else int(state.step)
     if state is not None and step == config.steps:
       _LOGGER.info('%s is finished: only its report is written.', workdir)
@@ -215,34 +187,6 @@ def _resume(
       saved=saved,
       draw=draw,
       notice=notice,
-    )
-
-
-def _identity(config: build.Config, dataset: cache.Dataset) -> dict[str, str]:
-  """Returns digests of the config and the data, which a checkpoint keeps."""
-  return {
-    'config': config_file.digest(config),
-    'data': _data_digest(dataset),
-  }
-
-
-def _data_digest(dataset: cache.Dataset) -> str:
-  """Returns the digest of the pixels and of the attributes that are used."""
-  rows = dataset.attributes
-  columns = None if rows is None else np.ascontiguousarray(rows).data
-  return checksums.digest(
-    [dataset.digest, columns and hashlib.sha256(columns).hexdigest()]
-  )
-
-
-def _warn_of_lost_rows(workdir: pathlib.Path) -> None:
-  if lost := len(records.read_rows(workdir / records.METRICS)):
-    _LOGGER.warning(
-      '%s has no checkpoint yet: the run starts at step 0, and the %d rows of '
-      '%s are dropped.',
-      workdir,
-      lost,
-      records.METRICS,
     )
 
 
@@ -316,11 +260,6 @@ def _loop(
   return state
 
 
-def _limits(dataset: cache.Dataset) -> list[list[float]] | None:
-  rows = dataset.attributes
-  return None if rows is None else arguments.attribute_limits(rows)
-
-
 def _export(
   run: setup.Run, state: train_state.TrainState, dataset: cache.Dataset
 ) -> exports.Export:
@@ -329,5 +268,5 @@ def _export(
     for name, network in state.networks.items()
   }
   return exports.Export(
-    run.config, variables, int(state.step), _limits(dataset)
+    run.config, variables, int(state.step), resuming.limits(dataset)
   )

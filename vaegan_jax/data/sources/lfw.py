@@ -29,7 +29,7 @@ _ARCHIVE = 'lfw-deepfunneled.tgz'
 _FOLDERS = ('lfw-deepfunneled', 'lfw')
 _NESTED = 'lfw-deepfunneled/lfw-deepfunneled'  # in Kaggle's copy
 _PEOPLE = {'train': 'peopleDevTrain.txt', 'test': 'peopleDevTest.txt'}
-_SITE = 'vis-www.cs.umass.edu/lfw'
+_SITE = "Kaggle's copy of LFW, or vis-www.cs.umass.edu/lfw"
 
 # The tolerated fraction of images without scores; 0.7 % of the whole set.
 _UNSCORED = 0.01

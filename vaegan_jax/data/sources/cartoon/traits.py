@@ -100,7 +100,7 @@ def _exclusions() -> np.ndarray:
 
 def _uniform(
   key: Key[Array, ''], *, correlated: Bool[Array, '']
-) -> Float[Array, 'attributes']:
+) -> Float[Array, ' attributes']:
   """Draws a uniform number per attribute; related attributes share theirs."""
   own_key, shared_key = jax.random.split(key)
   drawn = jax.random.uniform(own_key, (len(ATTRIBUTES),))
