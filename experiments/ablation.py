@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_collections
-import numpy as np
 
 from experiments import trials
 from vaegan_jax.config import build, schema
@@ -87,7 +86,7 @@ def write(
   measured: trials.Measured,
 ) -> pathlib.Path:
   """Writes the pictures and table.md, and returns the path of the latter."""
-  test = study.test.take(np.arange(_COLUMNS))
+  test = study.test.take(study.test.spread(_COLUMNS))
   pictures = {'samples': {}, 'reconstructions': {'Input': test.images}}
   for name, model in measured.models.items():
     given = test.with_attributes(model.attribute_names).attributes

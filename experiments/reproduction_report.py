@@ -13,6 +13,7 @@ import numpy as np
 from experiments import paper, reproduction_tables, trials
 from vaegan_jax import inference
 from vaegan_jax.config import schema
+from vaegan_jax.data import cache
 from vaegan_jax.evaluation import attribute_vectors, claims, studies, suite
 from vaegan_jax.files import atomic
 from vaegan_jax.report import comparison_page, figures, paper_figures, walks
@@ -64,7 +65,7 @@ def draw(
   models: dict[str, inference.Model],
 ) -> list[comparison_page.Figure]:
   """Draws figures 3 to 6, as far as the models and the data allow."""
-  images = study.test.images[:_COLUMNS]
+  images = _spread(study, _COLUMNS).images
   plain = {
     reproduction_tables.TITLES[name]: models[name]
     for name in reproduction_tables.MODELS
@@ -125,7 +126,7 @@ def walk(
   moving = {
     'random_walk': model.walk(_FRAMES, walkers=6),
     'tour': walks.tour(
-      model, study.test.images[:18], walkers=6, frames=_FRAMES // 3
+      model, _spread(study, 18).images, walkers=6, frames=_FRAMES // 3
     ),
   }
   for name, frames in moving.items():
@@ -146,6 +147,11 @@ def walk(
   ]
 
 
+def _spread(study: studies.Study, count: int) -> cache.Dataset:
+  """Takes test images of all people or classes, which may lie side by side."""
+  return study.test.take(study.test.spread(count))
+
+
 def _vectors(
   study: studies.Study, model: inference.Model
 ) -> dict[str, np.ndarray]:
@@ -163,7 +169,7 @@ def _edits(
   vectors: dict[str, np.ndarray],
 ) -> comparison_page.Figure:
   """Draws images changed by attribute vectors."""
-  images = study.test.images[:6]
+  images = _spread(study, 6).images
   codes = model.encode(images)
   picture = paper_figures.attribute_columns(
     images,
@@ -191,7 +197,7 @@ def _conditional(
   models: dict[str, inference.Model],
 ) -> comparison_page.Figure:
   """Draws samples of each conditional model for the attributes of images."""
-  queries, samples = study.test.first(6), 4
+  queries, samples = _spread(study, 6), 4
   attributes = np.repeat(np.asarray(queries.attributes), samples, axis=0)
   made = {}
   for name in reproduction_tables.MODELS:
