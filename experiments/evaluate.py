@@ -16,7 +16,7 @@ from experiments import launch
 from vaegan_jax.files import paths
 
 _WORKDIR = flags.DEFINE_string(
-  'workdir', None, 'Folder of the run.', required=True
+  'workdir', None, 'Folder of a run or an exported model.', required=True
 )
 _DATA_PATH = flags.DEFINE_string(
   'data_path',

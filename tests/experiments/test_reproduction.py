@@ -1,5 +1,6 @@
 """The comparison with the paper at a tiny scale, and its errors."""
 
+import dataclasses
 import json
 import re
 
@@ -199,6 +200,23 @@ def test_the_report_counts_test_images_that_are_training_images():
   study = studies.Study(train, test, oracle, synthetic.bands, copies=1)
   notes = ' '.join(reproduction_report._notes(config(), study))
   assert '1 of the 30 test images are training images' in notes
+
+
+@pytest.mark.parametrize(
+  ('scores', 'warned'), [((), 0), ((1,), 1), ((0, 1), 0)]
+)
+def test_binary_attributes_beside_scores_are_said(scores, warned, caplog):
+  train = synthetic.dataset(30)
+  rows = np.tile(np.array([[0, 1], [1, 0]], np.int8), (15, 1))
+  if scores:
+    rows = rows.astype(np.float32)
+    rows[:, list(scores)] += np.linspace(0, 1, 30)[:, None].astype(np.float32)
+  train = dataclasses.replace(
+    train, attributes=rows, attribute_names=('Male', 'Age')
+  )
+  studies._warn_of_mixed(train)
+  assert len(caplog.records) == warned
+  assert ('1 of 2 attributes' in caplog.text) == bool(warned)
 
 
 @pytest.mark.usefixtures('unchecked')  # the source is a stand-in

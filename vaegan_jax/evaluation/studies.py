@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import pathlib
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ from vaegan_jax.evaluation.features import (
   predictor,
   random_network,
 )
+
+_LOGGER = logging.getLogger(__name__)
 
 # Cartoon faces that the oracle is trained on.
 _INDEPENDENT = 40_000
@@ -133,6 +136,7 @@ def prepare(
   if test.attributes is None:
     extract = random_network.extractor(test.images.shape[1:])
     return Study(train, test, None, extract, **common)
+  _warn_of_mixed(train)
   recipe = predictor.Recipe(steps=oracle_steps)
   if isinstance(source, faces.Faces):
     return _of_faces(
@@ -140,6 +144,21 @@ def prepare(
     )
   oracle = oracle_files.load(train, test, recipe=recipe, directory=directory)
   return Study(train, test, oracle, oracle.features, **common)
+
+
+def _warn_of_mixed(train: cache.Dataset) -> None:
+  """Tells that binary attributes beside scores are measured as scores."""
+  rows = np.asarray(train.attributes)
+  binary = np.isin(rows, (0, 1)).all(axis=0)
+  if rows.dtype.kind == 'f' and binary.any():
+    _LOGGER.warning(
+      '%d of %d attributes of %s are binary, the others scores: all are '
+      'measured as scores, and no attribute vector is measured. A table '
+      'without the scores has these measures.',
+      binary.sum(),
+      rows.shape[1],
+      train.source,
+    )
 
 
 def _spare(whole: cache.Dataset, used: np.ndarray) -> cache.Dataset | None:
