@@ -113,20 +113,20 @@ DEFINITIONS = {
   '(Heusel et al., 2017)',
   'kernel': 'unbiased squared MMD of the features, with the kernel '
   '(x·y / dimensions + 1)³ (Bińkowski et al., 2018)',
-  'sliced_wasserstein': 'mean over random directions of small patches, at '
-  'several scales (after Karras et al., 2018)',
+  'sliced_wasserstein': 'between 7x7 patches of Laplacian pyramids, mean over '
+  'random directions and scales (Karras et al., 2018)',
   'fid': "the Fréchet distance in Inception's features (`--inception`)",
   'kid': "the kernel distance in Inception's features (`--inception`)",
-  'precision': "share of the images within the 5th neighbour's distance of a "
-  'held-out image (Kynkäänniemi et al., 2019)',
-  'recall': "share of the held-out images within the 5th neighbour's distance "
-  'of an image (Kynkäänniemi et al., 2019)',
-  'density': 'how many neighbourhoods of held-out images hold an image, '
-  'relative to 5 (Naeem et al., 2020)',
-  'coverage': 'share of the held-out images whose neighbourhood holds an image '
+  'precision': 'share of the images that lie in the ball of a held-out one, '
+  'which reaches its 5th neighbour (Kynkäänniemi et al., 2019)',
+  'recall': 'share of the held-out images that lie in such a ball of one of '
+  'the images',
+  'density': 'number of balls of held-out images that hold an image, divided '
+  'by 5 (Naeem et al., 2020)',
+  'coverage': 'share of the balls of held-out images that hold an image '
   '(Naeem et al., 2020)',
-  'high_frequency_ratio': 'energy of the finest scale of a Laplacian pyramid, '
-  'divided by that of held-out images',
+  'high_frequency_ratio': 'energy above half of the Nyquist frequency, divided '
+  'by that of held-out images',
   'high_frequency_excess': 'that ratio minus 1, or 0: grids and grain',
   'sharpness': 'that ratio r, or 1 / r if r > 1: 1 is as sharp as real images, '
   'and blur and noise both lower it',
