@@ -82,6 +82,11 @@ def test_an_index_is_not_taken_for_names_that_are_numbers(tmp_path):
   assert rows == [['1', '1'], ['2', '0'], ['3', '1']]
 
 
+def test_a_column_may_be_called_y(tmp_path):
+  names, _ = label_tables.read(write(tmp_path / 'x.csv', 'image,y\na.png,1\n'))
+  assert names == ('y',)
+
+
 def test_a_comma_in_a_name_is_no_decimal_comma(tmp_path):
   text = 'path;Age 18,30;Height\na,1.png;1;1,75\n'
   names, rows = label_tables.read(write(tmp_path / 'x.csv', text))

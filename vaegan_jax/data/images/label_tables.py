@@ -93,12 +93,21 @@ def read(path: File) -> tuple[tuple[str, ...], list[list[str]]]:
       f'header names {len(header) - 1} beside {header[0]!r}; name every column'
     )
   names = tuple(header if only_values else header[1:])
-  check_names(names, path=path)
+  is_header = bool(header) and header[0].casefold() in _IMAGE_COLUMNS
+  check_names(names, path=path, is_header=is_header)
   return names, body
 
 
-def check_names(names: Sequence[str], *, path: File) -> None:
+def check_names(
+  names: Sequence[str], *, path: File, is_header: bool = False
+) -> None:
   """Checks the names that a header gives to the columns of values.
+
+  Args:
+    names: of the columns of values.
+    path: the table's file, for the error message.
+    is_header: whether the row is known to be a header, so that names may be
+      words such as 'y'.
 
   Raises:
     ValueError: there is none; one is empty, a number or repeated; or all are
@@ -107,8 +116,8 @@ def check_names(names: Sequence[str], *, path: File) -> None:
   repeated = [n for n, count in collections.Counter(names).items() if count > 1]
   if not names:
     problem = 'names no attributes'
-  elif any(map(_is_number, names)) or all(
-    n.casefold() in _WORDS for n in names
+  elif any(map(_is_number, names)) or (
+    not is_header and all(map(_is_word, names))
   ):
     problem = f'has no header, but a first row of {defects.few(names)}'
   elif not all(names):
