@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 from collections.abc import Mapping
 from concurrent import futures
@@ -12,7 +11,7 @@ import numpy as np
 
 from vaegan_jax.data import progress_bar, sources, storage
 from vaegan_jax.data.images import defects
-from vaegan_jax.files import atomic
+from vaegan_jax.files import atomic, cores
 
 # Images that a thread reads at a time.
 _CHUNK = 256
@@ -80,7 +79,7 @@ def _fill(
   total, label = len(images), f'{source.name} {split}'
   broken: dict[int, defects.BrokenImage] = {}
   read = 0
-  pool = futures.ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+  pool = futures.ThreadPoolExecutor(cores.count())
   with progress_bar.start(
     total, label=label, unit='image', shown=progress
   ) as bar:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any
@@ -12,10 +11,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from vaegan_jax.files import cores
+
 # Batches at a time. XLA's convolutions of a CPU use one core each
 # (docs/notes/performance-log.md); an accelerator computes one while another is
 # copied.
-_THREADS = min(4, len(os.sched_getaffinity(0)))
+_THREADS = min(4, cores.count())
 
 
 def apply(

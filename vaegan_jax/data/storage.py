@@ -62,6 +62,8 @@ def create(folder: pathlib.Path, shape: tuple[int, ...]) -> np.memmap:
   images = np.lib.format.open_memmap(
     folder / _IMAGES, mode='w+', dtype=np.uint8, shape=shape
   )
+  if not hasattr(os, 'posix_fallocate'):  # on macOS
+    return images
   # Writing to a mapped file kills the process by SIGBUS if the disk is full, so
   # its room is reserved first.
   with (folder / _IMAGES).open('r+b') as file:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import stat
 import zlib
 from collections.abc import Sequence
 from concurrent import futures
 from typing import TypeAlias
+
+from vaegan_jax.files import cores
 
 # Files that a thread reads at a time, and bytes in memory.
 _CHUNK, _BYTES = 64, 1 << 20
@@ -48,7 +49,7 @@ def crcs(
     None for each file that is larger or cannot be read.
   """
   chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
-  with futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+  with futures.ThreadPoolExecutor(cores.count()) as pool:
     found = pool.map(lambda chunk: [_crc(p, largest) for p in chunk], chunks)
     return [crc for chunk in found for crc in chunk]
 
