@@ -90,15 +90,16 @@ def _fill(
         task = pool.submit(_fill_part, part, source, split=split, start=start)
         tasks[task] = len(part)
       for task in futures.as_completed(tasks):
-        broken = dict(sorted((broken | task.result()).items()))
         read += tasks[task]
-        defects.check(
-          [*broken.values()],
-          total,
-          label=label,
-          skip=source.skip_broken,
-          partial=read < total,
-        )
+        if found := task.result():
+          broken = dict(sorted((broken | found).items()))
+          defects.check(
+            [*broken.values()],
+            total,
+            label=label,
+            skip=source.skip_broken,
+            partial=read < total,
+          )
         bar.update(tasks[task])
     finally:
       pool.shutdown(cancel_futures=True)

@@ -20,7 +20,7 @@ from jaxtyping import Int
 
 from vaegan_jax.data import building, looks, sources, storage
 from vaegan_jax.data.images import defects
-from vaegan_jax.files import atomic, paths
+from vaegan_jax.files import atomic, checksums, paths
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Dataset:
     attribute_names: one for each column of `attributes`.
     source: the source's name.
     split: 'train', 'validation' or 'test'.
-    digest: sha256 of the pixels, in hexadecimal; identifies a run's data.
+    digest: sha256 of the pixels, in hexadecimal.
   """
 
   images: storage.Images
@@ -64,6 +64,14 @@ class Dataset:
     if columns is not None:
       columns = columns[:, [known.index(n) for n in names]] if names else None
     return dataclasses.replace(self, attributes=columns, attribute_names=names)
+
+  def identity(self) -> str:
+    """Returns the digest of the pixels and of the attributes."""
+    rows = self.attributes
+    columns = None if rows is None else np.ascontiguousarray(rows).data
+    return checksums.digest(
+      [self.digest, columns and hashlib.sha256(columns).hexdigest()]
+    )
 
   def first(self, count: int) -> Dataset:
     """Copies the first images into memory; all, if there are fewer."""

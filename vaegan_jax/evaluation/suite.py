@@ -7,7 +7,6 @@ the measure's: 'samples/frechet', 'reconstructions/psnr',
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -74,19 +73,10 @@ def conditions(study: studies.Study, *, runs: int) -> dict[str, Any]:
     'version': VERSION,
     'images': len(study.test.images),
     'runs': runs,
-    'train': study.train.digest,
-    'test': study.test.digest,
-    'labels': _digest(study.train.attributes, study.test.attributes),
+    'train': study.train.identity(),
+    'test': study.test.identity(),
     'oracle': study.oracle.digest if study.oracle else None,
   }
-
-
-def _digest(*arrays: np.ndarray | None) -> str:
-  digest = hashlib.sha256()
-  for array in arrays:
-    if array is not None:
-      digest.update(np.ascontiguousarray(array).tobytes())
-  return digest.hexdigest()
 
 
 def references(

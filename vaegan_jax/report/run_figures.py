@@ -114,15 +114,14 @@ def interpolate(
   """
   codes = model.encode(ends.images, ends.attributes)
   share = np.linspace(0, 1, COLUMNS, dtype=np.float32)
-  between = curves.interpolate(codes[::2], codes[1::2], share=share)
-  attributes = ends.attributes
-  if attributes is not None:
-    pairs = attributes.astype(np.float32).reshape(-1, 2, 1, len(attributes[0]))
-    first, last = pairs[:, 0], pairs[:, 1]
-    attributes = first + share[:, None] * (last - first)
-    attributes = attributes.reshape(-1, attributes.shape[-1])
-  rows = between.swapaxes(0, 1).reshape(-1, model.latent_size)
-  return model.decode(rows, attributes)
+  points = [curves.interpolate(codes[::2], codes[1::2], share=share)]
+  if ends.attributes is not None:
+    rows = ends.attributes.astype(np.float32)
+    points.append(rows[::2] + share[:, None, None] * (rows[1::2] - rows[::2]))
+  # [points, pairs, ...] -> the points of each pair one after another
+  return model.decode(
+    *(x.swapaxes(0, 1).reshape(-1, x.shape[2]) for x in points)
+  )
 
 
 def load_strips(

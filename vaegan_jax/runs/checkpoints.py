@@ -259,7 +259,7 @@ def _load_step(folder: pathlib.Path) -> Saved:
   if not folder.is_dir():
     there = ', '.join(map(str, _steps(folder.parent))) or 'none'
     raise FileNotFoundError(
-      f'{folder} does not exist: the run has the checkpoints {there}'
+      f'{folder} does not exist; checkpoints of the run: {there}'
     )
   try:
     about = _verify(folder)

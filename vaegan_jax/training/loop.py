@@ -89,7 +89,7 @@ def train(
     processes.check_equal(
       jax=jax.__version__,
       config=config_file.process_digest(config),
-      data=resuming.data_digest(dataset),
+      data=dataset.identity(),
     )
     if processes.is_primary():
       config_file.write(workdir, config, lengthens=True)

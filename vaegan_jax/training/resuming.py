@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import pathlib
-
-import numpy as np
 
 from vaegan_jax import arguments
 from vaegan_jax.config import build
 from vaegan_jax.core import train_state
 from vaegan_jax.data import cache
-from vaegan_jax.files import checksums
 from vaegan_jax.runs import checkpoints, config_file, exports, records
 from vaegan_jax.training import setup
 
@@ -59,17 +55,8 @@ def _identity(config: build.Config, dataset: cache.Dataset) -> dict[str, str]:
   """Returns digests of the config and the data, which a checkpoint keeps."""
   return {
     'config': config_file.digest(config),
-    'data': data_digest(dataset),
+    'data': dataset.identity(),
   }
-
-
-def data_digest(dataset: cache.Dataset) -> str:
-  """Returns the digest of the pixels and of the attributes that are used."""
-  rows = dataset.attributes
-  columns = None if rows is None else np.ascontiguousarray(rows).data
-  return checksums.digest(
-    [dataset.digest, columns and hashlib.sha256(columns).hexdigest()]
-  )
 
 
 def limits(dataset: cache.Dataset) -> list[list[float]] | None:
