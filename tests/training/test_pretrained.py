@@ -10,7 +10,7 @@ import pytest
 from tests import small
 from vaegan_jax.config import schema
 from vaegan_jax.core import objectives, train_state, train_step
-from vaegan_jax.runs import checkpoints, config_file, records
+from vaegan_jax.runs import checkpoints, config_file, exports, records
 from vaegan_jax.training import loop, pretrained, setup
 
 
@@ -81,6 +81,26 @@ def test_a_checkpoint_that_is_not_the_newest_is_taken_by_its_path(runs):
   encoder = start(init_from=str(path)).networks['encoder']
   there = saved(runs / 'vaegan', step=1)['encoder']
   assert_equal(encoder.variables(), there.variables())
+
+
+@pytest.mark.parametrize('model', ['vaegan', 'gan'])
+def test_the_networks_of_an_exported_model_are_taken(runs, tmp_path, model):
+  export = exports.read(runs / 'vaegan')
+  exports.write(tmp_path / 'model', export, card='')
+  state = start(model=model, init_from=str(tmp_path / 'model'))
+  there = saved(runs / 'vaegan')
+  for name, network in state.networks.items():
+    # An export holds the average alone.
+    assert_equal(network.variables(), there[name].evaluated())
+    assert_equal(network.evaluated(), there[name].evaluated())
+
+
+def test_a_vae_dis_takes_the_discriminator_of_an_exported_model(runs, tmp_path):
+  exports.write(tmp_path / 'model', exports.read(runs / 'vaegan'), card='')
+  state = start(model='vae_dis', similarity=str(tmp_path / 'model'))
+  there = saved(runs / 'vaegan')['discriminator']
+  discriminator = state.networks['discriminator']
+  assert_equal(discriminator.variables(), there.evaluated())
 
 
 WRONG = [

@@ -46,7 +46,8 @@ SETTINGS: dict[str, Setting] = {
   ),
   'similarity': _path('vae_dis: run folder that provides its Dis.', ''),
   'init_from': _path(
-    'Run folder, or a checkpoint in it, whose weights the run starts from.', ''
+    'Run, checkpoint of one, or exported model whose weights it starts from.',
+    '',
   ),
   'conditional': _text(
     "Attributes to condition on: 'all', or names as a row of CSV.", ''

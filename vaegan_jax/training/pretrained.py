@@ -1,9 +1,10 @@
 """Takes the weights that a run starts from out of other runs.
 
 config.similarity names the run of the frozen Dis of a VAE_Dis_l, and
-config.init_from a run, or one of its checkpoints, whose networks this run goes
-on to train. Both are read before the first step only: afterwards, a run
-restores its own checkpoints. Steps, optimizer states and draws start anew.
+config.init_from the one whose networks this run goes on to train; each a run,
+one of its checkpoints, or an exported model. Both are read before the first
+step only: afterwards, a run restores its own checkpoints. Steps, optimizer
+states and draws start anew.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from vaegan_jax.config import build, schema
 from vaegan_jax.core import train_state
 from vaegan_jax.distributed import parallel, processes
-from vaegan_jax.runs import checkpoints, config_file, serialisation
+from vaegan_jax.runs import checkpoints, config_file, exports, serialisation
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -42,21 +43,19 @@ class Weights(NamedTuple):
 
 
 class _Other(NamedTuple):
-  """A checkpoint of another run, and the setting that names it."""
+  """The weights of another run, and the setting that names it."""
 
   setting: str
   path: pathlib.Path
   config: schema.Config
-  saved: checkpoints.Saved
-
-  def network(self, name: str) -> train_state.NetworkState:
-    return train_state.NetworkState(**self.saved.state['networks'][name])
+  step: int
+  networks: dict[str, train_state.NetworkState]
 
   def origin(self, names: tuple[str, ...]) -> dict[str, Any]:
     return {
       'setting': self.setting,
       'run': str(self.path),
-      'step': self.saved.step,
+      'step': self.step,
       'networks': list(names),
     }
 
@@ -136,31 +135,43 @@ def _replaceable(network: train_state.NetworkState) -> dict[str, Any]:
 
 
 def _open(config: build.Config, setting: str) -> _Other:
-  """Reads the checkpoint that a setting names: a run's newest, or one step."""
+  """Reads what a setting names: a checkpoint of a run, or a model."""
   path = pathlib.Path(config[setting])
-  run, step = checkpoints.split(path)
   try:
-    other = config_file.read(run)
-    return _Other(setting, path, other, checkpoints.load(run, step=step))
+    if exports.exists(path):
+      model = exports.read(path)
+      networks = {
+        name: train_state.NetworkState(**variables, opt_state=(), updates=0)
+        for name, variables in model.variables.items()
+      }
+      return _Other(setting, path, model.config, model.step, networks)
+    run, step = checkpoints.split(path)
+    theirs = config_file.read(run)
+    saved = checkpoints.load(run, step=step)
   except FileNotFoundError as error:
     raise ValueError(
       f'config.{setting} = {path}: expected the folder of a run, with its '
-      f'config.json and checkpoints/, or checkpoints/STEP in it: {error}'
+      'config.json and checkpoints/, or checkpoints/STEP in it, or an exported '
+      f'model: {error}'
     ) from error
+  networks = {
+    name: train_state.NetworkState(**network)
+    for name, network in saved.state['networks'].items()
+  }
+  return _Other(setting, path, theirs, saved.step, networks)
 
 
 def _trained(
   other: _Other, config: build.Config, like: train_state.TrainState
 ) -> Weights:
   """Takes the networks that both runs learn or have."""
-  theirs = other.saved.state['networks']
-  names = tuple(n for n in build.model(config).learned if n in theirs)
+  names = tuple(n for n in build.model(config).learned if n in other.networks)
   _check_fit(other, config, like, names=names)
-  networks = {name: dict(other.network(name).evaluated()) for name in names}
+  networks = {name: dict(other.networks[name].evaluated()) for name in names}
   # A run without an average starts from the one there; another keeps both.
   for name in names:
     if like.networks[name].average is not None:
-      network = other.network(name)
+      network = other.networks[name]
       networks[name] = network.variables() | {'average': network.evaluated()}
   return Weights(networks, [other.origin(names)])
 
@@ -171,7 +182,7 @@ def _given(
   """Takes the network that VAE_Dis_l keeps fixed."""
   model = build.model(config)
   [name] = set(model.networks()) - set(model.learned)
-  if name not in other.saved.state['networks']:
+  if name not in other.networks:
     raise ValueError(
       f'config.similarity = {other.path} is a run of {other.config.model!r}, '
       f'which has no {name}: give the folder of a gan or a vaegan'
@@ -182,13 +193,13 @@ def _given(
       f'{other.config.data.source}, and this run {config.data.source}: give '
       'both runs the same config.data'
     )
-  if other.saved.step < other.config.steps:
+  if other.step < other.config.steps:
     raise ValueError(
-      f'config.similarity = {other.path} is at step {other.saved.step} of '
+      f'config.similarity = {other.path} is at step {other.step} of '
       f'{other.config.steps}: train it to its end first'
     )
   _check_fit(other, config, like, names=(name,))
-  network = dict(other.network(name).evaluated())
+  network = dict(other.networks[name].evaluated())
   return Weights({name: network}, [other.origin((name,))])
 
 
@@ -204,7 +215,7 @@ def _check_fit(
     f'{name}/{line}'
     for name in names
     for line in serialisation.differences(
-      other.network(name).variables(), like.networks[name].variables()
+      other.networks[name].variables(), like.networks[name].variables()
     )
   ]
   settings = [*_differing(other.config, config, names=names)]
