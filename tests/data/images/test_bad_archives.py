@@ -1,5 +1,6 @@
 """Bad archives are refused, bad members are broken, nothing is unpacked."""
 
+import errno
 import stat
 import struct
 import tarfile
@@ -52,6 +53,30 @@ def test_a_web_page_is_not_an_archive(tmp_path, kind):
   (tmp_path / 'a').write_text('<html>moved</html>')
   with pytest.raises(ValueError, match='web page'):
     KINDS[kind][0](tmp_path / 'a')
+
+
+@PACKED
+@pytest.mark.parametrize(
+  ('error', 'message'),
+  [
+    (MemoryError(), 'too little memory to read it'),
+    (PermissionError(errno.EACCES, 'Permission denied'), 'denied'),
+    (OSError(errno.EIO, 'Input/output error'), 'cannot be read: Input/output'),
+  ],
+)
+def test_an_archive_that_cannot_be_read_is_not_called_damaged(
+  tmp_path, monkeypatch, kind, error, message
+):
+  def fail(*_, **__):
+    raise error
+
+  opened, make = KINDS[kind]
+  path = make(tmp_path / 'a', {'1.jpg': b'1'})
+  monkeypatch.setattr(zipfile, 'ZipFile', fail)
+  monkeypatch.setattr(tarfile, 'open', fail)
+  with pytest.raises(type(error), match=message) as raised:
+    opened(path)
+  assert str(path) in str(raised.value)
 
 
 def test_an_encrypted_zip_is_refused_with_a_remedy(tmp_path):

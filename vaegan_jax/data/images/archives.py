@@ -142,11 +142,12 @@ def open_zip(path: pathlib.Path) -> Archive:
 
   Raises:
     ValueError: the file is damaged or encrypted, or as `Archive`.
+    OSError, MemoryError: it could not be read, and may be intact.
   """
   try:
     archive = zipfile.ZipFile(path)
   except defects.READ_ERRORS as error:
-    raise _damaged(path, 'zip', error) from error
+    raise _not_opened(path, 'zip', error) from error
   files = [info for info in archive.infolist() if _is_plain(info)]
   encrypted = [i.filename for i in files if i.flag_bits & _ENCRYPTED]
   if encrypted:
@@ -174,6 +175,7 @@ def open_tgz(path: pathlib.Path) -> Archive:
   Raises:
     ValueError: the file is damaged or unpacks to more than `MAX_TGZ`, or as
       `Archive`.
+    OSError, MemoryError: it could not be read, and may be intact.
   """
   members: list[_Member] = []
   total = 0
@@ -185,7 +187,7 @@ def open_tgz(path: pathlib.Path) -> Archive:
         if total > MAX_TGZ:
           break
   except defects.READ_ERRORS as error:
-    raise _damaged(path, 'tgz', error) from error
+    raise _not_opened(path, 'tgz', error) from error
   if total > MAX_TGZ:
     raise ValueError(
       f'{path} unpacks to more than {MAX_TGZ >> 20} MB, which would be held in '
@@ -295,7 +297,17 @@ def _check_size(size: int, *, name: str) -> None:
     )
 
 
-def _damaged(path: pathlib.Path, kind: str, error: Exception) -> ValueError:
+def _not_opened(
+  path: pathlib.Path, kind: str, error: Exception
+) -> OSError | MemoryError | ValueError:
+  """Returns the error of an archive; damage is what the content shows."""
+  if isinstance(error, MemoryError):
+    return MemoryError(
+      f'{path}: too little memory to read it; free some, or unpack it and name '
+      'the folder'
+    )
+  if isinstance(error, OSError) and error.errno is not None:
+    return OSError(error.errno, f'{path} cannot be read: {error.strerror}')
   return ValueError(
     f'{path} is not a valid {kind} file ({error}): an incomplete download, or '
     'a web page in its place; fetch it again'
