@@ -74,6 +74,13 @@ def test_every_convolution_has_the_configured_dtype(dtype):
   assert set(found) == {(dtype, dtype)}
 
 
+def test_every_sum_is_of_float32():
+  # A sum over all pixels of a batch in bfloat16 stops growing.
+  found = products('bfloat16', 'reduce_sum')
+  assert len(found) > 10
+  assert set(found) <= {('float32',), ('int32',), ('uint32',)}
+
+
 def test_only_heads_multiply_in_float32():
   found = products('bfloat16', 'dot_general')
   # Mean, log variance and logit: forward, and twice backward; the logit twice

@@ -49,7 +49,8 @@ class Convolution(nn.Module):
     x = apply(x, kernel.astype(x.dtype), self.stride)
     if self.bias:
       bias = self.param('bias', nn.initializers.zeros, (self.channels,))
-      x = x + bias.astype(x.dtype)
+      # In float32, so that its gradient, a sum over maps, is one as well.
+      x = (x + bias).astype(x.dtype)
     return x
 
 
