@@ -11,6 +11,7 @@ import os
 import pathlib
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -36,7 +37,14 @@ _NUMERICS = {
   'jax_numpy_dtype_promotion': 'standard',
   'jax_numpy_rank_promotion': 'allow',
   'jax_disable_jit': False,
+  'jax_random_seed_offset': 0,
 }
+
+# This one may be wanted, so it is only said.
+_PRECISION = 'jax_default_matmul_precision'
+
+# How XLA's errors of devices begin: another start may succeed.
+_OF_DEVICES = ('INTERNAL', 'UNAVAILABLE', 'ABORTED', 'DATA_LOSS', 'UNKNOWN')
 
 # JAX's default of 1 s skips a dozen small programs of each start.
 _CACHED_COMPILE_SECONDS = 0.2
@@ -85,9 +93,9 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
   """Logs progress, caches compiled programs, reports an error in one line.
 
   The exit codes are those of sysexits.h where it has one: 1 the request cannot
-  be met, 70 training diverged, 74 a disk failed, 75 the folder is in use or
-  another process of the run was lost (a retry may succeed), 143 after SIGTERM,
-  130 after Ctrl-C.
+  be met, 70 training diverged, 74 a disk failed, 75 the folder is in use, a
+  device failed or another process of the run was lost (a retry may succeed),
+  143 after SIGTERM, 130 after Ctrl-C.
 
   Args:
     join: arguments of processes.initialize, for a run of several processes.
@@ -130,9 +138,12 @@ def session(*, join: Mapping[str, Any] | None = None) -> Iterator[None]:
   except (ValueError, MemoryError) as error:
     end(1, error)
   except jax.errors.JaxRuntimeError as error:
-    if 'RESOURCE_EXHAUSTED' not in str(error):
+    if 'RESOURCE_EXHAUSTED' in str(error):
+      end(1, error)
+    if not str(error).startswith(_OF_DEVICES):
       raise
-    end(1, error)
+    traceback.print_exc()
+    end(75, f'a device failed; the same command resumes the run. {error}')
 
 
 def _withstand_environment() -> None:
@@ -147,6 +158,12 @@ def _withstand_environment() -> None:
         '%s=%s is ignored: runs compute with %s.', name.upper(), given, value
       )
       jax.config.update(name, value)
+  if precision := getattr(jax.config, _PRECISION):
+    logging.warning(
+      'JAX_DEFAULT_MATMUL_PRECISION=%s: runs without it, or on other devices, '
+      'may compute other numbers; starts.jsonl records it.',
+      precision,
+    )
 
 
 def _check_devices() -> None:

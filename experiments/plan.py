@@ -48,6 +48,8 @@ def main(argv: list[str]) -> None:
       output = paths.absolute(_OUTPUT.value, name='--output')
       if not output.parent.is_dir():
         raise ValueError(f'--output={output}: make the folder {output.parent}')
+      if output.is_dir():
+        raise ValueError(f'--output={output} is a folder: name a file in it')
     _plan(output)
 
 
@@ -62,9 +64,9 @@ def _plan(output: pathlib.Path | None) -> None:
   config, where = _CONFIG.value, roofline.parse(_TOPOLOGY.value)
   images = _IMAGES.value or plans.count_images(config)
   plan = plans.make(config, where, images=images)
+  print(text.describe(plan), flush=True)
   if output:
     atomic.write_text(output, json.dumps(text.row(plan), indent=2) + '\n')
-  print(text.describe(plan))
 
 
 if __name__ == '__main__':

@@ -36,6 +36,10 @@ PYTHON=${PYTHON:-.venv/bin/python}
 RESTARTS=${RESTARTS:-100} # limit, so that a broken job is not requeued forever
 
 job=${SLURM_JOB_ID:?submit this script with sbatch}
+# One element of an array has the number of the whole array as its own.
+if [[ ${SLURM_ARRAY_JOB_ID:-} ]]; then
+  job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+fi
 # glibc keeps the memory that a step frees (docs/performance.md).
 export GLIBC_TUNABLES=${GLIBC_TUNABLES-glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1099511627776:glibc.malloc.top_pad=67108864}
 # Since Slurm 22.05 srun does not inherit it from sbatch.

@@ -3,13 +3,16 @@ import json
 import multiprocessing
 import pathlib
 import threading
+import time
 from concurrent import futures
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
 from tests.data.numbered import Numbered, load, only
 from vaegan_jax.data import cache, storage
+from vaegan_jax.files import lock
 
 
 def test_images_and_attributes_are_in_the_order_of_the_source(tmp_path):
@@ -95,7 +98,8 @@ def test_an_error_or_interrupt_leaves_nothing_behind(tmp_path, error):
 
   with pytest.raises(error, match='image 512 failed'):
     load(Failing(), tmp_path)
-  assert not [path for path in tmp_path.rglob('*') if path.is_file()]
+  left = [path.name for path in tmp_path.rglob('*') if path.is_file()]
+  assert left == ['.train.lock']
 
 
 def test_a_full_disk_is_reported_before_anything_is_written(
@@ -111,7 +115,8 @@ def test_a_full_disk_is_reported_before_anything_is_written(
   with pytest.raises(OSError, match=r'no room for .* GB .*data\.cache'):
     load(Numbered(calls=calls), tmp_path)
   assert not calls
-  assert not [path for path in tmp_path.rglob('*') if path.is_file()]
+  left = [path.name for path in tmp_path.rglob('*') if path.is_file()]
+  assert left == ['.train.lock']
 
 
 def test_a_source_that_reads_the_wrong_shape_is_refused(tmp_path):
@@ -182,6 +187,13 @@ def test_a_folder_made_for_other_data_is_refused(tmp_path):
     load(Numbered(), tmp_path, verify=False)
 
 
+@pytest.fixture
+def no_locks(monkeypatch):
+  """A file system without locks."""
+  monkeypatch.setattr(lock, 'in_turn', lambda *_, **__: nullcontext())
+
+
+@pytest.mark.usefixtures('no_locks')
 def test_the_first_of_two_builds_is_kept(tmp_path):
   class Late(Numbered):
     def read(self, split, start, stop):
@@ -196,7 +208,8 @@ def test_the_first_of_two_builds_is_kept(tmp_path):
   assert only(tmp_path, 'images.npy').stat().st_ino == first[0]
 
 
-def test_two_threads_that_build_at_once_get_the_same(tmp_path):
+@pytest.mark.usefixtures('no_locks')
+def test_two_threads_that_build_without_locks_get_the_same(tmp_path):
   barrier = threading.Barrier(2)
 
   class Slow(Numbered):
@@ -209,6 +222,21 @@ def test_two_threads_that_build_at_once_get_the_same(tmp_path):
   assert results[0].digest == results[1].digest
   only(tmp_path, 'images.npy')
   assert not list(tmp_path.rglob('.*'))
+
+
+def test_others_wait_for_the_one_that_builds_and_take_its_array(tmp_path):
+  built = []
+
+  class Counted(Numbered):
+    def length(self, split):
+      built.append(split)
+      time.sleep(0.2)
+      return self.images
+
+  with futures.ThreadPoolExecutor(3) as pool:
+    results = list(pool.map(lambda _: load(Counted(), tmp_path), range(3)))
+  assert len({x.digest for x in results}) == 1
+  assert built == ['train']
 
 
 def _load_numbered(directory):

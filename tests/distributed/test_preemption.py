@@ -11,7 +11,7 @@ from vaegan_jax.distributed import preemption
 PROGRAM = """
 import hashlib, os, signal, time
 from vaegan_jax.distributed import preemption
-preemption._GRACE_SECONDS = 0.3
+preemption._GRACE_SECONDS = preemption._IMPATIENT_SECONDS = 0.3
 notice = preemption.Notice()
 def send(signum):
   os.kill(os.getpid(), signum)
@@ -157,5 +157,37 @@ def test_the_handlers_are_restored_without_a_signal():
   assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_the_grace_period_and_a_short_save_fit_into_half_a_minute():
-  assert preemption._GRACE_SECONDS <= 25
+# A call of several seconds, during which Python handles no signal.
+LONG_STEP = """
+import threading
+for i in range({signals}):
+  threading.Timer(0.2 + 0.1 * i, send, [{signum}]).start()
+with notice.deferred():
+  hashlib.pbkdf2_hmac('sha256', b'', b'', {length})
+  print('saved')
+"""
+
+
+@pytest.mark.parametrize(
+  ('signum', 'signals'), [(15, 1), (15, 2), (2, 1), (1, 1)]
+)
+def test_a_step_may_take_longer_than_the_grace_period(signum, signals):
+  body = LONG_STEP.format(signum=signum, signals=signals, length=2_000_000)
+  assert run(body) == (128 + signum, ['saved', 'cleaned'])
+
+
+def test_a_second_interrupt_ends_a_long_step():
+  body = LONG_STEP.format(signum=2, signals=2, length=2**31 - 1)
+  assert run(body) == (130, [])
+
+
+def test_later_signals_print_nothing():
+  body = """
+try:
+  send(15)
+finally:
+  for _ in range(3):
+    send(15)
+    time.sleep(0.05)
+"""
+  assert run(body) == (143, ['cleaned'])

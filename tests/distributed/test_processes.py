@@ -181,7 +181,13 @@ def test_impossible_process_numbers_are_refused(address, count, index, message):
 
 
 @pytest.mark.parametrize(
-  'error', [ValueError('none'), jax.errors.JaxRuntimeError('DEADLINE')]
+  'error',
+  [
+    ValueError('none'),
+    jax.errors.JaxRuntimeError('DEADLINE'),
+    RuntimeError('Failed to recognize coordinator address'),
+    ConnectionError('no metadata'),
+  ],
 )
 def test_a_slurm_job_without_srun_is_refused_with_the_remedy(
   monkeypatch, error
@@ -192,7 +198,17 @@ def test_a_slurm_job_without_srun_is_refused_with_the_remedy(
   monkeypatch.setattr(jax.distributed, 'initialize', fail)
   monkeypatch.setattr(jax.config, 'update', lambda name, value: None)
   monkeypatch.setenv('SLURM_JOB_ID', '42')
-  with pytest.raises(
-    (ValueError, processes.ProcessLost), match=r'This is Slurm job 42: .* srun'
-  ):
+  kind = ValueError if type(error) is ValueError else processes.ProcessLost
+  with pytest.raises(kind, match=r'This is Slurm job 42: .* srun'):
     processes.initialize()
+
+
+def test_the_log_says_what_to_do_before_jax_may_end_the_process(
+  monkeypatch, caplog
+):
+  caplog.set_level('INFO')
+  monkeypatch.setattr(jax.distributed, 'initialize', lambda *_, **__: None)
+  monkeypatch.setattr(jax.config, 'update', lambda name, value: None)
+  processes.initialize(coordinator_address='a:1', num_processes=2, process_id=0)
+  assert 'If that takes 5 minutes, JAX ends this one' in caplog.text
+  assert 'check that its port is open' in caplog.text

@@ -86,6 +86,13 @@ def test_a_slurm_job_is_requeued_if_a_restart_can_help(
   assert refused == (restarts == '2')
 
 
+def test_an_element_of_an_array_requeues_itself_alone(cluster):
+  # Slurm gives the last element the number of the array.
+  given = {'SLURM_ARRAY_JOB_ID': '7', 'SLURM_ARRAY_TASK_ID': '4'}
+  job(cluster, codes=[75], **given)
+  assert cluster.calls('scontrol') == [['scontrol', 'requeue', '7_4']]
+
+
 def test_without_sbatch_the_script_explains_how_to_submit_it(cluster):
   result = cluster.run('slurm.sh')
   assert result.returncode != 0

@@ -18,6 +18,14 @@ ASCII = {'PYTHONIOENCODING': 'ascii', 'LC_ALL': 'C'}
 # Variables (None: unset), and words of stderr.
 SURROUNDINGS = {
   'x64': ({'JAX_ENABLE_X64': '1'}, 'JAX_ENABLE_X64=True is ignored'),
+  'precision': (
+    {'JAX_DEFAULT_MATMUL_PRECISION': 'highest'},
+    'JAX_DEFAULT_MATMUL_PRECISION=highest: runs without it',
+  ),
+  'seed offset': (
+    {'JAX_RANDOM_SEED_OFFSET': '7'},
+    'JAX_RANDOM_SEED_OFFSET=7 is ignored',
+  ),
   'prng': ({'JAX_DEFAULT_PRNG_IMPL': 'rbg'}, 'JAX_DEFAULT_PRNG_IMPL=rbg is'),
   'notebook': ({'MPLBACKEND': 'module://matplotlib_inline.backend_inline'}, ''),
   'screen': ({'MPLBACKEND': 'tkagg', 'DISPLAY': ''}, ''),
@@ -113,6 +121,31 @@ launch.run(lambda argv: print('1 \\xb1 2'))
   assert result.stdout == '1 ? 2\n'
 
 
+def fail(error):
+  """Runs a launcher that raises an error."""
+  program = f"""
+import jax
+from experiments import launch
+with launch.session():
+  raise {error}
+"""
+  return subprocess.run(
+    [sys.executable, '-c', program],
+    capture_output=True,
+    check=False,
+    cwd=ROOT,
+    text=True,
+  )
+
+
+def test_a_device_that_fails_asks_for_another_start():
+  result = fail("jax.errors.JaxRuntimeError('INTERNAL: ECC error')")
+  assert result.returncode == 75
+  assert 'Traceback' in result.stderr
+  last = result.stderr.splitlines()[-1]
+  assert last.startswith('Error: a device failed; the same command resumes')
+
+
 @pytest.mark.parametrize(
   ('error', 'code', 'message'),
   [
@@ -121,19 +154,7 @@ launch.run(lambda argv: print('1 \\xb1 2'))
   ],
 )
 def test_memory_that_does_not_suffice_is_one_line(error, code, message):
-  program = f"""
-import jax
-from experiments import launch
-with launch.session():
-  raise {error}
-"""
-  result = subprocess.run(
-    [sys.executable, '-c', program],
-    capture_output=True,
-    check=False,
-    cwd=ROOT,
-    text=True,
-  )
+  result = fail(error)
   assert result.returncode == code
   assert 'Traceback' not in result.stderr
   assert message in result.stderr.splitlines()[-1]

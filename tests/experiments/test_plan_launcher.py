@@ -3,20 +3,26 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests import ROOT, launchers
 
 
-def test_a_missing_folder_is_named_before_compiling(
-  tmp_path,
+@pytest.mark.parametrize(
+  ('output', 'message'),
+  [('none/plan.json', 'make the folder {}/none'), ('', '{} is a folder: name')],
+)
+def test_an_output_that_cannot_be_is_named_before_compiling(
+  tmp_path, output, message
 ):
   result = launchers.run(
     'plan',
     '--config=experiments/configs/celeba.py',
     '--topology=v5e:2x2',
-    f'--output={tmp_path / "none" / "plan.json"}',
+    f'--output={tmp_path / output}',
   )
   assert result.returncode == 1
-  assert f'make the folder {tmp_path / "none"}' in result.stderr
+  assert message.format(tmp_path) in result.stderr
 
 
 def test_a_missing_compiler_is_named_with_the_remedy(tmp_path):

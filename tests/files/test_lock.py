@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -75,13 +77,57 @@ def test_a_damaged_holder_file_is_ignored(tmp_path, text):
     pass
 
 
-def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+@pytest.fixture
+def no_locks(monkeypatch, request):
   def flock(descriptor, operation):
-    raise OSError(errno.ENOLCK, 'No locks available')
+    raise OSError(request.param, 'No locks available')
 
   monkeypatch.setattr('fcntl.flock', flock)
+
+
+WITHOUT_LOCKS = pytest.mark.parametrize(
+  'no_locks',
+  [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS],
+  indirect=True,
+  ids=errno.errorcode.get,
+)
+
+
+@WITHOUT_LOCKS
+@pytest.mark.usefixtures('no_locks')
+def test_a_file_system_without_locks_is_named(tmp_path):
   with (
     pytest.raises(OSError, match=f'{tmp_path} has no locks; mount it'),
     lock.hold(tmp_path),
   ):
     pass
+
+
+@WITHOUT_LOCKS
+@pytest.mark.usefixtures('no_locks')
+def test_nobody_waits_where_there_are_no_locks(tmp_path):
+  with lock.in_turn(tmp_path / 'a', work='works'):
+    pass
+
+
+def test_one_process_after_the_other_works(tmp_path, caplog):
+  caplog.set_level('INFO')
+  path, order = tmp_path / 'new' / 'a', []
+
+  def work(number):
+    with lock.in_turn(path, work='counts'):
+      order.append(number)
+      if number == 0:
+        first.set()
+        time.sleep(0.3)
+      order.append(number)
+
+  first = threading.Event()
+  threads = [threading.Thread(target=work, args=(i,)) for i in range(2)]
+  threads[0].start()
+  first.wait()
+  threads[1].start()
+  for thread in threads:
+    thread.join()
+  assert order == [0, 0, 1, 1]
+  assert 'Another process counts: waiting for it.' in caplog.text

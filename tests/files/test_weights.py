@@ -55,6 +55,19 @@ def test_weights_with_another_description_are_refused(tmp_path):
     weights.read(tmp_path / 'w', about={'version': 2})
 
 
+@pytest.mark.parametrize('error', [PermissionError, FileNotFoundError])
+def test_a_file_that_may_not_be_opened_is_not_called_damaged(
+  tmp_path, monkeypatch, error
+):
+  def refuse(path, *_, **__):
+    raise error(str(path))
+
+  weights.write(tmp_path / 'w', WEIGHTS, about=ABOUT)
+  monkeypatch.setattr(pathlib.Path, 'open', refuse)
+  with pytest.raises(error):
+    weights.read(tmp_path / 'w', about=ABOUT)
+
+
 @fuzzing.fuzz(fuzzing.mutated([whole()]))
 def test_any_weights_file(data, folder):
   (folder / 'w').write_bytes(data)

@@ -20,7 +20,7 @@ from jaxtyping import Int
 
 from vaegan_jax.data import building, looks, sources, storage
 from vaegan_jax.data.images import defects
-from vaegan_jax.files import atomic, checksums, paths
+from vaegan_jax.files import atomic, checksums, lock, paths
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -116,9 +116,10 @@ def load(
 ) -> Dataset:
   """Loads a split of a source, and builds its array first if necessary.
 
-  Building uses all cores. Several processes may build the same array at once:
-  each writes its own folder, and the first to finish is kept. Broken images
-  are left out; every load logs a warning that counts and names them.
+  Building uses all cores. One of several processes builds an array, and the
+  others wait for it; where the file system has no locks, each writes its own,
+  and the first to finish is kept. Broken images are left out; every load logs a
+  warning that counts and names them.
 
   Args:
     source: where the images come from.
@@ -140,12 +141,18 @@ def load(
   fingerprint = _recall(memo) or source.fingerprint()
   about = _about(source, split, fingerprint)
   folder = directory / _folder_name(about) / split
+  label = f'{source.name} {split}'
   if not folder.exists():
-    building.build(source, folder, split=split, about=about, progress=progress)
+    turn = folder.parent / f'.{split}.lock'
+    with lock.in_turn(turn, work=f'reads the images of {label}'):
+      if not folder.exists():
+        building.build(
+          source, folder, split=split, about=about, progress=progress
+        )
   stored = storage.read(folder, about=about, verify=verify)
   if stamp:
     _remember(memo, fingerprint)
-  broken, label = stored.broken, f'{source.name} {split}'
+  broken = stored.broken
   total = len(stored.images) + len(broken)
   defects.check(broken, total, label=label, skip=source.skip_broken)
   record = folder / storage.ABOUT

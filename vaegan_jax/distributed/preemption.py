@@ -14,9 +14,11 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-# How long a single call, such as a compilation, may keep the main thread from
-# the signal before the process is ended. Clusters often grant 30 seconds.
+# How long a single call may keep the main thread from the signal before the
+# process is ended, where there is nothing to save.
 _GRACE_SECONDS = 20.0
+# The same after a second Ctrl-C.
+_IMPATIENT_SECONDS = 2.0
 
 # A shell reports 128 + the signal's number.
 _EXIT_BASE = 128
@@ -122,14 +124,20 @@ class Notice:
       raise Preempted(signum)
 
   def _watch(self, watched: socket.socket) -> None:
-    """Ends the process if its main thread does not handle a signal in time."""
+    """Ends the process if its main thread does not handle a signal in time.
+
+    A step may take longer than any grace, so the training loop has all the time
+    that the sender grants, except after a second Ctrl-C.
+    """
+    interrupts = 0
     # Python writes the signal's number as a byte as soon as it arrives.
     with watched:
       while byte := watched.recv(1):
-        if byte[0] in _SIGNALS:
-          break
-      else:
-        return
-      threading.Event().wait(_GRACE_SECONDS)
-      if self.signum is None or not self._deferred:
+        interrupts += byte[0] == signal.SIGINT
+        if interrupts > 1:
+          threading.Event().wait(_IMPATIENT_SECONDS)
+        elif byte[0] in _SIGNALS and not self._deferred:
+          threading.Event().wait(_GRACE_SECONDS)
+        else:
+          continue
         os._exit(_EXIT_BASE + byte[0])

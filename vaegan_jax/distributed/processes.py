@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import sys
@@ -23,6 +24,8 @@ from jax.experimental import multihost_utils
 from jaxtyping import Float
 
 from vaegan_jax.distributed import parallel
+
+_LOGGER = logging.getLogger(__name__)
 
 # A dead process is detected within _HEARTBEAT_SECONDS, so that the others end
 # within a minute. The last one is how long the barrier at the end may last:
@@ -60,7 +63,9 @@ def initialize(
 
   Raises:
     ValueError: no cluster is found, or the arguments contradict each other.
-    ProcessLost: the others did not connect within five minutes.
+    ProcessLost: no coordinator was found, or the others did not connect within
+      five minutes. Where JAX itself ends the process then, with 134, the log
+      has the remedy.
   """
   _check(coordinator_address, num_processes, process_id)
   # preemption.Notice handles SIGTERM; JAX's service would replace its handler.
@@ -68,6 +73,17 @@ def initialize(
   # GPUs and TPUs run programs in order. CPUs may run two at once, whose
   # collectives could wait for each other.
   jax.config.update('jax_cpu_enable_async_dispatch', False)
+  remedy = (
+    'start all processes with the same --coordinator and --processes, and '
+    f'check that its port is open between the hosts{_slurm_hint()}'
+  )
+  _LOGGER.info(
+    'Connecting to the %s processes of the run. If that takes %d minutes, JAX '
+    'ends this one; then %s.',
+    num_processes or 'other',
+    _INITIALIZATION_SECONDS // 60,
+    remedy,
+  )
   try:
     jax.distributed.initialize(
       coordinator_address,
@@ -83,12 +99,12 @@ def initialize(
       'Open MPI and Kubernetes (with the kubernetes package); elsewhere give '
       '--coordinator=HOST:PORT --processes=N --process=I' + _slurm_hint()
     ) from error
-  except jax.errors.JaxRuntimeError as error:
+  # A pod without an address yet is a RuntimeError, a query of the metadata of a
+  # TPU that fails an OSError.
+  except (RuntimeError, OSError) as error:
     raise ProcessLost(
       f'the {num_processes or "other"} processes of the run did not connect '
-      f'to {coordinator_address or "the coordinator"} ({error}): start all of '
-      'them with the same --coordinator and --processes, and check that its '
-      'port is open between the hosts' + _slurm_hint()
+      f'to {coordinator_address or "the coordinator"} ({error}): {remedy}'
     ) from error
 
 

@@ -19,6 +19,8 @@ from vaegan_jax.files import atomic
 _LOGGER = logging.getLogger(__name__)
 
 _LOCK, _HOLDER = '.lock', '.holder.json'
+# What file systems without locks answer; Lustre the last one.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
 class Locked(RuntimeError):
@@ -37,7 +39,7 @@ def hold(folder: pathlib.Path) -> Iterator[None]:
     OSError: the file system has no locks.
   """
   folder.mkdir(parents=True, exist_ok=True)
-  lock, holder = filelock.FileLock(folder / _LOCK), folder / _HOLDER
+  lock, holder = _lock(folder / _LOCK), folder / _HOLDER
   try:
     lock.acquire(blocking=False)
   except filelock.Timeout as error:
@@ -46,7 +48,7 @@ def hold(folder: pathlib.Path) -> Iterator[None]:
       'or stop it, or take another --workdir'
     ) from error
   except OSError as error:
-    if error.errno in (errno.ENOLCK, errno.ENOTSUP):
+    if error.errno in _NO_LOCKS:
       error.strerror = (
         f'{error.strerror}: the file system of {folder} has no locks; mount it '
         'with locks, or take a --workdir on another one'
@@ -64,6 +66,37 @@ def hold(folder: pathlib.Path) -> Iterator[None]:
   finally:
     holder.unlink(missing_ok=True)
     lock.release()
+
+
+@contextlib.contextmanager
+def in_turn(path: pathlib.Path, *, work: str) -> Iterator[None]:
+  """Waits while another process holds the lock of a file, and says so.
+
+  Where the file system has no locks, processes do not wait for each other.
+
+  Args:
+    path: the file of the lock; its folder is made if it is missing.
+    work: what the other process does, for the log.
+  """
+  path.parent.mkdir(parents=True, exist_ok=True)
+  lock = _lock(path)
+  try:
+    lock.acquire(blocking=False)
+  except filelock.Timeout:
+    _LOGGER.info('Another process %s: waiting for it.', work)
+    lock.acquire()
+  except OSError as error:
+    if error.errno not in _NO_LOCKS:
+      raise
+  try:
+    yield
+  finally:
+    lock.release()
+
+
+def _lock(path: pathlib.Path) -> filelock.BaseFileLock:
+  # The fallback is a file that outlives a killed process.
+  return filelock.FileLock(path, fallback_to_soft=False)
 
 
 def _this_process() -> dict[str, str | int]:

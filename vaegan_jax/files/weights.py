@@ -73,7 +73,10 @@ def load(
 
   Raises:
     ValueError: as `read`.
+    OSError: the file is missing, or this user may not read it.
   """
+  with path.open('rb'):
+    pass  # safetensors calls any file that it may not open a missing one
   try:
     with safetensors.safe_open(path, framework='numpy') as file:
       weights = file.get_tensors()

@@ -29,6 +29,8 @@ _LOGGER = logging.getLogger(__name__)
 # How many images of a batch an error message lists.
 _LISTED_IMAGES = 64
 
+_PRECISION = 'jax_default_matmul_precision'
+
 _ADVICE = 'A smaller config.optimizer.learning_rate or config.gamma may help.'
 
 
@@ -219,6 +221,7 @@ def _open_records(
     'devices': jax.device_count(),
     'device': jax.devices()[0].device_kind,
     'jax': jax.__version__,
+    'matmul_precision': getattr(jax.config, _PRECISION) or 'default',
     **provenance.read(),
     **({'weights': [*origins]} if origins else {}),
   }
