@@ -27,6 +27,7 @@ class Prepared(NamedTuple):
   steps: int = 1  # training steps in a call
   about: Mapping[str, float] = {}  # 'flops', 'planned_bytes' of memory
   allocated: Callable[[], int] | None = None  # peak of bytes on an accelerator
+  forget: Callable[[], None] | None = None  # forgets the peak of the warm-ups
 
 
 OURS = 'ours'

@@ -22,6 +22,8 @@ import jax
 import numpy as np
 from absl import app, flags
 
+from experiments.configs import celeba as reference
+from vaegan_jax.config import build, schema
 from vaegan_jax.data import batches, cache
 from vaegan_jax.data.sources import celeba
 
@@ -30,6 +32,8 @@ _CELEBA = flags.DEFINE_string(
   'celeba', '', "CelebA's folder, to time the building of its cache."
 )
 
+_IMAGES = 1_000  # to train on
+
 # A name, and the seconds (of batches, images a second) of each round.
 Figure = tuple[str, Sequence[float]]
 
@@ -37,14 +41,22 @@ Figure = tuple[str, Sequence[float]]
 def time_first_step(*, batch: int, folder: pathlib.Path) -> Iterator[Figure]:
   """Times the first step of a run, without compiled programs and with them."""
   environment = {'JAX_COMPILATION_CACHE_DIR': str(folder / 'compiled')}
+  changes = {
+    'data.source': 'faces',
+    'data.faces': _IMAGES,
+    'data.cache': str(folder / 'data'),
+    'batch_size': batch,
+    'steps': 1,
+  }
+  _draw(schema.change(reference.get_config(), changes))
   for name in ('nothing compiled before', 'again'):
     start, workdir = time.time(), folder / name
     subprocess.run(
       [
         *(sys.executable, '-m', 'experiments.train'),
         '--config=experiments/configs/celeba.py',
-        *('--config.data.source=faces', '--config.steps=1'),
-        *(f'--workdir={workdir}', f'--config.batch_size={batch}'),
+        f'--workdir={workdir}',
+        *(f'--config.{name}={value}' for name, value in changes.items()),
       ],
       cwd=pathlib.Path(__file__).parents[1],
       env={**os.environ, **environment},
@@ -53,6 +65,17 @@ def time_first_step(*, batch: int, folder: pathlib.Path) -> Iterator[Figure]:
     )
     seconds = (workdir / 'metrics.jsonl').stat().st_mtime - start
     yield f'first step of {batch}, {name}, s', [seconds]
+
+
+def _draw(config: schema.Config) -> None:
+  """Draws the images that a run loads."""
+  for split in ('train', 'test'):
+    cache.load(
+      build.source(config),
+      split=split,
+      directory=build.cache_directory(config),
+      progress=False,
+    )
 
 
 def time_batches(

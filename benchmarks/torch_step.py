@@ -226,8 +226,9 @@ def prepared(step: Callable[[], object]) -> contestants.Prepared:
 
   if DEVICE == 'cpu':
     return contestants.Prepared(run)
-  name, allocated = (
+  return contestants.Prepared(
+    run,
     torch.cuda.get_device_name(),
-    torch.cuda.max_memory_allocated,
+    allocated=torch.cuda.max_memory_allocated,
+    forget=torch.cuda.reset_peak_memory_stats,
   )
-  return contestants.Prepared(run, name, allocated=allocated)

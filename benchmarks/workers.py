@@ -104,7 +104,7 @@ def prepare(name: str, *, size: int, batch: int) -> dict[str, Any]:
   before = _resident('VmRSS')
   prepared = module.prepare(size, batch, **contestant.options)
   prepared.run(_WARM_UPS if prepared.device else 1)
-  _forget_peak()
+  (prepared.forget or _forget_peak)()
   settled = _resident('VmRSS')
   prepared.run(1)
   _prepared.append(prepared)

@@ -152,6 +152,10 @@ def terms(
     generated = list(streams) if objective.reconstructions_judged else ['x_p']
     out['gan'] = -objective.real_weight * jnp.log(real['x'] + e).sum()
     out['gan'] -= sum(jnp.log(made_up[s] + e).sum() for s in generated)
+    out['real'] = -jnp.log(real['x'] + e).sum()
+    out['generated'] = jnp.stack(
+      [-jnp.log(made_up[s] + e).sum() for s in generated]
+    ).mean()
     out['generation'] = (
       -sum(jnp.log(real[s] + e).sum() for s in generated)
       if objective.non_saturating

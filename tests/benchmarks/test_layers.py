@@ -3,7 +3,7 @@
 import jax
 
 from benchmarks import layers
-from experiments.configs import demo
+from experiments.configs import celeba, demo
 from vaegan_jax.training import setup
 
 
@@ -18,3 +18,16 @@ def test_the_convolutions_have_the_kernels_of_the_networks():
   )
   convolutions = layers.convolutions(config)
   assert sorted((5, 5, x.large, x.small) for x in convolutions) == kernels
+
+
+def test_the_convolutions_of_the_reference_are_those_of_the_paper():
+  found = {x.name: x for x in layers.convolutions(celeba.get_config())}
+  for name, expected in {
+    'Enc 1': (64, 3, 64, 1, 2),
+    'Dec 1': (16, 256, 256, 2, 2),
+    'Dec 4': (64, 32, 3, 2, 1),
+    'Dis 0': (64, 3, 32, 3, 1),
+    'Dis 3': (16, 256, 256, 3, 2),
+  }.items():
+    x = found[name]
+    assert (x.size, x.large, x.small, x.streams, x.stride) == expected, name

@@ -1,5 +1,8 @@
 """The start-up benchmark times all its parts."""
 
+import pathlib
+import subprocess
+
 from benchmarks import startup
 
 
@@ -8,3 +11,22 @@ def test_batches_from_host_memory_and_from_the_device_are_timed():
   assert len(figures) == 4
   assert all(len(rates) == 2 for rates in figures.values())
   assert all(min(rates) > 0 for rates in figures.values())
+
+
+def test_the_images_are_drawn_before_the_first_step_is_timed(
+  tmp_path, monkeypatch
+):
+  drawn = []
+
+  def train(words, **_):
+    given = dict(word.split('=', 1) for word in words if '=' in word)
+    workdir = pathlib.Path(given['--workdir'])
+    workdir.mkdir()
+    (workdir / 'metrics.jsonl').touch()
+    found = pathlib.Path(given['--config.data.cache']).rglob('images.npy')
+    drawn.append(sorted(path.parent.name for path in found))
+
+  monkeypatch.setattr(startup, '_IMAGES', 20)
+  monkeypatch.setattr(subprocess, 'run', train)
+  assert len([*startup.time_first_step(batch=4, folder=tmp_path)]) == 2
+  assert drawn == [['test', 'train']] * 2

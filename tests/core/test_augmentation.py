@@ -166,3 +166,28 @@ def test_shifts_have_the_authors_spread():
   moved = jitter(images, draws(500), **still_colours)
   shift = (moved - images)[:, 31:33, 31:33].mean((1, 2, 3)) / (1.8 / 63)
   assert np.std(shift) == pytest.approx(2 / 148 * 64, rel=0.1)
+
+
+def test_jitters_have_the_authors_distributions(monkeypatch):
+  given = {}
+
+  def record(images, **arguments):
+    given.update(arguments)
+    return images
+
+  monkeypatch.setattr(augmentation, 'warp', record)
+  monkeypatch.setattr(augmentation, 'recolour', record)
+  many = 20_000
+  augmentation.jitter(jnp.zeros((many, 1, 1, 3)), draws(many))
+  log_2 = np.log(2)
+  expected = {  # mean and standard deviation
+    'scale': (given['scale'], 1, 0.01),
+    'angle': (given['angle'], 0, 0.01),
+    'hue': (given['hue'], 0, 0.01),
+    'gamma': (jnp.log(given['gamma']), 0.05**2 / log_2, 0.05 / log_2),
+    'contrast': (jnp.log(given['contrast']), 0.05**2 / log_2, 0.05 / log_2),
+  }
+  for name, (values, mean, deviation) in expected.items():
+    tolerance = 3 * deviation / np.sqrt(many)
+    assert values.mean() == pytest.approx(mean, abs=tolerance), name
+    assert values.std() == pytest.approx(deviation, rel=0.02), name

@@ -1,5 +1,6 @@
 """The optimizers against the authors' formulas, computed by hand."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -28,16 +29,14 @@ def test_rmsprop_has_epsilon_outside_the_root_and_starts_from_zero():
 
 
 def test_weight_decay_is_a_gradient_of_kernels_but_not_of_heads_or_norms():
+  head = {'kernel': jnp.array([3.0]), 'bias': jnp.array([3.0])}
   params = {
     'dense': {'kernel': jnp.array([3.0])},
-    'mean': {'kernel': jnp.array([3.0]), 'bias': jnp.array([3.0])},
+    'mean': head,
+    'log_var': head,
     'normalise_1': {'batch_norm': {'scale': jnp.array([3.0])}},
   }
-  zero = {
-    'dense': {'kernel': jnp.array([0.0])},
-    'mean': {'kernel': jnp.array([0.0]), 'bias': jnp.array([0.0])},
-    'normalise_1': {'batch_norm': {'scale': jnp.array([0.0])}},
-  }
+  zero = jax.tree.map(jnp.zeros_like, params)
   optimizer = optimizers.rmsprop(constant(1.0), weight_decay=0.5)
   updates, state = optimizer.update(
     zero, optimizer.init(params), params, step=jnp.array(0)
@@ -46,7 +45,8 @@ def test_weight_decay_is_a_gradient_of_kernels_but_not_of_heads_or_norms():
   np.testing.assert_allclose(
     updates['dense']['kernel'], -1 / np.sqrt(0.1), rtol=1e-5
   )
-  assert updates['mean']['kernel'] == updates['mean']['bias'] == 0
+  for name in ('mean', 'log_var'):
+    assert updates[name]['kernel'] == updates[name]['bias'] == 0
   assert updates['normalise_1']['batch_norm']['scale'] == 0
   # RMSProp hides the size of a first gradient; a second one of 3 + 3 shows it.
   three = zero | {'dense': {'kernel': jnp.array([3.0])}}
@@ -64,6 +64,12 @@ def test_learning_rate_is_the_authors_in_each_epoch():
   for step, epoch in ((0, 0), (249, 0), (250, 1), (37_499, 149)):
     expected = (0.02 - (epoch / 150) ** 0.75 * (0.02 - 1e-5)) / 64
     np.testing.assert_allclose(rate(step), expected, rtol=1e-9)
+
+
+def test_the_learning_rate_stays_at_its_end_beyond_the_last_step():
+  rate = optimizers.schedule(1e-3, 0.0, steps=100, power=1, epoch=10)
+  assert rate(99) > 0
+  assert rate(100) == rate(1_000) == 0
 
 
 def test_equal_ends_make_a_constant_rate():
