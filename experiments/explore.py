@@ -47,7 +47,7 @@ def _explore(
   from vaegan_jax import inference
   from vaegan_jax.config import schema
   from vaegan_jax.evaluation import code_statistics
-  from vaegan_jax.report import explore_page
+  from vaegan_jax.report import explore_page, run_figures
   from vaegan_jax.runs import checkpoints, exports
 
   shared = exports.exists(workdir)
@@ -55,7 +55,7 @@ def _explore(
   settings = schema.flatten(export.config)
   held_out = None
   if explore_page.shows_images(settings, shared=shared):
-    held_out = code_statistics.load_held_out(export)
+    held_out = run_figures.examples(code_statistics.load_held_out(export))
   folder = workdir if shared else checkpoints.split(workdir)[0]
   return explore_page.write(
     output or explore_page.path_in(folder),

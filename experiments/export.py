@@ -54,7 +54,7 @@ def _export(
   from vaegan_jax import inference
   from vaegan_jax.config import schema
   from vaegan_jax.evaluation import code_statistics
-  from vaegan_jax.report import explore_page
+  from vaegan_jax.report import explore_page, run_figures
   from vaegan_jax.runs import exports
 
   exports.refuse(folder)
@@ -68,7 +68,7 @@ def _export(
     explore_page.path_in(folder),
     model,
     settings,
-    held_out=held_out if shows else None,
+    held_out=run_figures.examples(held_out) if shows else None,
   )
   card = _card(_run_of(workdir), export, captions)
   exports.write(folder, export, card=card, half=half)

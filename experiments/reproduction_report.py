@@ -108,7 +108,8 @@ def _facts(
   height, width = study.test.images.shape[1:3]
   return [
     ('Data', f'{study.test.source}, {height}x{width}'),
-    ('Steps', f'{config.training.steps:,} of {config.training.batch_size}'),
+    ('Steps', f'{config.training.steps:,}'),
+    ('Batch size', f'{config.training.batch_size:,}'),
     ('Seeds', f'{len(measured.measures)}'),
     ('Images measured', f'{len(study.test.images):,}'),
     ('Training time', speed.duration(measured.seconds)),

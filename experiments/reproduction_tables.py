@@ -58,6 +58,14 @@ _SIMILARITY = {
 }
 
 
+_OF_RECONSTRUCTIONS = (
+  'Pixel error is in levels of 0..255. A feature distance of 1 is that between '
+  'two images. Agreement compares the attributes that the oracle predicts for '
+  'both images: balanced accuracy, where chance is 0.5; for scores, the '
+  'correlation.'
+)
+
+
 def make(measured: trials.Measured) -> list[tables.Table]:
   """Returns a table for each kind of measure that exists."""
   plain = list(MODELS)
@@ -77,25 +85,22 @@ def make(measured: trials.Measured) -> list[tables.Table]:
     ),
     _table(
       'Samples of conditional models',
-      'As above, but for the attributes of the held-out images, which the '
-      'unconditional models do not see.',
+      'Measured like the samples above, but for the attributes of the held-out '
+      'images, which these models are given.',
       columns=_SAMPLES,
       rows=_rows(measured, conditional),
     ),
     _table(
       'Reconstructions of held-out images',
-      'Pixel error is in levels of 0..255. A feature distance of 1 is that '
-      'between two images. Agreement compares the attributes that the oracle '
-      'predicts for both images: balanced accuracy, where chance is 0.5; for '
-      'scores, the correlation.',
+      _OF_RECONSTRUCTIONS,
       columns=_RECONSTRUCTIONS,
       rows=_rows(measured, plain),
     ),
     _table(
       'Reconstructions by conditional models',
-      'As above, but Enc and Dec are given the true attributes of each image, '
-      'which the models above must keep in the code: the two tables cannot be '
-      'compared.',
+      f'{_OF_RECONSTRUCTIONS} Enc and Dec are given the true attributes of '
+      'each image, which an unconditional model must keep in the code: the two '
+      'kinds cannot be compared.',
       columns=_RECONSTRUCTIONS,
       rows=_rows(measured, conditional),
     ),

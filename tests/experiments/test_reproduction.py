@@ -176,6 +176,19 @@ def test_models_that_are_given_attributes_have_a_table_of_their_own():
   assert [row[0] for row in conditional] == ['Conditional VAE']
 
 
+def test_a_table_of_conditional_models_alone_explains_its_columns():
+  measured = trials.Measured(
+    {},
+    [{'conditional_vae': {'reconstructions/psnr': 20.0}}],
+    {},
+    seconds=1.0,
+    real='',
+  )
+  (table,) = reproduction_tables.make(measured)
+  assert 'levels of 0..255' in table.lead
+  assert 'above' not in table.lead
+
+
 def test_a_seed_without_a_measure_shows_in_its_cell():
   (row,) = tables(
     {'vae': {'reconstructions/psnr': 20.0}}, {'vae': {}}

@@ -29,13 +29,21 @@ KINDS = {
   'conditional': {'shape': (16, 8, 3), 'channels': (6,), 'attributes': 2},
   'gan': {'shape': (16, 16, 3), 'channels': (8,), 'model': 'gan'},
 }
+# Activations are too large to compare.
+SCORES = {
+  'shape': (16, 16, 3),
+  'channels': (6,),
+  'attributes': 3,
+  'limits': [[-58.0, 164.0], [0.0, 0.02], [-3.4e38, 3.4e38]],
+}
 
 
 def make_model(kind):
   """Returns a model with random variables, and images for it."""
-  options = dict(KINDS[kind])
+  options = dict(SCORES if kind == 'scores' else KINDS[kind])
   shape, channels = options.pop('shape'), options.pop('channels')
   count = options.pop('attributes', 0)
+  limits = options.pop('limits', [[0.0, 1.0]] * count) or None
   names = tuple(f'Trait_{i}' for i in range(count))
   config = small.config(
     conditional=','.join(names),
@@ -62,9 +70,11 @@ def make_model(kind):
     if network is not None
   }
   images = draw.integers(0, 256, (6, *shape), np.uint8)
-  limits = [[0.0, 1.0]] * count or None
   model = inference.Model(exports.Export(config, variables, 1234, limits))
-  attributes = draw.random((6, count), np.float32) if count else None
+  attributes = None
+  if limits:
+    least, most = np.clip(limits, -50, 150).T
+    attributes = draw.uniform(least, most, (6, count)).astype(np.float32)
   if model.encodes:
     root = draw.normal(size=(LATENT, LATENT))
     model.fitted_prior = gaussian.Gaussian(
@@ -261,6 +271,41 @@ def test_a_link_restores_starts_and_sliders(kind, open_page):
   again = open_page(kind, link=explorer.hash())
   assert again.picture() == explorer.picture()
   assert again.hash() == explorer.hash()
+
+
+def test_sliders_of_scores_have_the_limits_of_the_scores(made, open_page):
+  _, held_out, _ = made('scores')
+  explorer = open_page('scores')
+  page, first = explorer.page, held_out.attributes[0]
+  for i, width in enumerate((222, 0.02, 250)):
+    slider = page.get_by_role('slider', name=f'Trait {i}')
+    assert float(slider.input_value()) == pytest.approx(
+      first[i], abs=width / 200
+    )
+    slider.press('ArrowRight')
+    moved = float(slider.input_value()) - first[i]
+    assert 0 < moved < width / 50
+  # The third takes any value: the slider reaches those of the images.
+  assert slider.get_attribute('max') == str(
+    float(max(10, held_out.attributes[:, 2].max()))
+  )
+  explorer.settle()
+  again = open_page('scores', link=explorer.hash())
+  assert again.picture() == explorer.picture()
+  assert again.hash() == explorer.hash()
+
+
+def test_a_linked_sample_is_decoded_with_the_linked_conditions(open_page):
+  explorer = open_page('conditional')
+  page = explorer.page
+  page.get_by_role('button', name='New sample').click()
+  explorer.settle()
+  page.get_by_role('slider', name='Trait 0').fill('1')
+  page.get_by_role('button', name='New sample').click()
+  explorer.settle()
+  shown = '[...state.from.pixels]'
+  again = open_page('conditional', link=explorer.hash())
+  assert again.page.evaluate(shown) == page.evaluate(shown)
 
 
 def test_a_wrong_link_is_named_and_the_first_start_shown(made, open_page):

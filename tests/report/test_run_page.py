@@ -186,19 +186,27 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
     run_page.write(tmp_path)
 
 
-def test_white_bands_between_images_take_the_colour_of_the_page(tmp_path):
-  images = np.random.default_rng(0).integers(0, 255, (6, 8, 8, 3), np.uint8)
-  images[0, :, 3] = 255  # white inside an image
-  figures.save(tmp_path / 'grid.png', figures.grid(images, columns=3))
-  source = page.embed(tmp_path / 'grid.png', clear=True).source
+@pytest.mark.parametrize('channels', [1, 3])
+@pytest.mark.parametrize(
+  ('arrange', 'count'), [(figures.grid, 1), (figures.reconstructions, 2)]
+)
+def test_bands_between_images_take_the_colour_of_the_page(
+  tmp_path, arrange, count, channels
+):
+  draw = np.random.default_rng(0)
+  images = draw.integers(0, 255, (5, 8, 8, channels), np.uint8)
+  images[:, 0] = 255  # white margins of the images are no bands
+  picture = figures.clear(arrange, *(images,) * count, columns=3)
+  figures.save(tmp_path / 'grid.png', picture)
+  source = page.embed(tmp_path / 'grid.png').source
   data = base64.b64decode(source.removeprefix('data:image/png;base64,'))
   shown = np.asarray(Image.open(io.BytesIO(data)))
-  expected = np.asarray(Image.open(tmp_path / 'grid.png'))
-  np.testing.assert_array_equal(shown[..., :3], expected)
-  opaque = shown[..., 3] == 255
-  scale = (opaque.sum() / (6 * 8 * 8)) ** 0.5  # small images are enlarged
-  assert scale == round(scale)
-  assert (shown[..., 3][~opaque] == 0).all()
+  expected = arrange(*(images,) * count, columns=3)
+  np.testing.assert_array_equal(shown[..., :-1], expected)
+  opaque = shown[..., -1] == 255
+  scale = -(-96 // 8)  # small images are enlarged
+  assert opaque.sum() == count * len(images) * (8 * scale) ** 2
+  assert (shown[..., -1][~opaque] == 0).all()
 
 
 def test_only_pictures_that_fit_show_their_pixels_one_to_one(tmp_path):

@@ -25,7 +25,10 @@ LIMIT = 64 << 20
 NAME = 'explore.html'
 _IMAGES = 24  # held-out images
 _DIRECTIONS = 12  # sliders
-_WIDEST = 10.0  # of the slider of an attribute without limits
+_WIDEST = 10.0  # of the slider of an attribute that may have any value
+
+# Limits beyond this stand for none (`arguments.attribute_limits`).
+_ANY = 1e30
 
 # In JSON types.
 Content = dict[str, Any]
@@ -160,7 +163,7 @@ def _content(model: inference.Model, shown: cache.Dataset | None) -> Content:
       {'name': name, 'at': numbers.add(vector)}
       for name, vector in model.attribute_vectors.items()
     ],
-    'conditions': _conditions(model),
+    'conditions': _conditions(model, shown),
     'images': None if shown is None else _images(shown, numbers),
     'weights': weights.text(),
     'numbers': numbers.text(),
@@ -196,10 +199,19 @@ def _images(shown: cache.Dataset, numbers: _Numbers) -> Content:
   }
 
 
-def _conditions(model: inference.Model) -> list[Content]:
+def _conditions(
+  model: inference.Model, shown: cache.Dataset | None
+) -> list[Content]:
+  """Returns the attributes that the networks take, and their sliders' ends."""
   names = model.attribute_names
-  limits = model.attribute_limits or [[0.0, 1.0]] * len(names)
+  limits = np.array(model.attribute_limits or [[0, 1]] * len(names), np.float64)
+  limits = limits.reshape(-1, 2)
+  least, most = np.where(abs(limits) < _ANY, limits, [-_WIDEST, _WIDEST]).T
+  if shown is not None and names:
+    rows = np.asarray(shown.attributes, np.float64)
+    least = np.minimum(least, rows.min(axis=0))
+    most = np.maximum(most, rows.max(axis=0))
   return [
-    {'name': name, 'least': max(a, -_WIDEST), 'most': min(b, _WIDEST)}
-    for name, (a, b) in zip(names, limits, strict=True)
+    {'name': name, 'least': a, 'most': b}
+    for name, a, b in zip(names, least.tolist(), most.tolist(), strict=True)
   ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from vaegan_jax.report import layout
@@ -45,6 +46,25 @@ def reconstructions(
   return layout.tile(pairs, columns=columns, gap=(4 * layout.GAP, layout.GAP))
 
 
+def clear(
+  arrange: Callable[..., Picture], *images: Pixels, columns: int
+) -> UInt8[np.ndarray, '_height _width channels+1']:
+  """Arranges images, with nothing between them: the paper is transparent.
+
+  Args:
+    arrange: `grid` or `reconstructions`.
+    *images: its arguments.
+    columns: as there.
+
+  Returns:
+    the picture, with alpha as one more channel.
+  """
+  picture = arrange(*images, columns=columns)
+  blank = [np.zeros_like(x[..., :1]) for x in images]
+  paper = arrange(*blank, columns=columns)
+  return np.concatenate([picture, layout.PAPER - paper], axis=-1)
+
+
 def development(strips: Sequence[tuple[int, Picture]]) -> Picture:
   """Stacks strips of images, each labelled with its training step.
 
@@ -64,7 +84,12 @@ def development(strips: Sequence[tuple[int, Picture]]) -> Picture:
 
 
 def save(path: pathlib.Path, picture: Picture) -> None:
-  """Writes a picture as PNG; missing folders are made."""
+  """Writes a picture as PNG; missing folders are made.
+
+  Args:
+    path: the file.
+    picture: grey or RGB, with alpha or without.
+  """
   grey = picture.shape[-1] == 1
   image = Image.fromarray(picture[..., 0] if grey else picture)
   write_image(path, image, format='PNG')

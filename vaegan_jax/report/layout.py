@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
@@ -129,7 +131,7 @@ def with_labels(
     rows: label and picture of each; a label may have line breaks.
     size: of the letters, in pixels.
   """
-  font = ImageFont.load_default(size)
+  font = _font(''.join(text for text, _ in rows), size)
   lines = [line for text, _ in rows for line in text.split('\n')]
   width = math.ceil(max(map(font.getlength, lines))) + size
   labelled = []
@@ -145,8 +147,19 @@ def with_labels(
   return labelled
 
 
+def _font(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+  """Returns a font for a text: beyond ASCII that of Matplotlib, which has more.
+
+  Neither has the characters of East Asia, which show as boxes.
+  """
+  if text.isascii():
+    return ImageFont.load_default(size)
+  fonts = pathlib.Path(matplotlib.get_data_path()) / 'fonts' / 'ttf'
+  return ImageFont.truetype(fonts / 'DejaVuSans.ttf', size)
+
+
 def _word(text: str, *, size: int, slanted: bool) -> np.ndarray:
-  font = ImageFont.load_default(_OVERSAMPLING * size)
+  font = _font(text, _OVERSAMPLING * size)
   width = max(1, math.ceil(font.getlength(text)))
   height = math.ceil(1.2 * _OVERSAMPLING * size)
   image = Image.new('L', (width, height), PAPER)

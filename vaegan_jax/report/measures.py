@@ -114,7 +114,8 @@ DEFINITIONS = {
   'kernel': 'unbiased squared MMD of the features, with the kernel '
   '(x·y / dimensions + 1)³ (Bińkowski et al., 2018)',
   'sliced_wasserstein': 'between 7x7 patches of Laplacian pyramids, mean over '
-  'random directions and scales (Karras et al., 2018)',
+  'random directions and scales (after Karras et al., 2018, but of patches '
+  'that the held-out images standardise: published values are not comparable)',
   'fid': "the Fréchet distance in Inception's features (`--inception`)",
   'kid': "the kernel distance in Inception's features (`--inception`)",
   'precision': 'share of the images that lie in the ball of a held-out one, '

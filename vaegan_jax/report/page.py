@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import base64
 import functools
-import io
 import pathlib
 from typing import NamedTuple
 
 import jinja2
-import numpy as np
 from PIL import Image
 
 from vaegan_jax.files import atomic
-from vaegan_jax.report import layout
 
 # CSS pixels across the content of the widest page; see templates/page.css.
 WIDTH = 1320
@@ -40,16 +37,12 @@ def write(path: pathlib.Path, text: str) -> pathlib.Path:
   return path
 
 
-def embed(
-  path: pathlib.Path, density: int = 1, *, clear: bool = False
-) -> Picture | None:
+def embed(path: pathlib.Path, density: int = 1) -> Picture | None:
   """Reads a picture for a page.
 
   Args:
     path: of a PNG or a GIF.
     density: its pixels per CSS pixel.
-    clear: whether to make the white bands between images transparent, so that
-      they have the colour of the page; the picture is then a PNG.
 
   Returns:
     the picture; None if there is no file.
@@ -58,22 +51,10 @@ def embed(
     return None
   with Image.open(path) as image:
     width, height = (side // density for side in image.size)
-    kind = 'image/png' if clear else Image.MIME[image.format or 'PNG']
-    content = _clear(image) if clear else path.read_bytes()
-  data = base64.b64encode(content).decode()
+    kind = Image.MIME[image.format or 'PNG']
+  data = base64.b64encode(path.read_bytes()).decode()
   fits = width <= WIDTH and density == 1
   return Picture(f'data:{kind};base64,{data}', width, height, fits)
-
-
-def _clear(image: Image.Image) -> bytes:
-  """Returns a PNG whose white rows and columns are transparent."""
-  pixels = np.asarray(image.convert('RGB'))
-  white = (pixels == layout.PAPER).all(axis=2)
-  bands = white.all(axis=1)[:, None] | white.all(axis=0)
-  alpha = np.where(bands, 0, 255).astype(np.uint8)
-  file = io.BytesIO()
-  Image.fromarray(np.dstack([pixels, alpha])).save(file, 'PNG')
-  return file.getvalue()
 
 
 @functools.cache

@@ -6,6 +6,7 @@ development of a resumed run goes back to its first steps.
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 from collections.abc import Iterable, Sequence
@@ -64,17 +65,17 @@ def draw_final(
   """
   images, attributes = held_out.images, held_out.attributes
   samples = _samples(model, held_out, count=5 * COLUMNS)
-  drawn = {'samples': figures.grid(samples, columns=COLUMNS)}
+  clear = functools.partial(figures.clear, columns=COLUMNS)
+  drawn = {'samples': clear(figures.grid, samples)}
   if (prior := model.fitted_prior) is not None:
     samples = _samples(model, held_out, count=5 * COLUMNS, prior=prior)
-    drawn['fitted_samples'] = figures.grid(samples, columns=COLUMNS)
+    drawn['fitted_samples'] = clear(figures.grid, samples)
   if model.encodes:
     made = model.reconstruct(images, attributes)
-    pairs = figures.reconstructions(images, made, columns=COLUMNS)
-    drawn['reconstructions'] = pairs
+    drawn['reconstructions'] = clear(figures.reconstructions, images, made)
   if model.encodes and len(images) > 1:
     lines = interpolate(model, held_out.first(min(8, len(images) // 2 * 2)))
-    drawn['interpolation'] = figures.grid(lines, columns=COLUMNS)
+    drawn['interpolation'] = clear(figures.grid, lines)
   for name, picture in drawn.items():
     figures.save(workdir / FOLDER / f'{name}.png', picture)
   if attributes is not None:

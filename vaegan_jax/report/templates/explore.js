@@ -95,7 +95,7 @@ function describe() {
   const moved = sliders.filter((slider) => slider.isMoved());
   return [
     to ? between + nameOf(to) : nameOf(from),
-    ...moved.map(({name, value}) => `${name} ${value.toFixed(2)}`),
+    ...moved.map((slider) => `${slider.name} ${slider.text()}`),
   ].join(', ');
 }
 
@@ -134,14 +134,15 @@ async function restore() {
   } catch (error) {
     problem = error;
   }
-  await place('from', from);
-  state.to = null;
-  if (to) await place('to', to);
-  state.way = to ? limited(fields.get('way'), 0.5, 0, 1) : 0;
+  adopt(from);
   for (const slider of sliders) {
     const {key, start, least, most} = slider;
     slider.set(limited(fields.get(key), start, least, most));
   }
+  await place('from', from);
+  state.to = null;
+  if (to) await place('to', to);
+  state.way = to ? limited(fields.get('way'), 0.5, 0, 1) : 0;
   show();
   if (problem) fail(problem);
 }
@@ -159,19 +160,22 @@ function limited(text, otherwise, least, most) {
 async function place(end, start) {
   const turn = turns[end] += 1;
   const begun = await begin(start, conditionNow());
-  if (turn !== turns[end]) return;
-  state[end] = begun;
-  if (end === 'from' && start.kind === 'image') {
-    conditionOf(start.index).forEach((value, i) => {
-      conditions[i].start = value;
-      conditions[i].set(value);
-    });
-  }
+  if (turn === turns[end]) state[end] = begun;
+}
+
+/** Sets the conditions to those of a held-out image. */
+function adopt(start) {
+  if (start.kind !== 'image') return;
+  conditionOf(start.index).forEach((value, i) => {
+    conditions[i].start = value;
+    conditions[i].set(value);
+  });
 }
 
 async function take(start) {
   const end = state.filled;
   try {
+    if (end === 'from') adopt(start);
     await place(end, start);
     if (end === 'to' && !state.way) state.way = 0.5;
     show();

@@ -6,6 +6,8 @@
 class Slider {
   constructor(key, name, {least = -3, most = 3, start = 0, vector, note = ''}) {
     Object.assign(this, {key, name, least, most, start, vector});
+    const step = (most - least) / 120 || 1;
+    this.digits = Math.min(Math.max(Math.ceil(-Math.log10(step)), 0), 20);
     const id = `slider-${key}`;
     const label = document.createElement('label');
     label.htmlFor = id;
@@ -16,7 +18,7 @@ class Slider {
       label.append(' ', small);
     }
     this.input = Object.assign(document.createElement('input'), {
-      type: 'range', id, min: least, max: most, step: 0.05,
+      type: 'range', id, min: least, max: most, step,
     });
     this.row = document.createElement('div');
     this.row.className = 'slider';
@@ -41,7 +43,11 @@ class Slider {
     this.value = value;
     this.input.value = value;
     this.row.classList.toggle('moved', this.isMoved());
-    paintSlider(this.input, this.start, value.toFixed(2));
+    paintSlider(this.input, this.start, this.text());
+  }
+
+  text() {
+    return this.value.toFixed(this.digits);
   }
 
   isMoved() {
