@@ -75,10 +75,14 @@ def _evaluate(workdir: pathlib.Path) -> None:
   from vaegan_jax.runs import config_file
 
   extract = None
-  if _INCEPTION.value is not None:
+  if _INCEPTION.value is not None and _SHA256.value is not None:
     extract = inception.load(
       paths.absolute(_INCEPTION.value, name='--inception'),
-      sha256=_SHA256.value or '',
+      sha256=_SHA256.value,
+    )
+  elif (_INCEPTION.value, _SHA256.value) != (None, None):
+    raise ValueError(
+      '--inception and --inception_sha256 go together: give both, or neither'
     )
   config = config_file.read(workdir)
   if _DATA_PATH.value is not None:

@@ -15,6 +15,7 @@ vectors. Images are cropped and resized as those of a folder are for training.
 from __future__ import annotations
 
 import collections
+import csv
 import logging
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -60,6 +61,8 @@ def main(argv: list[str]) -> None:
   launch.refuse_arguments(argv)
   with launch.session():
     output = paths.absolute(_OUTPUT.value, name='--output')
+    if output.exists() and not output.is_dir():
+      raise ValueError(f'--output={output} is a file: name a folder')
     if output.exists() and any(output.iterdir()):
       raise ValueError(f'{output} is not empty: name another --output')
     workdir = paths.absolute(_WORKDIR.value, name='--workdir')
@@ -111,6 +114,11 @@ def _change(
   from vaegan_jax.evaluation import code_statistics
   from vaegan_jax.report import figures
 
+  for flag in (_COUNT, _SEED, _PRIOR):
+    if flag.present:
+      raise ValueError(
+        f'--{flag.name} is for samples: leave it or --images out'
+      )
   changes = _numbers(_EDIT.value, flag='edit')
   model = code_statistics.load(workdir, fits=bool(changes))
   names, images = _read(folder, shape=model.image_shape)
@@ -191,15 +199,17 @@ def _repeat(row: np.ndarray | None, count: int) -> np.ndarray | None:
 
 
 def _numbers(text: str, *, flag: str) -> Mapping[str, float]:
-  """Reads 'Smiling=1.5,Eyeglasses=-1'."""
+  """Reads 'Smiling=1.5,Eyeglasses=-1', a row of CSV."""
   found = {}
-  for part in filter(None, (part.strip() for part in text.split(','))):
-    name, _, number = part.partition('=')
+  [parts] = csv.reader([text], skipinitialspace=True)
+  for part in filter(None, (part.strip() for part in parts)):
+    name, _, number = part.rpartition('=')
     try:
       found[name.strip()] = float(number)
     except ValueError as error:
       raise ValueError(
-        f'--{flag}={text}: expected NAME=NUMBER, separated by commas'
+        f'--{flag}={text}: expected NAME=NUMBER, separated by commas; in '
+        'double quotes if the name has a comma'
       ) from error
   return found
 

@@ -59,10 +59,13 @@ WRONG_IMAGES = [
   (PIXELS.astype(object), TypeError, 'images are object: expected uint8'),
   (np.zeros((1, 32, 32, 3), np.uint8), ValueError, '16, 8, 3]; resize'),
   (PIXELS[None], ValueError, r'\(1, 3, 16, 8, 3\): this model takes'),
-  (np.moveaxis(PIXELS, -1, 1), ValueError, r'numpy\.moveaxis\(images, 1, -1'),
+  (np.moveaxis(PIXELS, -1, 1), ValueError, r'numpy\.moveaxis\(images, -3, -1'),
   (PIXELS[..., 0], ValueError, r'axis of the channels: images\[\.\.\., None'),
   (PIXELS[..., :1], ValueError, r'numpy\.repeat\(images, 3, axis=-1\)'),
   (PIXELS[..., [0, 1, 2, 2]], ValueError, r'drop the .*images\[\.\.\., :3'),
+  (PIXELS[0, ..., :1], ValueError, r'numpy\.repeat\(images, 3, axis=-1\)'),
+  (PIXELS[0, ..., 0], ValueError, r'\[\.\.\., None\], and repeat the grey'),
+  (PIXELS[0][..., [0, 1, 2, 2]], ValueError, r'drop the .*images\[\.\.\., :3'),
   (PIXELS[:0], ValueError, 'at least one'),
 ]  # fmt: skip
 
@@ -176,11 +179,16 @@ def test_the_largest_seed_is_not_that_of_another():
   assert len(set(drawn)) == len(seeds)
 
 
+def test_the_edit_of_a_gan_says_that_it_has_no_encoder():
+  with pytest.raises(ValueError, match='is a GAN and has no encoder'):
+    make(model='gan').edit(PIXELS, {'Hat': 1})
+
+
 WRONG_ROWS = [
   (None, ValueError, 'conditional on 2 attributes'),
-  (ROWS[:2], ValueError, r'finite numbers \(3, 2\) here, .* Male, Age'),
+  (ROWS[:2], ValueError, r'takes \(3, 2\) here, .* Male, Age'),
   (ROWS.T, ValueError, r'shape \(2, 3\)'),
-  (ROWS * np.nan, ValueError, 'finite numbers'),
+  (ROWS * np.nan, ValueError, r'hold a NaN or infinity in 3 of 3 rows'),
   (ROWS + 8, ValueError, r'Male is 8 in row 0: expected 0 to 1, .*; 2 of 2'),
   (255 * np.uint8(ROWS), ValueError, r'Age is 255 in row 0: expected -3 to 9'),
   (2 * (ROWS > 0) - 1, ValueError, r'Male is -1 in row 0: .* 1 of 2'),

@@ -130,11 +130,13 @@ def attributes(
       f'({defects.few(names)}): pass `attributes`, {rows} rows'
     )
   array = _numbers(given)
-  if array.shape != (rows, len(names)) or not np.isfinite(array).all():
+  if array.shape != (rows, len(names)):
     raise ValueError(
-      f'attributes have the shape {array.shape}: this model takes finite '
-      f'numbers ({rows}, {len(names)}) here, the columns {", ".join(names)}'
+      f'attributes have the shape {array.shape}: this model takes '
+      f'({rows}, {len(names)}) here, the columns {", ".join(names)}'
     )
+  if not (finite := np.isfinite(array).all(axis=1)).all():
+    raise ValueError(f'attributes hold a NaN or infinity in {listed(~finite)}')
   if limits is not None:
     _check_limits(array, names=names, limits=limits)
   return array
@@ -240,14 +242,20 @@ def _remedy(given: tuple[int, ...], shape: tuple[int, ...], what: str) -> str:
     return f'; add the axis of the batch: {what}[None]'
   if what != 'images':
     return ''
+  axis = 'add the axis of the channels: images[..., None]'
+  repeat = 'repeat the grey channel: numpy.repeat(images, 3, axis=-1)'
   remedies = {
-    (channels, *sides): 'channels come last: numpy.moveaxis(images, 1, -1)',
-    tuple(sides): 'add the axis of the channels: images[..., None]',
+    (channels, *sides): 'channels come last: numpy.moveaxis(images, -3, -1)',
+    tuple(sides): axis if channels == 1 else f'{axis}, and {repeat}',
     (*sides, 4): 'drop the transparency: images[..., :3]',
-    (*sides, 1): 'repeat the grey channel: numpy.repeat(images, 3, axis=-1)',
+    (*sides, 1): repeat,
+    (*sides, 3): 'average the colours: images.mean(-1, keepdims=True)'
+    '.round().astype("uint8")',
   }
-  remedy = remedies.get(given[1:], 'resize the images')
-  return f'; {remedy}'
+  for one in (given[1:], given):
+    if one in remedies:
+      return f'; {remedies[one]}'
+  return '; resize the images'
 
 
 def _range(array: np.ndarray) -> str:

@@ -78,11 +78,12 @@ class Model(codec.Codec):
       )
     if unknown := [*changes.keys() - self.attribute_vectors.keys()]:
       known = ', '.join(self.attribute_vectors) or 'none'
-      remedy = (
-        'it is conditional: decode the codes with other attributes'
-        if self.attribute_names
-        else 'training on labelled images computes them'
-      )
+      if not self.encodes:
+        remedy = 'it is a GAN and has no encoder; take a vae, vae_dis or vaegan'
+      elif self.attribute_names:
+        remedy = 'it is conditional: decode the codes with other attributes'
+      else:
+        remedy = 'training on labelled images computes them'
       raise ValueError(
         f'no attribute vector of {", ".join(unknown)}: this model has {known}; '
         f'{remedy}'

@@ -81,6 +81,7 @@ WRONG = [
     r'config\.data\.size = \(60, 64\).*multiples of 8.*is 64,64'),
   ({'data__size': (64, 100)}, 'nearest is 64,96'),
   ({'data__size': (3, 3)}, 'nearest is 8,8'),
+  ({'data__size': (8, 8)}, "'faces' have sides of at least 16 pixels"),
   ({'data__size': (0, 8)}, r'config\.data\.size'),
   ({'data__size': (8.0, 8)}, r'config\.data\.size'),
   ({'data__size': (8, 8, 8)}, r'config\.data\.size'),

@@ -149,3 +149,11 @@ def test_a_model_may_be_conditional_on_the_folders_of_its_images(tmp_path):
   checks.check(config)
   resolved = build.resolve(config, build.source(config))
   assert build.conditional(resolved) == ('cat', 'dog')
+
+
+@pytest.mark.parametrize('source', build.ON_DISK)
+def test_a_source_without_its_folder_is_refused_with_the_flag(source):
+  # An exported model has no path; '' would mean the folder of the shell.
+  config = schema.change(load('celeba'), {'data.source': source})
+  with pytest.raises(ValueError, match=r'path is empty: .*--data_path=PATH'):
+    build.source(config)

@@ -122,7 +122,7 @@ def test_a_conditional_model_requires_attributes_of_its_shape(trained):
   model = trained['conditional']
   with pytest.raises(ValueError, match='conditional on 3 attributes'):
     model.sample(2)
-  with pytest.raises(ValueError, match=r'numbers \(2, 3\)'):
+  with pytest.raises(ValueError, match=r'takes \(2, 3\)'):
     model.sample(2, np.zeros((2, 4)))
 
 

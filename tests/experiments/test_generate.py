@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import vaegan_jax
+from experiments import generate
 from tests import launchers
 from vaegan_jax.runs import exports
 
@@ -83,6 +84,19 @@ def test_photographs_are_encoded_and_edited(model, photos, tmp_path):
 
 
 @pytest.mark.parametrize(
+  ('text', 'expected'),
+  [
+    ('', {}),
+    ('Hat=1.5, Hair=-1,', {'Hat': 1.5, 'Hair': -1}),
+    ('"Smith, John=1.5",a=b=2', {'Smith, John': 1.5, 'a=b': 2}),
+    ('"Smith, John"=1.5', {'Smith, John': 1.5}),
+  ],
+)
+def test_names_may_have_commas_and_equals_signs(text, expected):
+  assert generate._numbers(text, flag='edit') == expected
+
+
+@pytest.mark.parametrize(
   ('flags', 'message'),
   [
     (['--edit=Hat=1'], '--edit changes images'),
@@ -92,6 +106,10 @@ def test_photographs_are_encoded_and_edited(model, photos, tmp_path):
     (['--attributes=Male=1'], 'conditional on no attribute'),
     (['--prior=fitted'], 'has no fitted prior'),
     (['--output={photos}'], 'is not empty: name another --output'),
+    (['--output={photos}/notes.md'], 'is a file: name a folder'),
+    (['--images={photos}', '--prior=normal'], '--prior is for samples: leave'),
+    (['--images={photos}', '--count=2'], '--count is for samples: leave it'),
+    (['--images={photos}', '--seed=0'], '--seed is for samples: leave it or'),
   ],
 )
 def test_what_cannot_be_made_is_refused_before_anything_is_written(

@@ -20,6 +20,9 @@ from vaegan_jax.core.equilibrium import Equilibrium
 from vaegan_jax.data import cache, sources
 from vaegan_jax.files import paths
 
+# Sources that read config.data.path themselves.
+ON_DISK = ('celeba', 'lfw', 'folder')
+
 # The value of config.conditional that stands for all attributes of the data.
 ALL = 'all'
 
@@ -181,7 +184,7 @@ def source(config: Config) -> sources.Source:
   """Opens the source of images that a checked config names.
 
   Raises:
-    ValueError: if config.data.path does not exist.
+    ValueError: if config.data.path does not exist, or is missing.
   """
   kind, _, name = config.data.source.partition(':')
   data, path = config.data, pathlib.Path()
@@ -190,9 +193,17 @@ def source(config: Config) -> sources.Source:
     if not path.exists():
       raise ValueError(
         f'config.data.path = {path} does not exist: name the folder of the '
-        f"images of '{kind}' with --config.data.path=PATH, or with "
-        '--data_path=PATH of experiments.evaluate'
+        f"images of '{kind}' with --config.data.path=PATH of "
+        'experiments.train, whose command also notes it for the others, or '
+        'with --data_path=PATH of experiments.evaluate'
       )
+  elif kind in ON_DISK:
+    # An exported model has no path.
+    raise ValueError(
+      f"config.data.path is empty: name the folder of the images of '{kind}' "
+      'with --config.data.path=PATH of experiments.train, or with '
+      '--data_path=PATH of experiments.evaluate'
+    )
   shape = size(config)
   options = {
     'skip_broken': data.skip_broken,

@@ -15,6 +15,7 @@ Conflicts: TypeAlias = Iterator[tuple[str, str]]
 
 # Sides of images are multiples of this number, whatever the networks.
 _LEAST_SIDE = 8
+_LEAST_FACE = 16  # of a side of drawn faces
 
 
 def check(config: Config) -> None:
@@ -141,7 +142,7 @@ def _source_conflicts(config: Config) -> Conflicts:
   ):
     expected = schema.SETTINGS['data.source'].allowed()
     yield 'data.source', f'expected {expected}{schema.hint(kind, kinds)}'
-  if kind in ('celeba', 'lfw', 'folder') and not config.data.path:
+  if kind in build.ON_DISK and not config.data.path:
     yield (
       'data.path',
       f"name the folder of the images of '{kind}' with --config.data.path=PATH",
@@ -152,6 +153,8 @@ def _source_conflicts(config: Config) -> Conflicts:
       "the images of 'faces' are drawn, not read; set it to '', or "
       'config.data.source to folder',
     )
+  if kind == 'faces' and min(build.size(config)) < _LEAST_FACE:
+    yield 'data.size', f"'faces' have sides of at least {_LEAST_FACE} pixels"
   if kind != 'folder' and config.data.labels == 'folders':
     yield (
       'data.labels',

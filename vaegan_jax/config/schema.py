@@ -37,7 +37,9 @@ _scale = functools.partial(
   _positive, 'Multiple of optimizer.learning_rate.', 1.0
 )
 _weight_decay = functools.partial(
-  _number, 'Weight decay: adds 2 * this * W to the gradient of kernels W.'
+  _number,
+  'Weight decay: adds 2 * this * W to the gradient of kernels W, but of those '
+  'of mean and log_var.',
 )
 
 SETTINGS: dict[str, Setting] = {
@@ -96,7 +98,9 @@ SETTINGS: dict[str, Setting] = {
   'discriminator.hidden': _count('Units of the dense layer.'),
   'discriminator.layer': _whole('Layer that yields Dis_l, counted from 0.'),
   'discriminator.learning_rate_scale': _scale(),
-  'discriminator.weight_decay': _weight_decay(),
+  'discriminator.weight_decay': _number(
+    'Weight decay, as above; times generated terms of L_GAN / (1 - real_share).'
+  ),
   # The optimizers: one of this kind for each network.
   'optimizer.name': _text(
     'Optimizer of each network.', choices=('rmsprop', 'adam')
