@@ -59,10 +59,10 @@ GENERATED = Metric(
 )
 GENERATION = Metric(
   'generation',
-  'L_GAN',
+  'the part of L_GAN in what Dec descends',
   'nats',
   'discriminator',
-  panel=Panel('generation', 'Generation: L_GAN in Dec'),
+  panel=Panel('generation', 'Generation: what Dec descends of L_GAN'),
 )
 PRIOR = Metric(
   'prior',

@@ -59,9 +59,9 @@ def resize(
 def sigma(scale: float) -> float:
   """Returns the blur before a reduction by `scale`, in original pixels.
 
-  The authors use sqrt(scale) / 2 (0.76 for 148 -> 64). Large reductions would
-  alias, so beyond 2.6 we use (scale - 1) / 2, as later versions of
-  scikit-image do. Enlarging needs no blur.
+  Deviation: the authors use sqrt(scale) / 2 (0.76 for 148 -> 64). Large
+  reductions would alias, so beyond 2.6 we use (scale - 1) / 2, as later
+  versions of scikit-image do. Enlarging needs no blur.
   """
   return 0.0 if scale <= 1 else max(math.sqrt(scale), scale - 1) / 2
 
