@@ -375,6 +375,25 @@ def test_a_picture_of_ones_own_is_cropped_and_encoded(kind, made, open_page):
   assert open_page(kind, link=explorer.hash()).picture() == explorer.picture()
 
 
+@pytest.mark.parametrize('ends', ['Enter', 'Cancel'])
+def test_enter_in_the_zoom_uses_the_crop_and_cancel_does_not(ends, open_page):
+  explorer = open_page()
+  page = explorer.page
+  file = io.BytesIO()
+  Image.new('RGB', (40, 30)).save(file, 'png')
+  page.locator('#file').set_input_files(
+    {'name': 'me.png', 'mimeType': 'image/png', 'buffer': file.getvalue()}
+  )
+  page.locator('#frame').wait_for()
+  if ends == 'Enter':
+    page.locator('#zoom').press('Enter')
+  else:
+    page.get_by_role('button', name='Cancel').click()
+  explorer.settle()
+  name = 'Your picture' if ends == 'Enter' else 'Held-out image 1'
+  assert page.locator('#from .name').inner_text() == name
+
+
 def test_a_file_that_is_no_picture_is_named(open_page):
   explorer = open_page()
   explorer.page.locator('#file').set_input_files(

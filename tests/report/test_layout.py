@@ -94,3 +94,12 @@ def test_headings_leave_their_pictures_unchanged():
   assert whole.shape[1:] == (102, 1)
   for i, picture in enumerate(pictures.values()):
     np.testing.assert_array_equal(whole[-20:, 36 * i : 36 * i + 30], picture)
+
+
+def test_headings_beyond_ascii_are_no_boxes():
+  picture = np.zeros((8, 200, 1), np.uint8)
+  drawn = [
+    layout.with_headings({text: picture}, gap=0, size=14)
+    for text in ('приз', 'πρίζ', 'märz', '\U0010fffd' * 4)
+  ]
+  assert len({x.tobytes() for x in drawn}) == len(drawn)

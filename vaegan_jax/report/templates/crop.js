@@ -106,6 +106,8 @@ async function crop(file, shape) {
     show();
   };
 
+  // Not a button of the form: the Enter key in a field presses its first one.
+  $('cancel').onclick = () => dialog.close();
   dialog.returnValue = '';
   dialog.showModal();
   show();
