@@ -72,10 +72,12 @@ def hold(folder: pathlib.Path) -> Iterator[None]:
 def in_turn(path: pathlib.Path, *, work: str) -> Iterator[None]:
   """Waits while another process holds the lock of a file, and says so.
 
-  Where the file system has no locks, processes do not wait for each other.
+  Processes may work at once all the same: where the file system has no locks,
+  or after a third one has ended.
 
   Args:
-    path: the file of the lock; its folder is made if it is missing.
+    path: the file of the lock, removed afterwards; its folder is made if it is
+      missing.
     work: what the other process does, for the log.
   """
   path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,6 +93,8 @@ def in_turn(path: pathlib.Path, *, work: str) -> Iterator[None]:
   try:
     yield
   finally:
+    # One that waits for the removed file may work beside one that comes later.
+    path.unlink(missing_ok=True)
     lock.release()
 
 

@@ -7,7 +7,6 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
@@ -154,6 +153,8 @@ def _font(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
   """
   if text.isascii():
     return ImageFont.load_default(size)
+  import matplotlib  # takes a second
+
   fonts = pathlib.Path(matplotlib.get_data_path()) / 'fonts' / 'ttf'
   return ImageFont.truetype(fonts / 'DejaVuSans.ttf', size)
 
