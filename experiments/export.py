@@ -100,7 +100,7 @@ def _card(
 
 
 def _training(run: pathlib.Path, export: exports.Export) -> Iterator[str]:
-  from vaegan_jax.runs import speed
+  from vaegan_jax.runs import records, speed
 
   config = export.config
   pace = speed.read(run, batch_size=config.batch_size, last=export.step)
@@ -112,6 +112,13 @@ def _training(run: pathlib.Path, export: exports.Export) -> Iterator[str]:
   if pace is not None:
     line += f', in {speed.duration(pace.seconds)} on {", ".join(pace.devices)}'
   yield line + '.'
+  # A resumed run does not read the weights again: the first start names them.
+  for start in records.read_rows(run / records.STARTS)[:1]:
+    for origin in start.get('weights', ()):
+      yield (
+        f'The {" and ".join(origin["networks"])} started from the weights of '
+        f'{pathlib.Path(origin["run"]).name}, step {origin["step"]:,}.'
+      )
   yield ''
 
 

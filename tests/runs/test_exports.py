@@ -15,7 +15,7 @@ from vaegan_jax import inference
 from vaegan_jax.config import build
 from vaegan_jax.core import gaussian
 from vaegan_jax.evaluation import code_statistics
-from vaegan_jax.runs import exports
+from vaegan_jax.runs import exports, records
 from vaegan_jax.training import loop
 
 
@@ -226,6 +226,32 @@ def test_a_step_is_loaded_if_it_is_there(run, exported):
     vaegan_jax.load(exported, step=1)
   with pytest.raises(ValueError, match='is the checkpoint of 4'):
     vaegan_jax.load(checkpoint, step=1)
+
+
+def test_the_card_names_the_weights_that_the_run_started_from(
+  run, exported, tmp_path
+):
+  copy = shutil.copytree(run, tmp_path / 'run')
+  export = exports.read(exported)
+  assert 'started from' not in launcher._card(copy, export, {})
+  [start, *others] = records.read_rows(copy / records.STARTS)
+  start['weights'] = [
+    {
+      'setting': 'init_from',
+      'run': '/home/me/runs/first',
+      'step': 1234,
+      'networks': ['encoder', 'decoder'],
+    }
+  ]
+  (copy / records.STARTS).write_text(
+    ''.join(json.dumps(row) + '\n' for row in [start, *others])
+  )
+  card = launcher._card(copy, export, {})
+  assert (
+    'The encoder and decoder started from the weights of first, step 1,234.'
+    in card
+  )
+  assert '/home/me' not in card
 
 
 def test_a_saved_model_is_the_same_and_has_a_card(run, tmp_path):
