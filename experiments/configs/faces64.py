@@ -1,7 +1,8 @@
 """The modern recipe on the embedded faces, at a quarter of the width.
 
-The weights that come with the package as 'faces64' are step 6,750 of this run.
-All of it takes about ten hours on two CPU cores.
+All of it takes about ten hours on two CPU cores. The weights that come with the
+package as 'faces64' are step 6,750 of this run, and 3,200 more steps in which
+the learning rate falls to its end (vaegan_jax/pretrained/faces64/README.md).
 Command:
   python -m experiments.train --config=experiments/configs/faces64.py \
     --workdir=runs/faces64
