@@ -93,16 +93,20 @@ class Codec:
         than this model takes, or the model is a GAN.
       FloatingPointError: a network computes a NaN or infinity.
     """
-    if not self.encodes:
-      raise ValueError(
-        'this model is a GAN and has no encoder: it can sample and decode; '
-        'take a vae, vae_dis or vaegan to encode or reconstruct'
-      )
+    self._require_encoder()
     pixels = arguments.images(images, shape=self.image_shape)
     encode = functools.partial(
       _encode, self.networks.encoder, self.variables['encoder']
     )
     return self._apply(encode, pixels, attributes)
+
+  def _require_encoder(self) -> None:
+    """Raises a ValueError if the model is a GAN."""
+    if not self.encodes:
+      raise ValueError(
+        'this model is a GAN and has no encoder: it can sample and decode; '
+        'take a vae, vae_dis or vaegan to encode or reconstruct'
+      )
 
   def encode(self, images: Images, attributes: Attributes = None) -> Codes:
     """Computes the mean code of each image, without noise."""

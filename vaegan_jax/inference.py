@@ -76,14 +76,14 @@ class Model(codec.Codec):
         f'changes are a {type(changes).__name__}: expected a mapping of '
         "attributes to multiples, such as {'Smiling': 1.5}"
       )
+    self._require_encoder()
     if unknown := [*changes.keys() - self.attribute_vectors.keys()]:
       known = ', '.join(self.attribute_vectors) or 'none'
-      if not self.encodes:
-        remedy = 'it is a GAN and has no encoder; take a vae, vae_dis or vaegan'
-      elif self.attribute_names:
-        remedy = 'it is conditional: decode the codes with other attributes'
-      else:
-        remedy = 'training on labelled images computes them'
+      remedy = (
+        'it is conditional: decode the codes with other attributes'
+        if self.attribute_names
+        else 'training on labelled images computes them'
+      )
       raise ValueError(
         f'no attribute vector of {", ".join(unknown)}: this model has {known}; '
         f'{remedy}'

@@ -72,8 +72,8 @@ def hold(folder: pathlib.Path) -> Iterator[None]:
 def in_turn(path: pathlib.Path, *, work: str) -> Iterator[None]:
   """Waits while another process holds the lock of a file, and says so.
 
-  Processes may work at once all the same: where the file system has no locks,
-  or after a third one has ended.
+  Two may still work at once: where the file system has no locks, or if one was
+  waiting when the file was removed, and the other comes afterwards.
 
   Args:
     path: the file of the lock, removed afterwards; its folder is made if it is
@@ -93,7 +93,6 @@ def in_turn(path: pathlib.Path, *, work: str) -> Iterator[None]:
   try:
     yield
   finally:
-    # One that waits for the removed file may work beside one that comes later.
     path.unlink(missing_ok=True)
     lock.release()
 

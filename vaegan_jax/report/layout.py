@@ -147,7 +147,7 @@ def with_labels(
 
 
 def _font(text: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-  """Returns a font for a text: beyond ASCII that of Matplotlib, which has more.
+  """Returns a font for a text: Pillow's for ASCII, else one of Matplotlib's.
 
   Neither has the characters of East Asia, which show as boxes.
   """
